@@ -1,0 +1,3 @@
+"""The version alone, so that building a package need not import TensorFlow."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,20 @@
+"""Constraints that keep trained parameters where the method needs them.
+
+Latent binary weights are kept small by Larq's own `larq.constraints.WeightClip`.
+"""
+
+import tensorflow as tf
+
+
+@tf.keras.utils.register_keras_serializable(package="bnext_keras")
+class UnitInterval(tf.keras.constraints.Constraint):
+    """Clips a parameter to [0, 1]: mixing scales, of which one minus the value is used too.
+
+    Example:
+        >>> import bnext_keras, tensorflow as tf
+        >>> bnext_keras.constraints.UnitInterval()(tf.constant([-0.5, 0.25, 1.5])).numpy().tolist()
+        [0.0, 0.25, 1.0]
+    """
+
+    def __call__(self, weights):
+        return tf.clip_by_value(weights, 0.0, 1.0)

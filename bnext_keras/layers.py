@@ -1,0 +1,111 @@
+"""The layers that BNext needs beside those of Keras and Larq.
+
+All take and return float feature maps of shape ``(batch, height, width, channels)``.
+"""
+
+import larq as lq
+import tensorflow as tf
+
+from bnext_keras.constraints import UnitInterval
+from bnext_keras.quantizers import AnnealedSign
+
+
+@tf.keras.utils.register_keras_serializable(package="bnext_keras")
+class BinaryConv2D(lq.layers.QuantConv2D):
+    """Larq's `QuantConv2D` with BNext's binarization as its defaults.
+
+    The input is binarized by the sign, with a gradient of 1 where ``|x| <= 1.5``; the kernel by `AnnealedSign`, its
+    latent weights start at 0.001 N(0, 1) and are clipped to [-1.5, 1.5]. Padding is 'same' with zeros, the form that
+    Larq Compute Engine keeps binary; there is no bias and no scale, a batch normalization follows.
+
+    Args:
+        filters: Number of output channels.
+        kernel_size: Height and width of the kernel.
+        **kwargs: Any argument of `larq.layers.QuantConv2D`, replacing the default above.
+
+    Example:
+        >>> import bnext_keras, tensorflow as tf
+        >>> conv = bnext_keras.layers.BinaryConv2D(64, 3, strides=2)
+        >>> conv(tf.random.normal((1, 8, 8, 32))).shape.as_list()
+        [1, 4, 4, 64]
+
+    Reference:
+        arXiv 2211.12933, section "Binarization"; the constants are those of the released code.
+    """
+
+    def __init__(self, filters, kernel_size, **kwargs):
+        defaults = {
+            "padding": "same",
+            "pad_values": 0.0,
+            "use_bias": False,
+            "input_quantizer": lq.quantizers.SteSign(clip_value=1.5),
+            "kernel_quantizer": AnnealedSign(),
+            "kernel_initializer": tf.keras.initializers.RandomNormal(stddev=1e-3),
+            "kernel_constraint": lq.constraints.WeightClip(1.5),
+        }
+        super().__init__(filters, kernel_size, **{**defaults, **kwargs})
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        # Larq calls the kernel's quantizer only in the forward pass; its variable must exist before weights are loaded.
+        if isinstance(self.kernel_quantizer, AnnealedSign) and not self.kernel_quantizer.built:
+            self.kernel_quantizer.build(self.kernel.shape)
+
+    # Naming `training` makes Keras hand it down to the kernel's quantizer, which Larq calls inside this call.
+    def call(self, inputs, training=None):
+        return super().call(inputs)
+
+
+@tf.keras.utils.register_keras_serializable(package="bnext_keras")
+class LearnableBias(tf.keras.layers.Layer):
+    """Adds a learned bias to each channel: the threshold of the sign that follows.
+
+    Example:
+        >>> import bnext_keras, tensorflow as tf
+        >>> bnext_keras.layers.LearnableBias()(tf.ones((1, 2, 2, 3))).numpy().max()
+        1.0
+
+    Reference:
+        Liu et al., "ReActNet", arXiv 2003.03488, section 4.2 (there as RSign).
+    """
+
+    def build(self, input_shape):
+        self.bias = self.add_weight(name="bias", shape=(input_shape[-1],), initializer="zeros")
+        super().build(input_shape)
+
+    def call(self, inputs):
+        return inputs + self.bias
+
+
+@tf.keras.utils.register_keras_serializable(package="bnext_keras")
+class LearnableMix(tf.keras.layers.Layer):
+    """Mixes two feature maps, channel by channel: ``scale * before + (1 - scale) * after``.
+
+    Takes a list of two maps of the same shape. The scale starts at 0.5 and stays in [0, 1].
+
+    Example:
+        >>> import bnext_keras, tensorflow as tf
+        >>> mix = bnext_keras.layers.LearnableMix()
+        >>> float(mix([tf.zeros((1, 2, 2, 3)), tf.ones((1, 2, 2, 3))])[0, 0, 0, 0])
+        0.5
+
+    Reference:
+        arXiv 2211.12933, the Info-RCP module.
+    """
+
+    def build(self, input_shape):
+        channels = input_shape[0][-1]
+        self.scale = self.add_weight(
+            name="scale",
+            shape=(channels,),
+            initializer=tf.keras.initializers.Constant(0.5),
+            constraint=UnitInterval(),
+        )
+        super().build(input_shape)
+
+    def call(self, inputs):
+        before, after = inputs
+        return self.scale * before + (1 - self.scale) * after
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0]

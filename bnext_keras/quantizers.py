@@ -1,0 +1,78 @@
+r"""Quantizers for the kernels of binary networks.
+
+Activations are binarized by Larq's own `larq.quantizers.SteSign`. Kernels are binarized by `AnnealedSign`, which is the
+plain sign unless a `bnext_keras.callbacks.WeightTemperature` warms it up for the duration of a training run:
+
+>>> import bnext_keras, tensorflow as tf
+>>> quantizer = bnext_keras.quantizers.AnnealedSign()
+>>> kernel = tf.constant([-0.3, 0.0, 0.2])
+>>> quantizer(kernel, training=True).numpy().tolist()
+[-1.0, 1.0, 1.0]
+>>> quantizer.temperature.assign(0.4);  # doctest: +SKIP
+>>> quantizer(kernel, training=True).numpy().round(2).tolist()  # doctest: +SKIP
+[-0.75, 0.0, 0.5]
+"""
+
+import larq as lq
+import tensorflow as tf
+
+#: Below this temperature a kernel counts as annealed: it is exactly its sign (BNext's training code, 153 epochs of 0.9).
+ANNEALED = 1e-7
+
+
+# Larq looks quantizers up by their bare class name, without Keras' package prefix.
+@lq.utils.register_keras_custom_object
+class AnnealedSign(lq.quantizers.Quantizer):
+    r"""Sign with a temperature: a kernel that hardens from float to binary during training.
+
+    In training, with temperature $T$ and latent weights $W$,
+
+    $$q(W) = \mathrm{clip}(W / T, -1, 1) \text{ for } T \geq 10^{-7}, \qquad \mathrm{sign}(W) \text{ below},$$
+
+    with the identity as pseudo-gradient, $\partial q / \partial W = 1$. Outside training it is always
+    $\mathrm{sign}(W)$, with $\mathrm{sign}(0) = 1$ as in Larq. Since the gradient is never cut off, latent weights must
+    be clipped by a constraint such as ``larq.constraints.WeightClip(1.5)``.
+
+    Attributes:
+        temperature: Scalar variable, saved with the model, 0 in a new one: a network that nobody anneals is binary
+            from its first step.
+
+    Reference:
+        Guo et al., "Join the High Accuracy Club on ImageNet with A Binary Neural Network Ticket", arXiv 2211.12933,
+        section "Optimization", and its released training code.
+    """
+
+    precision = 1
+
+    def build(self, input_shape):
+        self.temperature = self.add_weight(name="temperature", shape=(), initializer="zeros", trainable=False)
+        super().build(input_shape)
+
+    def call(self, inputs, training=None):
+        if not training:
+            return lq.math.sign(inputs)
+        temperature = tf.cast(self.temperature, inputs.dtype)
+
+        @tf.custom_gradient
+        def harden(latent):
+            floor = tf.constant(ANNEALED, latent.dtype)
+            relaxed = tf.clip_by_value(latent / tf.maximum(temperature, floor), -1.0, 1.0)
+            return tf.where(temperature < floor, lq.math.sign(latent), relaxed), lambda upstream: upstream
+
+        return harden(inputs)
+
+
+def temperatures(model: tf.keras.Model) -> dict[str, tf.Variable]:
+    """The temperature variable of every annealed kernel in ``model``, by layer name.
+
+    Example:
+        >>> import bnext_keras
+        >>> model = bnext_keras.models.BNext([8, 16], input_shape=(32, 32, 3), num_classes=2)
+        >>> list(bnext_keras.quantizers.temperatures(model))
+        ['block1_3x3_conv', 'block1_1x1a_conv', 'block1_1x1b_conv']
+    """
+    return {
+        layer.name: layer.kernel_quantizer.temperature
+        for layer in model._flatten_layers(include_self=False)
+        if isinstance(getattr(layer, "kernel_quantizer", None), AnnealedSign) and layer.built
+    }
