@@ -1,0 +1,26 @@
+"""Turns a trained Larq model into a verified ``.tflite`` file for Larq Compute Engine (LCE).
+
+>>> import bnext_keras
+>>> from converter import convert
+>>> model = bnext_keras.models.BNext([32, 64], input_shape=(32, 32, 3), num_classes=10)
+>>> result = convert(model)
+>>> result.binary_convs
+['block1_3x3_conv', 'block1_1x1a_conv', 'block1_1x1b_conv']
+>>> result.operators["LceBconv2d"], result.verification.top1_agreement
+(3, 1.0)
+
+On the command line: ``bnext-convert model.h5``.
+"""
+
+from converter.errors import ConversionError, VerificationError
+
+__all__ = ["ConversionError", "ConversionResult", "VerificationError", "convert"]
+
+
+def __getattr__(name):
+    # TensorFlow takes seconds to import; the command line must answer `--help` and usage errors without it.
+    if name in ("ConversionResult", "convert"):
+        from converter import conversion
+
+        return getattr(conversion, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,111 @@
+"""Binary convolutions in the forms that Larq Compute Engine runs, and runs correctly.
+
+LCE 0.16 has one good form: sign, then 'same' padding with 0 or 1 or no padding, then a convolution with a constant
+kernel of +-c. It quietly turns other paddings into float operators, it refuses groups at run time in its default kernel,
+and its optimized kernels give **wrong answers** for zero padding on a map that is smaller than the kernel. `lower` writes
+each convolution in a form that is safe and equal, value by value, or refuses by the layer's name.
+
+**Padding.** With p the value of the padding, W the kernel and B(W) at each position the sum of those taps that lie on the
+padding, conv_p(x) = conv_0(x) + p B(W), hence conv_p(x) = conv_1(x) - (1 - p) B(W). One-padding is always right in LCE, so
+every other padding can be had from it with a constant. All of these are sums of integers below 2^24: exact in float32.
+"""
+
+import larq as lq
+import numpy as np
+import tensorflow as tf
+
+from converter.binary_layers import quantized_kernel
+from converter.errors import ConversionError
+
+
+def check(layer: tf.keras.layers.Layer) -> None:
+    """Refuses a binary convolution that has no exact form in LCE.
+
+    Raises:
+        ConversionError: naming the layer, the reason and the remedy.
+    """
+    if not isinstance(layer, lq.layers.QuantConv2D):
+        raise ConversionError(
+            f"layer '{layer.name}': Larq Compute Engine has no binary form of {type(layer).__name__}; "
+            "remove its input quantizer, or use QuantConv2D"
+        )
+    if layer.data_format != "channels_last":
+        raise ConversionError(f"layer '{layer.name}': data_format 'channels_first' is not supported by TFLite")
+    if None in layer.input_shape[1:]:
+        raise ConversionError(
+            f"layer '{layer.name}' has a dynamic input shape {layer.input_shape}; "
+            "build the model with a fixed input_shape"
+        )
+    kernel = quantized_kernel(layer)
+    scale = np.abs(kernel).max(axis=(0, 1, 2))
+    if kernel.size == 0 or scale.min() == 0 or not np.isclose(np.abs(kernel), scale, rtol=1e-6).all():
+        raise ConversionError(
+            f"layer '{layer.name}': its kernel is not binary (kernel_quantizer {layer.kernel_quantizer!r} leaves other "
+            "values than one +-c per output channel); use a binary kernel quantizer such as ste_sign"
+        )
+
+
+def group_kernels(layer: lq.layers.QuantConv2D) -> list[np.ndarray]:
+    """The kernels that `lower` needs, one per group, each ``(height, width, channels / groups, filters / groups)``."""
+    return np.split(quantized_kernel(layer), layer.groups, axis=-1)
+
+
+def lower(layer: lq.layers.QuantConv2D, inputs: tf.Tensor, kernels: list[tf.Tensor]) -> tf.Tensor:
+    """Emits what a binary convolution computes in evaluation.
+
+    Args:
+        layer: The layer, checked by `check`.
+        inputs: Its input, float ``(batch, height, width, channels)`` of static shape.
+        kernels: Tensors that stand for `group_kernels` and are constants by the time LCE sees the graph.
+
+    Returns:
+        What ``layer(inputs)`` returns.
+    """
+    # LCE's default kernel cannot run grouped convolutions: give it one convolution per group.
+    parts = tf.split(inputs, layer.groups, axis=-1) if layer.groups > 1 else [inputs]
+    outputs = [
+        _convolve(layer, part, kernel, group) for group, (part, kernel) in enumerate(zip(parts, kernels, strict=True))
+    ]
+    result = tf.concat(outputs, axis=-1) if layer.groups > 1 else outputs[0]
+    if layer.use_bias:
+        result = tf.nn.bias_add(result, layer.bias)
+    return result if layer.activation is None else layer.activation(result)
+
+
+def _convolve(layer, inputs, kernel, group):
+    signs = layer.input_quantizer(inputs)
+    strided = {"strides": layer.strides, "dilations": layer.dilation_rate}
+    sizes = inputs.shape[1:3]
+    reaches = [(size - 1) * rate + 1 for size, rate in zip(layer.kernel_size, layer.dilation_rate, strict=True)]
+    paddings = [_same_padding(*dims) for dims in zip(sizes, reaches, layer.strides, strict=True)]
+    if layer.padding == "valid" or not np.any(paddings):
+        return tf.nn.conv2d(signs, kernel, padding="VALID", **strided)
+    pad_value = float(tf.keras.backend.get_value(layer.pad_values))
+    smaller_than_kernel = any(size < reach for size, reach in zip(sizes, reaches, strict=True))
+    if pad_value == 0 and not smaller_than_kernel:
+        return tf.nn.conv2d(signs, kernel, padding="SAME", **strided)
+
+    paddings = [(0, 0), *paddings, (0, 0)]
+    ones_padded = tf.pad(signs, paddings, constant_values=1.0)
+    result = tf.nn.conv2d(ones_padded, kernel, padding="VALID", **strided)
+    if pad_value == 1:
+        return result
+    correction = (1 - pad_value) * _taps_on_padding(group_kernels(layer)[group], sizes, paddings, strided)
+    # Flat, because LCE fuses a constant of shape (height, width, channels) into a binary convolution without checking
+    # that it is one value per channel, and the file then fails to load.
+    shape = tf.shape(result)
+    return tf.reshape(tf.reshape(result, (-1, correction.size)) - correction.reshape(-1), shape)
+
+
+def _same_padding(size, reach, stride):
+    """Rows (or columns) that 'same' padding puts before and after."""
+    total = max((-(-size // stride) - 1) * stride + reach - size, 0)
+    return total // 2, total - total // 2
+
+
+def _taps_on_padding(kernel, sizes, paddings, strided):
+    """B(W): at each output position and filter the sum of the taps that lie on the padding."""
+    padding = np.pad(np.zeros((1, *sizes, 1), np.float32), paddings[:3] + [(0, 0)], constant_values=1.0)
+    with tf.init_scope():
+        taps = kernel.sum(axis=2, keepdims=True, dtype=np.float64).astype(np.float32)
+        return tf.nn.conv2d(padding, taps, padding="VALID", **strided).numpy()[0]
