@@ -3,11 +3,11 @@
 All take and return float feature maps of shape ``(batch, height, width, channels)``.
 """
 
-import larq as lq
-import tensorflow as tf
-
 from bnext_keras.constraints import UnitInterval
 from bnext_keras.quantizers import AnnealedSign
+
+import larq as lq
+import tensorflow as tf
 
 
 @tf.keras.utils.register_keras_serializable(package="bnext_keras")

@@ -16,7 +16,7 @@ plain sign unless a `bnext_keras.callbacks.WeightTemperature` warms it up for th
 import larq as lq
 import tensorflow as tf
 
-#: Below this temperature a kernel counts as annealed: it is exactly its sign (BNext's training code, 153 epochs of 0.9).
+#: Below this temperature a kernel is exactly its sign (BNext's training code; reached after 153 epochs of 0.9).
 ANNEALED = 1e-7
 
 

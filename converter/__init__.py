@@ -20,6 +20,8 @@ __all__ = ["ConversionError", "ConversionResult", "VerificationError", "convert"
 def __getattr__(name):
     # TensorFlow takes seconds to import; the command line must answer `--help` and usage errors without it.
     if name in ("ConversionResult", "convert"):
+        import bnext_keras  # noqa: F401  binds tf.keras to Keras 2 before anything else imports TensorFlow
+
         from converter import conversion
 
         return getattr(conversion, name)

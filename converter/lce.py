@@ -1,9 +1,9 @@
 """From a Keras model to LCE's flatbuffer, by way of a frozen graph.
 
 `larq_compute_engine.convert_keras_model` first saves the model as a SavedModel, for which Keras traces every layer
-several times: three quarters of its time. Here the model is traced once, with each binary convolution in a form that is
-safe in LCE (`converter.lowering`) and its kernel, already binarized, as an input of the function: the latent kernels are
-never copied, and the compiler finds nothing to fold.
+several times: three quarters of its time. Here the model is traced once, with each binary convolution in a form that
+is safe in LCE (`converter.lowering`) and its kernel, already binarized, as an input of the function: the latent kernels
+are never copied, and the compiler finds nothing to fold.
 """
 
 from dataclasses import dataclass

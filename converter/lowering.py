@@ -1,13 +1,15 @@
 """Binary convolutions in the forms that Larq Compute Engine runs, and runs correctly.
 
 LCE 0.16 has one good form: sign, then 'same' padding with 0 or 1 or no padding, then a convolution with a constant
-kernel of +-c. It quietly turns other paddings into float operators, it refuses groups at run time in its default kernel,
-and its optimized kernels give **wrong answers** for zero padding on a map that is smaller than the kernel. `lower` writes
-each convolution in a form that is safe and equal, value by value, or refuses by the layer's name.
+kernel of +-c. It quietly turns other paddings into float operators, it refuses groups at run time in its default
+kernel, and its optimized kernels give **wrong answers** for zero padding on a map that is smaller than the kernel
+(dilation included). `lower` writes each convolution in a form that is safe and equal, value by value, or `check`
+refuses it by the layer's name.
 
-**Padding.** With p the value of the padding, W the kernel and B(W) at each position the sum of those taps that lie on the
-padding, conv_p(x) = conv_0(x) + p B(W), hence conv_p(x) = conv_1(x) - (1 - p) B(W). One-padding is always right in LCE, so
-every other padding can be had from it with a constant. All of these are sums of integers below 2^24: exact in float32.
+**Padding.** With p the value of the padding, W the kernel and B(W) at each position the sum of those taps that lie on
+the padding, conv_p(x) = conv_0(x) + p B(W), hence conv_p(x) = conv_1(x) - (1 - p) B(W). One-padding is always right in
+LCE, so every other padding can be had from it with a constant. All of these are sums of integers below 2^24: exact in
+float32.
 """
 
 import larq as lq
@@ -105,7 +107,7 @@ def _same_padding(size, reach, stride):
 
 def _taps_on_padding(kernel, sizes, paddings, strided):
     """B(W): at each output position and filter the sum of the taps that lie on the padding."""
-    padding = np.pad(np.zeros((1, *sizes, 1), np.float32), paddings[:3] + [(0, 0)], constant_values=1.0)
+    padding = np.pad(np.zeros((1, *sizes, 1), np.float32), [*paddings[:3], (0, 0)], constant_values=1.0)
     with tf.init_scope():
         taps = kernel.sum(axis=2, keepdims=True, dtype=np.float64).astype(np.float32)
         return tf.nn.conv2d(padding, taps, padding="VALID", **strided).numpy()[0]

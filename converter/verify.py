@@ -2,7 +2,7 @@
 
 A binary network is not continuous: where a value lies within rounding of zero, Keras and LCE may take different signs
 of it, and the answers then differ visibly though nobody erred. So a plain comparison of answers either accepts real
-errors or refuses good files. Here the two are told apart exactly. LCE runs the file and shows the signs that each binary
+errors or refuses good files. Here the two are told apart. LCE runs the file and shows the signs that each binary
 convolution saw (they are tensors of the file). Keras then runs with **those** signs in place of its own, and
 
 1. wherever its own sign would have been another, its value must lie within rounding of zero, and
@@ -31,6 +31,8 @@ OUTPUT_TOLERANCE = 1e-4
 #: Relative noise on the signs that shows how far rounding reaches, and the multiple of its effect that is let pass.
 SHAKE = 1e-6
 REACH = 10
+#: Inputs that Keras runs at once.
+BATCH = 8
 
 
 @dataclass
@@ -94,89 +96,107 @@ def verify(
         calls: The binary convolutions in the order in which the model calls them.
         inputs: float32 ``(samples, height, width, channels)``.
     """
-    flatbuffer = Flatbuffer(content)
-    sites = match_binary_convs(calls, flatbuffer)
-    tensors = sorted({tensor for site in sites if site for tensor in site})
-    probed = flatbuffer.with_outputs(tensors)
-    result = Verification(samples=len(inputs))
-    result.errors += [
-        f"layer '{layer.name}': its convolution stayed float" for layer, site in zip(calls, sites, strict=True) if not site
-    ]
-    expected = model(inputs, training=False).numpy()
-    if not np.isfinite(expected).all():
-        result.errors.append("the Keras model's own outputs are not finite")
-        return result
-    seen = None
-    for kernel, options in KERNELS.items():
-        outputs = Interpreter(probed, **options).predict(inputs)
-        outputs = outputs if isinstance(outputs, list) else [outputs]
-        if seen is not None and all(map(np.array_equal, outputs, seen)):
-            continue
-        seen = outputs
-        answers, signs = outputs[0], dict(zip(tensors, outputs[1:], strict=True))
-        result.max_difference = max(result.max_difference, float(np.abs(answers - expected).max()))
-        result.top1_agreement = min(result.top1_agreement, _agreement(answers, expected))
-        _replay(model, inputs, answers, calls, sites, signs, f"LCE's {kernel} kernels", result)
-    return result
+    comparison = _Comparison(model, content, calls)
+    for start in range(0, len(inputs), BATCH):
+        comparison.add(inputs[start : start + BATCH])
+    return comparison.finish()
 
 
-def _agreement(answers, expected):
-    return float(np.mean(answers.argmax(axis=-1) == expected.argmax(axis=-1)))
-
-
-def _replay(model, inputs, answers, calls, sites, signs, where, result):
-    """Runs Keras with the file's signs and notes in ``result`` what they do not explain.
-
-    Each input runs twice in one batch, once with the signs as they are and once shaken by a little more than rounding:
-    what that changes downstream is how far rounding reaches there. In a trained network hardly beyond the last digits;
-    in one that has just been initialized, whose values explode, a gate may tip over.
-    """
-    remaining = iter(zip(calls, sites, strict=True))
-    noise = np.random.default_rng(0)
-
-    def replace(layer):
-        own_quantizer = layer.input_quantizer
-
-        def quantize(values):
-            called, site = next(remaining)
-            if called is not layer:
-                raise RuntimeError(f"{layer.name} was called where {called.name} was expected")
+class _Comparison:
+    def __init__(self, model, content, calls):
+        self._model = model
+        self._calls = calls
+        flatbuffer = Flatbuffer(content)
+        self._sites = match_binary_convs(calls, flatbuffer)
+        self._tensors = sorted({tensor for site in self._sites if site for tensor in site})
+        probed = flatbuffer.with_outputs(self._tensors)
+        self._interpreters = {name: Interpreter(probed, **options) for name, options in KERNELS.items()}
+        self._agreeing = dict.fromkeys(KERNELS, 0)
+        self._errors: dict[str, str] = {}
+        self._result = Verification()
+        for layer, site in zip(calls, self._sites, strict=True):
             if site is None:
-                return own_quantizer(values)
-            groups = [unpack_signs(signs[tensor], values.shape[-1] // layer.groups) for tensor in site]
-            taken = np.concatenate(groups, axis=-1)
-            own = own_quantizer(values).numpy()[: len(taken)]
-            _compare_signs(layer, values.numpy(), own, taken, where, result)
-            shaken = taken * (1 + SHAKE * noise.standard_normal(taken.shape, np.float32))
-            return tf.constant(np.concatenate([taken, shaken]))
+                self._errors[layer.name] = f"layer '{layer.name}': its convolution stayed float"
 
-        return quantize
+    def add(self, inputs):
+        expected = self._model(inputs, training=False).numpy()
+        if not np.isfinite(expected).all():
+            self._errors["finite"] = "the Keras model's own outputs are not finite"
+        self._result.samples += len(inputs)
+        seen = None
+        for kernels, interpreter in self._interpreters.items():
+            outputs = interpreter.predict(inputs)
+            answers, *signs = outputs if isinstance(outputs, list) else [outputs]
+            difference = float(np.abs(answers - expected).max())
+            self._result.max_difference = max(self._result.max_difference, difference)
+            self._agreeing[kernels] += int(np.sum(answers.argmax(axis=-1) == expected.argmax(axis=-1)))
+            if seen is None or not all(map(np.array_equal, (answers, *signs), seen)):
+                self._replay(inputs, answers, dict(zip(self._tensors, signs, strict=True)), f"LCE's {kernels} kernels")
+            seen = answers, *signs
 
-    with patched(list(dict.fromkeys(calls)), "input_quantizer", replace):
-        expected, shaken = np.split(model(np.concatenate([inputs, inputs]), training=False).numpy(), 2)
-    scale = np.abs(expected).max()
-    tolerance = max(OUTPUT_TOLERANCE * scale, REACH * np.abs(shaken - expected).max())
-    difference = np.abs(answers - expected).max()
-    result.max_difference_same_signs = max(result.max_difference_same_signs, float(difference))
-    if not difference <= tolerance:
-        result.errors.append(
-            f"with {where} the outputs differ by {difference:.1e} (tolerance {tolerance:.1e}) though all signs are equal"
-        )
+    def finish(self):
+        positions = int(np.prod(self._model.output_shape[1:-1]))
+        if self._result.samples:
+            self._result.top1_agreement = min(self._agreeing.values()) / (self._result.samples * positions)
+        self._result.errors = list(self._errors.values())
+        return self._result
 
+    def _replay(self, inputs, answers, signs, where):
+        """Runs Keras with the file's signs and notes what they do not explain.
 
-def _compare_signs(layer, values, own, taken, where, result):
-    values, shaken = np.split(values, 2)
-    flipped = own != taken
-    result.signs += flipped.size
-    result.flips += int(flipped.sum())
-    if not flipped.any():
-        return
-    rounding = ROUNDING * np.sqrt(np.mean(np.square(values, dtype=np.float64)))
-    # Gates are one value per image and channel, and so is what tips over with them.
-    tolerance = np.maximum(rounding, REACH * np.abs(shaken - values).max(axis=(1, 2), keepdims=True))
-    unexplained = flipped & ~(np.abs(values) <= tolerance)
-    if unexplained.any():
-        result.errors.append(
-            f"layer '{layer.name}': with {where} {int(unexplained.sum())} of {flipped.size} signs of its input differ "
-            f"beyond rounding (values up to {np.abs(values[unexplained]).max():.2g}, rounding {rounding:.1e})"
-        )
+        Each input runs twice in one batch, once with the signs as they are and once shaken by a little more than
+        rounding: what that changes downstream is how far rounding reaches there. In a trained network hardly beyond the
+        last digits; in one that has just been initialized, whose values explode, a gate may tip over.
+        """
+        remaining = iter(zip(self._calls, self._sites, strict=True))
+        noise = np.random.default_rng(0)
+
+        def replace(layer):
+            own_quantizer = layer.input_quantizer
+
+            def quantize(values):
+                called, site = next(remaining)
+                if called is not layer:
+                    raise RuntimeError(f"{layer.name} was called where {called.name} was expected")
+                if site is None:
+                    return own_quantizer(values)
+                groups = [unpack_signs(signs[tensor], values.shape[-1] // layer.groups) for tensor in site]
+                taken = np.concatenate(groups, axis=-1)
+                own = own_quantizer(values).numpy()[: len(taken)]
+                self._compare_signs(layer.name, values.numpy(), own, taken, where)
+                shaken = taken * (1 + SHAKE * noise.standard_normal(taken.shape, np.float32))
+                return tf.constant(np.concatenate([taken, shaken]))
+
+            return quantize
+
+        with patched(list(dict.fromkeys(self._calls)), "input_quantizer", replace):
+            outputs = self._model(np.concatenate([inputs, inputs]), training=False).numpy()
+        expected, shaken = np.split(outputs, 2)
+        tolerance = max(OUTPUT_TOLERANCE * np.abs(expected).max(), REACH * np.abs(shaken - expected).max())
+        difference = np.abs(answers - expected).max()
+        self._result.max_difference_same_signs = max(self._result.max_difference_same_signs, float(difference))
+        if not difference <= tolerance:
+            self._errors.setdefault(
+                where,
+                f"with {where} the outputs differ by {difference:.1e} (tolerance {tolerance:.1e}) though all signs are "
+                "equal",
+            )
+
+    def _compare_signs(self, layer_name, values, own, taken, where):
+        values, shaken = np.split(values, 2)
+        flipped = own != taken
+        self._result.signs += flipped.size
+        self._result.flips += int(flipped.sum())
+        if not flipped.any():
+            return
+        rounding = ROUNDING * np.sqrt(np.mean(np.square(values, dtype=np.float64)))
+        # Gates are one value per image and channel, and so is what tips over with them.
+        tolerance = np.maximum(rounding, REACH * np.abs(shaken - values).max(axis=(1, 2), keepdims=True))
+        unexplained = flipped & ~(np.abs(values) <= tolerance)
+        if unexplained.any():
+            self._errors.setdefault(
+                f"{layer_name} {where}",
+                f"layer '{layer_name}': with {where} {int(unexplained.sum())} of {flipped.size} signs of its input "
+                f"differ beyond rounding (values up to {np.abs(values[unexplained]).max():.2g}, rounding "
+                f"{rounding:.1e})",
+            )

@@ -6,8 +6,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from rich.console import Console
 from rich.table import Table
 
-TRAINED, HELD_OUT, WRONG, QUIET = "#3b6fb6", "#e08a1e", "#c8102e", "#7a7a7a"
-DIGITS_SHOWN = 16
+TRAINED, HELD_OUT, WRONG = "#3b6fb6", "#e08a1e", "#c8102e"
+DIGITS_SHOWN = 14
 
 
 def print_comparison(labels, *, classes, sizes, milliseconds):
@@ -35,8 +35,8 @@ def print_comparison(labels, *, classes, sizes, milliseconds):
 
 def draw(path, history, images, labels, classes):
     """Writes the figure: curves of the training above, held-out digits with their predicted class below."""
-    figure = Figure(figsize=(12, 5.6), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=(2.1, 1))
+    figure = Figure(figsize=(12, 5.2), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=(2.4, 1), hspace=0.04)
     _draw_curves(above.subplots(1, 3), history)
     _draw_digits(below, images, labels, classes)
     figure.savefig(path, dpi=120)
@@ -48,7 +48,8 @@ def _draw_curves(panels, history):
     for panel, metric in ((loss, "loss"), (accuracy, "accuracy")):
         panel.plot(epochs, history[metric], ".-", color=TRAINED, label="training")
         panel.plot(epochs, history[f"val_{metric}"], ".-", color=HELD_OUT, label="held out, kernels binary")
-    loss.set(title="Loss", yscale="log")
+    # Soft kernels' batch statistics do not fit binary kernels: held out, the first epochs' loss may be in the millions.
+    loss.set(title="Loss", yscale="log", ylim=(None, 3 * max(history["loss"])))
     accuracy.set(title="Accuracy", ylim=(0, 1.03))
     accuracy.yaxis.set_major_formatter(PercentFormatter(1))
     accuracy.legend(loc="lower right", frameon=False)
@@ -76,17 +77,19 @@ def _style(panel, epochs):
 
 def _draw_digits(figure, images, labels, classes):
     right = classes == labels
-    figure.suptitle(f"Held-out digits as LCE reads them: {right.sum()} of {len(labels)} right")
-    for panel, i in zip(figure.subplots(1, DIGITS_SHOWN), _choice(right), strict=False):
+    figure.suptitle(f"Held-out digits as LCE reads them: {right.sum()} of {len(labels)} right", y=0.93)
+    chosen = _choice(labels, right)
+    for panel, i in zip(figure.subplots(1, len(chosen)), chosen, strict=True):
         panel.imshow(images[i, ..., 0], cmap="gray_r", vmin=0, vmax=1)
         panel.set(xticks=[], yticks=[])
         panel.spines[:].set_color("0.8" if right[i] else WRONG)
-        text = str(classes[i]) if right[i] else f"{classes[i]}, not {labels[i]}"
+        text = str(classes[i]) if right[i] else f"{classes[i]}, is {labels[i]}"
         panel.set_xlabel(text, color="black" if right[i] else WRONG, fontsize=12)
 
 
-def _choice(right):
-    """The first held-out digits, among them up to half a row of wrong ones, which are few and tell most."""
-    wrong = np.flatnonzero(~right)[: DIGITS_SHOWN // 2]
-    others = np.flatnonzero(right)[: DIGITS_SHOWN - len(wrong)]
-    return np.sort(np.concatenate([wrong, others]))
+def _choice(labels, right):
+    """Of every class the first digit that was read right, then the first wrong ones, then further right ones."""
+    right_indices, wrong_indices = np.flatnonzero(right), np.flatnonzero(~right)
+    _, first = np.unique(labels[right_indices], return_index=True)
+    others = np.concatenate([wrong_indices, np.delete(right_indices, first)])
+    return np.concatenate([right_indices[first], others])[:DIGITS_SHOWN]

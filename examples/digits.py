@@ -34,6 +34,7 @@ IMAGE_SIZE = 32
 PIXEL_MEAN, PIXEL_STD = 0.309, 0.350
 LARGEST_SHIFT = 2
 
+HELD_OUT_BATCH = 120
 LATENCY_IMAGES = 100
 
 
@@ -130,16 +131,25 @@ def normalize(images):
     return tf.repeat((tf.cast(images, tf.float32) - PIXEL_MEAN) / PIXEL_STD, 3, axis=-1)
 
 
-def training_pipeline(images, labels, batch_size):
-    """Shuffled batches in which every digit is shifted by up to two pixels, a quarter of one of its originals."""
+def batches_of(images, labels, batch_size, *, training=False):
+    """Returns batches of normalized images; those for training are shuffled and shifted by up to two pixels.
+
+    Two pixels are half of one of the original 8x8.
+    """
     import tensorflow as tf
 
     def shift(image, label):
         padded = tf.pad(image, [[LARGEST_SHIFT] * 2, [LARGEST_SHIFT] * 2, [0, 0]])
-        return normalize(tf.image.random_crop(padded, tf.shape(image))), label
+        return tf.image.random_crop(padded, tf.shape(image)), label
 
     data = tf.data.Dataset.from_tensor_slices((images, labels))
-    return data.shuffle(len(images)).map(shift).batch(batch_size).prefetch(1)
+    if training:
+        data = data.shuffle(len(images)).map(shift)
+    data = data.batch(batch_size).map(lambda images, labels: (normalize(images), labels)).prefetch(1)
+    # The autotuner has nothing to gain here, but an iterator may have to wait for it at its end, up to half a minute.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return data.with_options(options)
 
 
 def build_model(variant, widths):
@@ -158,11 +168,12 @@ def build_model(variant, widths):
 
 def train(model, digits, held_out, arguments):
     """Trains with Adam while the kernels harden. Returns what Keras recorded of every epoch, a list per metric."""
-    import tensorflow as tf
     from bnext_keras.callbacks import WeightTemperature
 
+    import tensorflow as tf
+
     epochs, peak = arguments.epochs, arguments.learning_rate
-    batches = training_pipeline(*digits, arguments.batch_size)
+    batches = batches_of(*digits, arguments.batch_size, training=True)
     warmup = min(2, epochs - 1) * len(batches)
     schedule = tf.keras.optimizers.schedules.CosineDecay(
         peak / 100, epochs * len(batches) - warmup, warmup_target=peak, warmup_steps=warmup
@@ -172,11 +183,10 @@ def train(model, digits, held_out, arguments):
         tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    images, labels = held_out
     history = model.fit(
         batches,
         epochs=epochs,
-        validation_data=(normalize(images), labels),
+        validation_data=batches_of(*held_out, HELD_OUT_BATCH),
         callbacks=[WeightTemperature.for_epochs(epochs)],
         verbose=1 if sys.stdout.isatty() else 2,
     )
@@ -221,6 +231,7 @@ def parameter_count(model) -> int:
 def run(arguments, model) -> int:
     """Trains, saves, converts, compares and draws. Returns the exit code."""
     from _report import draw, print_comparison
+
     from converter import ConversionError, convert
 
     digits, (images, labels) = load_digits()
@@ -263,8 +274,8 @@ def main() -> int:
     except OSError as error:
         parser.error(f"argument --out: {error}")
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import bnext_keras  # noqa: F401 - decides which Keras TensorFlow will use
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # at 2, TensorFlow reports a missing GPU as an error
+    import bnext_keras  # isort: skip  # noqa: F401 - it decides which Keras TensorFlow will use
     import tensorflow as tf
 
     tf.keras.utils.set_random_seed(arguments.seed)

@@ -2,9 +2,9 @@
 
 import logging
 
-import tensorflow as tf
-
 from bnext_keras.quantizers import ANNEALED, temperatures
+
+import tensorflow as tf
 
 log = logging.getLogger(__name__)
 
@@ -15,13 +15,13 @@ PUBLISHED_FRACTION = 153 / 512
 class WeightTemperature(tf.keras.callbacks.Callback):
     """Hardens the kernels of a network from float to binary while it trains.
 
-    In epoch $e$, counted from 0, every `bnext_keras.quantizers.AnnealedSign` of the model computes
-    clip(W / T, -1, 1) with T = ``initial * decay**e``, and exactly sign(W) once T is below 1e-7. The temperature depends on
-    nothing but the epoch, so ``fit(initial_epoch=...)`` continues a run where it stopped. ``logs`` carry it as
+    In epoch e, counted from 0, every `bnext_keras.quantizers.AnnealedSign` of the model computes clip(W / T, -1, 1)
+    with T = ``initial * decay**e``, and exactly sign(W) once T is below 1e-7. The temperature depends on nothing but
+    the epoch, so ``fit(initial_epoch=...)`` continues a run where it stopped. ``logs`` carry it as
     ``weight_temperature``.
 
-    Evaluation always uses sign(W). A run that ends earlier leaves a network that is evaluated with other kernels than it
-    was trained with: the callback then warns, and `bnext-convert` refuses the model.
+    Evaluation always uses sign(W). A run that ends earlier leaves a network that is evaluated with other kernels than
+    it was trained with: the callback then warns, and `bnext-convert` refuses the model.
 
     Args:
         initial: Temperature of the first epoch.

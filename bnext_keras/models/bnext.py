@@ -10,9 +10,9 @@ Reference:
 
 from collections.abc import Sequence
 
-import tensorflow as tf
-
 from bnext_keras.layers import BinaryConv2D, LearnableBias, LearnableMix
+
+import tensorflow as tf
 
 Layers = tf.keras.layers
 

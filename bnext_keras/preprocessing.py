@@ -1,0 +1,68 @@
+"""Images as the networks want to see them: the one place for evaluation's resizing, cropping and normalization."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+#: Per channel, for values in [0, 1].
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+#: Share of the resized image's shorter side that the centre crop keeps.
+CROP = 0.95
+
+
+def load_image(
+    path: str | Path,
+    size: tuple[int, int] = (224, 224),
+    *,
+    channels: int = 3,
+    crop: float = CROP,
+    mean: tuple[float, ...] = IMAGENET_MEAN,
+    std: tuple[float, ...] = IMAGENET_STD,
+) -> np.ndarray:
+    """Reads one image the way the published evaluation does.
+
+    Resizes (bicubic) so that the centre crop of ``size`` is ``crop`` of the image's shorter side, crops, scales to
+    [0, 1] and normalizes.
+
+    Args:
+        path: Any file that Pillow reads.
+        size: Height and width of the result in pixels.
+        channels: 3 for colour or 1 for grey; grey uses the average of ``mean`` and ``std``.
+        crop: Share of the shorter side that is kept.
+        mean: Per channel, subtracted.
+        std: Per channel, divided by.
+
+    Returns:
+        float32 ``(height, width, channels)``.
+
+    Raises:
+        OSError: if the file is missing or no image (Pillow's error).
+        ValueError: if ``channels`` is neither 1 nor 3.
+
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> with tempfile.NamedTemporaryFile(suffix=".png") as file:
+        ...     Image.new("RGB", (300, 200), (255, 255, 255)).save(file.name)
+        ...     load_image(file.name, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)).max()
+        1.0
+
+    Reference:
+        The evaluation transform of BNext's training code.
+    """
+    if channels not in (1, 3):
+        raise ValueError(f"channels must be 1 or 3, got {channels}")
+    height, width = size
+    with Image.open(path) as file:
+        image = file.convert("RGB" if channels == 3 else "L")
+    scale = max(height / image.height, width / image.width) / crop
+    resized = image.resize(
+        (max(width, round(image.width * scale)), max(height, round(image.height * scale))), Image.Resampling.BICUBIC
+    )
+    left, top = (resized.width - width) // 2, (resized.height - height) // 2
+    pixels = np.asarray(resized.crop((left, top, left + width, top + height)), np.float32) / 255
+    if channels == 1:
+        return ((pixels - np.mean(mean)) / np.mean(std))[..., np.newaxis].astype(np.float32)
+    return ((pixels - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)).astype(np.float32)

@@ -1,0 +1,114 @@
+"""``bnext-convert``: from a trained Keras file to a verified ``.tflite``.
+
+Nothing heavy is imported before the arguments are known to be good.
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from converter.errors import ConversionError, VerificationError
+from converter.native_log import silenced
+
+DESCRIPTION = """\
+Convert a trained Larq model into a .tflite file for Larq Compute Engine, with binary
+convolutions bitpacked, and verify it against Keras before it is written."""
+
+EPILOG = """\
+examples:
+  bnext-convert model.h5                                   writes model.tflite beside it
+  bnext-convert model.keras -o phone.tflite --json report.json
+  bnext-convert saved_model_folder --verify-data photos/   compares on your images too
+  bnext-convert bnext_tiny.weights.h5 --model BNextTiny    a file of weights only
+
+exit status:
+  0  the file has been written and computes what the Keras model computes
+  1  it does not (a binary convolution stayed float, or answers differ beyond rounding); nothing is written
+  2  the model or the command cannot be used; one line says why; nothing is written"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    # TensorFlow's own log would bury the report; a conversion has no use for a GPU.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    from rich.console import Console
+
+    console, messages = Console(), Console(stderr=True)
+    try:
+        return _run(arguments, console, messages)
+    except VerificationError as error:
+        from converter.report import print_report
+
+        print_report(error.result, console)
+        _write_json(arguments.json, error.result)
+        print(f"bnext-convert: {error}; nothing has been written", file=sys.stderr)
+        return 1
+    except ConversionError as error:
+        print(f"bnext-convert: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(arguments, console, messages):
+    with messages.status("starting TensorFlow") as status:
+        with silenced():
+            from converter import convert
+            from converter.report import print_report
+        result = convert(
+            arguments.input,
+            arguments.output,
+            verify_data=arguments.verify_data,
+            architecture=arguments.model,
+            input_size=arguments.input_size,
+            num_classes=arguments.num_classes,
+            progress=lambda step: status.update(f"{arguments.input.name}: {step}"),
+        )
+    print_report(result, console)
+    _write_json(arguments.json, result)
+    return 0
+
+
+def _write_json(path, result):
+    if path is not None:
+        from converter.files import write_atomically
+
+        write_atomically(path, (json.dumps(result.to_dict(), indent=2) + "\n").encode())
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="bnext-convert",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("input", type=Path, help="a .h5 or .keras file, or a SavedModel folder")
+    parser.add_argument("-o", "--output", type=Path, help="file to write (default: the input's name with .tflite)")
+    parser.add_argument(
+        "--verify-data",
+        type=Path,
+        metavar="PATH",
+        help="compare on these inputs too: a folder of images, or a .npy file of model inputs",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON too")
+    weights = parser.add_argument_group("for files that hold weights only")
+    weights.add_argument("--model", metavar="NAME", help="BNextTiny, BNextSmall, BNextMiddle, BNextLarge or BNext18")
+    weights.add_argument(
+        "--input-size", type=_positive, default=224, metavar="N", help="height and width (default 224)"
+    )
+    weights.add_argument("--num-classes", type=_positive, default=1000, metavar="N", help="classes (default 1000)")
+    return parser
+
+
+def _positive(text):
+    value = int(text)
+    if value <= 0:
+        raise ValueError(text)
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

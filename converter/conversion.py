@@ -1,0 +1,185 @@
+"""The whole way from a Keras model to a file that is known to be right."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bnext_keras.models import count
+
+import numpy as np
+import tensorflow as tf
+
+from converter import lce, preflight
+from converter.errors import ConversionError, VerificationError
+from converter.files import check_writable, write_atomically
+from converter.flatbuffer import Flatbuffer
+from converter.loading import load
+from converter.samples import read_samples
+from converter.verify import Verification, match_binary_convs, verify
+
+#: Inputs that are made up where the user gives none, or besides.
+RANDOM_SAMPLES = 4
+
+
+@dataclass
+class ConversionResult:
+    """A converted model and what is known about it.
+
+    Attributes:
+        content: The ``.tflite`` file.
+        path: Where it was written, None if nowhere.
+        name: The model's name.
+        input_shape: ``(1, height, width, channels)``.
+        binary_convs: Layers whose convolution runs bitpacked, once for each call.
+        float_convs: Layers that were meant to and do not.
+        operators: Number of operators by TFLite's type.
+        theoretical_size: Bytes if every binary weight took one bit, every other parameter 32 and all else nothing;
+            a batch normalization counts as two values per channel, as it is one multiplication and one addition.
+        verification: The comparison with Keras.
+        seconds: Duration of each step.
+    """
+
+    content: bytes
+    path: Path | None
+    name: str
+    input_shape: tuple[int, ...]
+    binary_convs: list[str]
+    float_convs: list[str]
+    operators: Counter
+    theoretical_size: int
+    verification: Verification
+    seconds: dict[str, float]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return len(self.content)
+
+    def to_dict(self) -> dict:
+        """Everything but the file itself, ready for JSON."""
+        return {
+            "model": self.name,
+            "path": None if self.path is None else str(self.path),
+            "input_shape": list(self.input_shape),
+            "size": self.size,
+            "theoretical_size": self.theoretical_size,
+            "binary_convs": {"converted": self.binary_convs, "float": self.float_convs},
+            "operators": dict(self.operators),
+            "verification": {**asdict(self.verification), "passed": self.verification.passed},
+            "seconds": self.seconds,
+        }
+
+
+def convert(
+    model: tf.keras.Model | str | Path,
+    output: str | Path | None = None,
+    *,
+    verify_data: np.ndarray | str | Path | None = None,
+    architecture: str | None = None,
+    input_size: int = 224,
+    num_classes: int = 1000,
+    progress: Callable[[str], None] = lambda step: None,
+) -> ConversionResult:
+    """Converts a Larq model for Larq Compute Engine and verifies the result before anything is written.
+
+    Args:
+        model: A Keras model; or the path of a ``.h5`` or ``.keras`` file or of a SavedModel folder.
+        output: File to write. By default beside the input file, with the ending ``.tflite``; nothing for a model in
+            memory.
+        verify_data: Inputs to compare on, besides random ones: an array ``(samples, height, width, channels)``, or the
+            path of a ``.npy`` file or a folder of images (see `converter.samples.read_samples`).
+        architecture: For a file that holds weights only, the name of the model in `bnext_keras.models`.
+        input_size: Height and width of that model's input.
+        num_classes: Number of its classes.
+        progress: Called with the name of each step as it begins.
+
+    Returns:
+        The file's content and what was found out about it.
+
+    Raises:
+        ConversionError: if the model cannot be read or has no exact form in LCE, or the file cannot be written.
+        VerificationError: if the converted file differs from the model beyond rounding, or a binary convolution stayed
+            float. Nothing is written then.
+
+    Example:
+        >>> import bnext_keras
+        >>> from converter import convert
+        >>> result = convert(bnext_keras.models.BNext([32, 64], input_shape=(32, 32, 3), num_classes=10))
+        >>> result.verification.passed
+        True
+    """
+    clock = _Clock(progress)
+    if isinstance(model, str | Path):
+        source = Path(model)
+        output = Path(output) if output is not None else source.with_suffix(".tflite")
+        clock.start("load")
+        model = load(source, architecture, input_size, num_classes)
+    if output is not None:
+        check_writable(Path(output))
+    preflight.check(model)
+    inputs = _inputs(model, verify_data)
+    clock.start("trace")
+    frozen = lce.to_graph(model)
+    clock.start("compile")
+    content = lce.to_flatbuffer(frozen)
+    clock.start("verify")
+    flatbuffer = Flatbuffer(content)
+    sites = match_binary_convs(frozen.calls, flatbuffer)
+    result = ConversionResult(
+        content=content,
+        path=None,
+        name=model.name,
+        input_shape=frozen.input_shape,
+        binary_convs=[layer.name for layer, site in zip(frozen.calls, sites, strict=True) if site],
+        float_convs=[layer.name for layer, site in zip(frozen.calls, sites, strict=True) if not site],
+        operators=flatbuffer.operators,
+        theoretical_size=_theoretical_size(model),
+        verification=verify(model, content, frozen.calls, inputs),
+        seconds=clock.seconds,
+    )
+    clock.stop()
+    if not result.verification.passed:
+        errors = result.verification.errors
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise VerificationError(f"model '{model.name}': {errors[0]}{more}", result)
+    if output is not None:
+        write_atomically(Path(output), content)
+        result.path = Path(output)
+    return result
+
+
+class _Clock:
+    def __init__(self, progress):
+        self.seconds = {}
+        self._progress = progress
+        self._step = None
+
+    def start(self, step):
+        self.stop()
+        self._step, self._since = step, time.perf_counter()
+        self._progress(step)
+
+    def stop(self):
+        if self._step is not None:
+            self.seconds[self._step] = round(time.perf_counter() - self._since, 3)
+            self._step = None
+
+
+def _inputs(model, verify_data):
+    shape = model.input_shape[1:]
+    random = np.random.default_rng(0).standard_normal((RANDOM_SAMPLES, *shape)).astype(np.float32)
+    if verify_data is None:
+        return random
+    if isinstance(verify_data, str | Path):
+        verify_data = read_samples(Path(verify_data), shape)
+    verify_data = np.asarray(verify_data, np.float32)
+    if verify_data.ndim != len(shape) + 1 or verify_data.shape[1:] != shape:
+        raise ConversionError(f"verification data of shape {verify_data.shape} does not fit the input {(None, *shape)}")
+    return np.concatenate([verify_data, random])
+
+
+def _theoretical_size(model):
+    costs = count(model)
+    return -(-costs.binary_parameters // 8) + 4 * (costs.parameters - costs.binary_parameters)

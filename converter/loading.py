@@ -1,0 +1,96 @@
+"""Reads Keras models from files, with one clear line for everything that can be wrong with a file."""
+
+import zipfile
+from pathlib import Path
+
+import bnext_keras
+
+import h5py
+import tensorflow as tf
+
+from converter.errors import ConversionError
+
+#: Names that ``--model`` takes.
+ARCHITECTURES = ("BNextTiny", "BNextSmall", "BNextMiddle", "BNextLarge", "BNext18")
+
+
+def load(path: Path, architecture: str | None = None, input_size: int = 224, num_classes: int = 1000) -> tf.keras.Model:
+    """Loads a model for inference.
+
+    Args:
+        path: A ``.h5`` or ``.keras`` file or a SavedModel folder; with ``architecture`` a file of weights only.
+        architecture: One of `ARCHITECTURES`, for a file that holds weights only.
+        input_size: Height and width of the architecture's input.
+        num_classes: Number of its outputs.
+
+    Raises:
+        ConversionError: if there is no such file, or it cannot be read, or it is of another kind.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise ConversionError(f"{path}: no such file or folder")
+    if path.is_dir():
+        if not (path / "saved_model.pb").exists():
+            raise ConversionError(f"{path}: not a SavedModel folder (it has no saved_model.pb)")
+    elif path.suffix == ".keras":
+        if not zipfile.is_zipfile(path):
+            raise ConversionError(f"{path}: not a Keras file, or a truncated one (it is no zip archive)")
+    else:
+        has_architecture = _has_architecture(path)
+        if architecture is None and not has_architecture:
+            raise ConversionError(
+                f"{path}: holds weights without an architecture; name it: --model {' | '.join(ARCHITECTURES)}"
+            )
+        if architecture is not None and has_architecture:
+            raise ConversionError(f"{path}: holds a whole model; leave out --model {architecture}")
+    if architecture is not None:
+        return _with_weights(path, architecture, input_size, num_classes)
+    try:
+        model = tf.keras.models.load_model(path, compile=False)
+    except Exception as error:
+        raise ConversionError(f"{path}: {_explain(error)}") from error
+    if not isinstance(model, tf.keras.Model):
+        raise ConversionError(f"{path}: a SavedModel, but not of a Keras model; save it with model.save()")
+    return model
+
+
+def _has_architecture(path):
+    try:
+        with h5py.File(path) as file:
+            return "model_config" in file.attrs
+    except OSError as error:
+        raise ConversionError(f"{path}: not a Keras file, or a truncated one (HDF5: {error})") from error
+
+
+def _with_weights(path, architecture, input_size, num_classes):
+    if architecture not in ARCHITECTURES:
+        raise ConversionError(f"--model {architecture}: not one of {', '.join(ARCHITECTURES)}")
+    if path.is_dir() or path.suffix == ".keras":
+        raise ConversionError(f"{path}: holds a whole model; leave out --model {architecture}")
+    try:
+        shape = (input_size, input_size, 3)
+        model = getattr(bnext_keras.models, architecture)(input_shape=shape, num_classes=num_classes)
+    except ValueError as error:
+        raise ConversionError(f"--input-size {input_size}: {error}") from error
+    try:
+        model.load_weights(path)
+    except Exception as error:
+        raise ConversionError(
+            f"{path}: not the weights of {architecture} with --num-classes {num_classes} ({_first_line(error)})"
+        ) from error
+    return model
+
+
+def _explain(error):
+    line = _first_line(error)
+    if "Unknown layer" in str(error) or "Could not locate class" in str(error) or "Unknown quantization" in str(error):
+        return (
+            f"{line} The file uses a layer of your own: register it with tf.keras.utils.register_keras_serializable, "
+            "import its module, and call converter.convert(path) from Python"
+        )
+    return f"not readable as a Keras model ({line})"
+
+
+def _first_line(error):
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:300]
