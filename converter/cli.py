@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from converter.errors import ConversionError, VerificationError
+from converter.files import check_exists, check_writable, write_atomically
 from converter.native_log import silenced
 
 DESCRIPTION = """\
@@ -53,6 +54,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(arguments, console, messages):
+    for path in filter(None, (arguments.input, arguments.verify_data)):
+        check_exists(path)
+    for path in filter(None, (arguments.output, arguments.json)):
+        check_writable(path)
     with messages.status("starting TensorFlow") as status:
         with silenced():
             from converter import convert
@@ -73,8 +78,6 @@ def _run(arguments, console, messages):
 
 def _write_json(path, result):
     if path is not None:
-        from converter.files import write_atomically
-
         write_atomically(path, (json.dumps(result.to_dict(), indent=2) + "\n").encode())
 
 

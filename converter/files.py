@@ -7,6 +7,12 @@ from pathlib import Path
 from converter.errors import ConversionError
 
 
+def check_exists(path: Path) -> None:
+    """Raises ConversionError if there is no such file or folder."""
+    if not path.exists():
+        raise ConversionError(f"{path}: no such file or folder")
+
+
 def check_writable(path: Path) -> None:
     """Raises ConversionError if a file could not be put there, before any work has been done."""
     if path.is_dir():

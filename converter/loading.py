@@ -9,6 +9,7 @@ import h5py
 import tensorflow as tf
 
 from converter.errors import ConversionError
+from converter.files import check_exists
 
 #: Names that ``--model`` takes.
 ARCHITECTURES = ("BNextTiny", "BNextSmall", "BNextMiddle", "BNextLarge", "BNext18")
@@ -27,8 +28,7 @@ def load(path: Path, architecture: str | None = None, input_size: int = 224, num
         ConversionError: if there is no such file, or it cannot be read, or it is of another kind.
     """
     path = Path(path)
-    if not path.exists():
-        raise ConversionError(f"{path}: no such file or folder")
+    check_exists(path)
     if path.is_dir():
         if not (path / "saved_model.pb").exists():
             raise ConversionError(f"{path}: not a SavedModel folder (it has no saved_model.pb)")

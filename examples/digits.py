@@ -12,6 +12,10 @@ In the folder ``demo-output`` (``--out``) are afterwards
 - ``model.tflite``, the same network with one bit per binary weight,
 - ``digits.png``, the curves of the training and some of the held-out digits with what LCE took them for.
 
+Expect about 99% of the held-out digits to be right: with seeds 0 to 4 it was 98.9% to 99.7%, each run a good
+minute on one or two cores. The binary file has an eighth of the float network's size. A seed gives the same network
+again on the same machine; another number of cores adds in another order, and trains another one.
+
 In the first third of the epochs the kernels harden from float to binary. Held-out accuracy, for which they are always
 binary, starts near chance and then jumps: this is no fault.
 """

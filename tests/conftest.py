@@ -1,0 +1,58 @@
+"""Shared by all tests. Importing bnext_keras first binds tf.keras to Keras 2 whatever a test imports."""
+
+import bnext_keras
+from bnext_keras.importers import load_bnext_state_dict
+
+import larq as lq
+import pytest
+import references
+import tensorflow as tf
+
+
+@pytest.fixture(autouse=True)
+def _fresh_keras():
+    """Frees models between tests and makes their random initial weights repeatable."""
+    tf.keras.backend.clear_session()
+    tf.keras.utils.set_random_seed(0)
+
+
+@pytest.fixture
+def float64():
+    tf.keras.backend.set_floatx("float64")
+    yield
+    tf.keras.backend.set_floatx("float32")
+
+
+@pytest.fixture
+def mixed_float16():
+    tf.keras.mixed_precision.set_global_policy("mixed_float16")
+    yield
+    # Not "float32": None follows floatx again.
+    tf.keras.mixed_precision.set_global_policy(None)
+
+
+@pytest.fixture
+def small_bnext():
+    """A BNext of 7 binary convolutions in every form (ELM, plain, strided, doubling) for 32x32 images."""
+    return bnext_keras.models.BNext([32, 64, 128], input_shape=(32, 32, 3), num_classes=10, name="small_bnext")
+
+
+@pytest.fixture(scope="session")
+def imported_bnext():
+    """BNext-T at 32x32 with the reference weights: values of order one, and maps down to 2x2."""
+    model = bnext_keras.models.BNextTiny(input_shape=(32, 32, 3), num_classes=10)
+    return load_bnext_state_dict(model, references.load("bnext_tiny_10_32").weights)
+
+
+@pytest.fixture
+def conv_model():
+    """Builds a model of one Larq convolution: ``conv_model((8, 8, 32), filters=64, kernel_size=3, ...)``."""
+
+    def build(input_shape, layer=lq.layers.QuantConv2D, **options):
+        defaults = {"use_bias": False, "input_quantizer": "ste_sign", "name": "conv"}
+        if layer is lq.layers.QuantConv2D:
+            defaults |= {"kernel_quantizer": "ste_sign", "kernel_constraint": "weight_clip"}
+        image = tf.keras.Input(input_shape)
+        return tf.keras.Model(image, layer(**{**defaults, **options})(image), name="one_conv")
+
+    return build

@@ -1,0 +1,35 @@
+"""Which Keras tf.keras is, in processes of their own."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+def run(program, **environment):
+    inherited = {key: value for key, value in os.environ.items() if key != "TF_USE_LEGACY_KERAS"}
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env={**inherited, **environment}
+    )
+
+
+@pytest.mark.parametrize(
+    ("program", "environment"),
+    [
+        ("import bnext_keras, tensorflow as tf; print(tf.keras.Model.__module__)", {}),
+        ("import bnext_keras; from tensorflow.keras import Model; print(Model.__module__)", {}),
+        ("import tensorflow as tf, bnext_keras; print(tf.keras.Model.__module__)", {"TF_USE_LEGACY_KERAS": "1"}),
+        ("from converter import convert; import tensorflow as tf; print(tf.keras.Model.__module__)", {}),
+    ],
+)
+def test_tf_keras_is_keras_2(program, environment):
+    assert run(program, **environment).stdout.startswith("tf_keras.")
+
+
+def test_importing_after_keras_3_says_what_to_do():
+    result = run("import tensorflow as tf; tf.keras; import bnext_keras")
+    assert result.returncode == 1
+    assert "ImportError: TensorFlow was imported before bnext_keras and has bound tf.keras to Keras 3" in result.stderr
+    assert "import bnext_keras before tensorflow" in result.stderr
+    assert "TF_USE_LEGACY_KERAS=1" in result.stderr

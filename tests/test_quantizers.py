@@ -1,0 +1,159 @@
+"""Quantizers, their gradients and the temperature."""
+
+import logging
+
+from bnext_keras import callbacks, constraints, layers, quantizers
+
+import larq as lq
+import numpy as np
+import pytest
+import tensorflow as tf
+
+KERNEL = [-1.5, -0.3, -0.0, 0.0, 0.1, 0.5]
+
+
+def quantize(values, temperature, training):
+    quantizer = quantizers.AnnealedSign()
+    kernel = tf.constant(values)
+    quantizer(kernel)
+    quantizer.temperature.assign(temperature)
+    with tf.GradientTape() as tape:
+        tape.watch(kernel)
+        result = quantizer(kernel, training=training)
+        loss = tf.reduce_sum(result * tf.range(1.0, len(values) + 1))
+    return result.numpy(), tape.gradient(loss, kernel)
+
+
+@pytest.mark.parametrize(
+    ("temperature", "expected"),
+    [
+        (1.0, [-1.0, -0.3, 0.0, 0.0, 0.1, 0.5]),
+        (0.2, [-1.0, -1.0, 0.0, 0.0, 0.5, 1.0]),
+        (1e-7, [-1.0, -1.0, 0.0, 0.0, 1.0, 1.0]),
+        (9e-8, [-1.0, -1.0, 1.0, 1.0, 1.0, 1.0]),
+        (0.0, [-1.0, -1.0, 1.0, 1.0, 1.0, 1.0]),
+    ],
+)
+def test_annealed_sign_in_training(temperature, expected):
+    result, gradient = quantize(KERNEL, temperature, training=True)
+    np.testing.assert_allclose(result, expected, rtol=1e-6)
+    np.testing.assert_array_equal(gradient, [1, 2, 3, 4, 5, 6])
+
+
+@pytest.mark.parametrize("training", [False, None])
+def test_annealed_sign_is_the_sign_outside_training(training):
+    result, _ = quantize(KERNEL, 0.5, training)
+    np.testing.assert_array_equal(result, [-1, -1, 1, 1, 1, 1])
+
+
+def test_the_layer_hands_training_down_to_its_kernel():
+    layer = layers.BinaryConv2D(1, 1)
+    pixel = tf.ones((1, 1, 1, 1))
+    layer(pixel)
+    layer.kernel.assign([[[[0.25]]]])
+    layer.kernel_quantizer.temperature.assign(0.5)
+    image = tf.keras.Input((1, 1, 1))
+    model = tf.keras.Model(image, layer(image))
+    assert model(pixel, training=True).numpy().item() == 0.5
+    assert model(pixel, training=False).numpy().item() == 1.0
+    assert model.predict(pixel, verbose=0).item() == 1.0
+
+
+def test_the_activations_gradient_passes_up_to_one_and_a_half():
+    layer = layers.BinaryConv2D(1, 1)
+    values = tf.constant([-1.6, -1.5, -0.2, 0.0, 1.5, 1.6])
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        signs = layer.input_quantizer(values)
+    np.testing.assert_array_equal(signs, [-1, -1, -1, 1, 1, 1])
+    np.testing.assert_array_equal(tape.gradient(signs, values), [0, 1, 1, 1, 1, 0])
+
+
+def test_the_gradient_of_a_binary_conv_is_that_of_its_signs():
+    """One pixel, two channels: y = sum_c sign(x_c) sign(w_c)."""
+    layer = layers.BinaryConv2D(1, 1)
+    pixel = tf.Variable(np.array([0.5, -2.0], np.float32).reshape(1, 1, 1, 2))
+    layer(pixel)
+    layer.kernel.assign(np.array([-0.3, 1.4], np.float32).reshape(1, 1, 2, 1))
+    with tf.GradientTape() as tape:
+        output = layer(pixel, training=True)
+    by_pixel, by_kernel = tape.gradient(output, [pixel, layer.kernel.latent_variable])
+    assert output.numpy().item() == -2.0
+    np.testing.assert_array_equal(np.ravel(by_pixel), [-1, 0])
+    np.testing.assert_array_equal(np.ravel(by_kernel), [1, -1])
+
+
+def test_latent_weights_start_small_and_stay_within_one_and_a_half(small_bnext):
+    kernel = small_bnext.get_layer("block2_3x3_conv").kernel
+    assert np.std(kernel.latent_variable.numpy()) == pytest.approx(1e-3, rel=0.05)
+    small_bnext.compile(tf.keras.optimizers.SGD(1e6), tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    small_bnext.fit(np.random.default_rng(0).normal(size=(8, 32, 32, 3)), np.arange(8), verbose=0)
+    assert np.abs(kernel.latent_variable.numpy()).max() == 1.5
+    scale = small_bnext.get_layer("block2_3x3_mix").scale.numpy()
+    assert scale.min() >= 0
+    assert scale.max() <= 1
+
+
+def test_unit_interval():
+    np.testing.assert_array_equal(constraints.UnitInterval()(tf.constant([-1.0, 0.5, 2.0])), [0, 0.5, 1])
+
+
+def test_a_learnable_mix_mixes_by_channel():
+    mix = layers.LearnableMix()
+    before, after = tf.ones((1, 2, 2, 2)), tf.zeros((1, 2, 2, 2))
+    mix([before, after])
+    mix.scale.assign([0.25, 1.0])
+    np.testing.assert_array_equal(mix([before, after])[0, 1, 1], [0.25, 1.0])
+
+
+def fit(model, epochs, *extra, **options):
+    images = np.random.default_rng(0).normal(size=(8, 32, 32, 3)).astype(np.float32)
+    model.compile("adam", tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model.fit(images, np.arange(8), epochs=epochs, verbose=0, callbacks=list(extra), **options)
+
+
+def test_the_schedule_is_the_published_one():
+    schedule = callbacks.WeightTemperature()
+    assert schedule.temperature(0) == 1.0
+    assert schedule.temperature(20) == pytest.approx(0.1216, rel=1e-3)
+    assert schedule.temperature(128) == pytest.approx(1.39e-6, rel=1e-2)
+    assert schedule.temperature(152) > 0
+    assert schedule.temperature(153) == 0
+
+
+@pytest.mark.parametrize(("epochs", "annealed"), [(512, 153), (20, 6), (2, 1)])
+def test_a_shorter_run_is_annealed_after_the_same_share(epochs, annealed):
+    schedule = callbacks.WeightTemperature.for_epochs(epochs)
+    assert schedule.temperature(annealed - 1) > 0
+    assert schedule.temperature(annealed) == 0
+
+
+def test_the_callback_sets_the_temperature_of_every_kernel(small_bnext, caplog):
+    history = fit(small_bnext, 3, callbacks.WeightTemperature(decay=0.5))
+    assert history.history["weight_temperature"] == [1.0, 0.5, 0.25]
+    assert {float(value) for value in quantizers.temperatures(small_bnext).values()} == {0.25}
+    assert "still 0.25" in caplog.text
+
+
+def test_the_callback_continues_where_a_run_stopped(small_bnext):
+    history = fit(small_bnext, 5, callbacks.WeightTemperature(decay=0.5), initial_epoch=3)
+    assert history.history["weight_temperature"] == [0.125, 0.0625]
+
+
+def test_an_annealed_run_does_not_warn(small_bnext, caplog):
+    fit(small_bnext, 2, callbacks.WeightTemperature.for_epochs(2))
+    assert set(map(float, quantizers.temperatures(small_bnext).values())) == {0.0}
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_a_model_without_temperatures_is_left_alone(caplog):
+    image = tf.keras.Input((32, 32, 3))
+    output = lq.layers.QuantDense(10)(tf.keras.layers.GlobalAveragePooling2D()(image))
+    fit(tf.keras.Model(image, output), 1, callbacks.WeightTemperature())
+    assert "does nothing" in caplog.text
+
+
+@pytest.mark.parametrize("arguments", [{"decay": 1.0}, {"decay": 0}, {"initial": 0}])
+def test_schedules_that_never_end_are_refused(arguments):
+    with pytest.raises(ValueError, match="must be"):
+        callbacks.WeightTemperature(**arguments)
