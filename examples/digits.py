@@ -279,8 +279,14 @@ def main() -> int:
         parser.error(f"argument --out: {error}")
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # at 2, TensorFlow reports a missing GPU as an error
-    import bnext_keras  # isort: skip  # noqa: F401 - it decides which Keras TensorFlow will use
-    import tensorflow as tf
+    from converter.native_log import silenced
+
+    with silenced():
+        import bnext_keras  # noqa: F401 - it decides which Keras TensorFlow will use
+
+        import tensorflow as tf
+
+        from converter import convert  # noqa: F401 - what `run` needs, imported here for its native libraries' greetings
 
     tf.keras.utils.set_random_seed(arguments.seed)
     try:

@@ -21,7 +21,8 @@ class WeightTemperature(tf.keras.callbacks.Callback):
     ``weight_temperature``.
 
     Evaluation always uses sign(W). A run that ends earlier leaves a network that is evaluated with other kernels than
-    it was trained with: the callback then warns, and `bnext-convert` refuses the model.
+    it was trained with: the callback then warns, and `bnext-convert` refuses the model. For the same reason the
+    validation loss of the first, soft epochs may be enormous; it comes down once the kernels are binary.
 
     Args:
         initial: Temperature of the first epoch.

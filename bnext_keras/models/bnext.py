@@ -232,5 +232,6 @@ def _check_input_shape(input_shape, total_stride):
         if side is not None and (side <= 0 or side % total_stride):
             raise ValueError(
                 f"input_shape {tuple(input_shape)}: height and width must be multiples of {total_stride}, "
-                "because every map that is halved must be even; choose another size or stem_stride"
+                "because every map that is halved must be even; choose another size, another stem_stride or fewer "
+                "doublings"
             )
