@@ -63,16 +63,18 @@ class AnnealedSign(lq.quantizers.Quantizer):
 
 
 def temperatures(model: tf.keras.Model) -> dict[str, tf.Variable]:
-    """The temperature variable of every annealed kernel in ``model``, by layer name.
+    """The temperature variable of every annealed kernel in ``model``, nested models included, by layer name.
 
     Example:
         >>> import bnext_keras
         >>> model = bnext_keras.models.BNext([8, 16], input_shape=(32, 32, 3), num_classes=2)
-        >>> list(bnext_keras.quantizers.temperatures(model))
-        ['block1_3x3_conv', 'block1_1x1a_conv', 'block1_1x1b_conv']
+        >>> sorted(bnext_keras.quantizers.temperatures(model))
+        ['block1_1x1a_conv', 'block1_1x1b_conv', 'block1_3x3_conv']
     """
-    return {
-        layer.name: layer.kernel_quantizer.temperature
-        for layer in model._flatten_layers(include_self=False)
-        if isinstance(getattr(layer, "kernel_quantizer", None), AnnealedSign) and layer.built
-    }
+    found = {}
+    for layer in model.submodules:
+        if isinstance(getattr(layer, "kernel_quantizer", None), AnnealedSign) and layer.built:
+            # Names are unique in one model, not across nested ones.
+            name = layer.name if layer.name not in found else f"{layer.name} ({len(found)})"
+            found[name] = layer.kernel_quantizer.temperature
+    return found

@@ -17,7 +17,7 @@ from converter.files import check_writable, write_atomically
 from converter.flatbuffer import Flatbuffer
 from converter.loading import load
 from converter.samples import read_samples
-from converter.verify import Verification, match_binary_convs, verify
+from converter.verify import Verification, verify
 
 #: Inputs that are made up where the user gives none, or besides.
 RANDOM_SAMPLES = 4
@@ -32,8 +32,6 @@ class ConversionResult:
         path: Where it was written, None if nowhere.
         name: The model's name.
         input_shape: ``(1, height, width, channels)``.
-        binary_convs: Layers whose convolution runs bitpacked, once for each call.
-        float_convs: Layers that were meant to and do not.
         operators: Number of operators by TFLite's type.
         theoretical_size: Bytes if every binary weight took one bit, every other parameter 32 and all else nothing;
             a batch normalization counts as two values per channel, as it is one multiplication and one addition.
@@ -45,12 +43,15 @@ class ConversionResult:
     path: Path | None
     name: str
     input_shape: tuple[int, ...]
-    binary_convs: list[str]
-    float_convs: list[str]
     operators: Counter
     theoretical_size: int
     verification: Verification
     seconds: dict[str, float]
+
+    @property
+    def binary_convs(self) -> list[str]:
+        """Layers whose convolution runs bitpacked, once for each call."""
+        return self.verification.binary_convs
 
     @property
     def size(self) -> int:
@@ -65,7 +66,6 @@ class ConversionResult:
             "input_shape": list(self.input_shape),
             "size": self.size,
             "theoretical_size": self.theoretical_size,
-            "binary_convs": {"converted": self.binary_convs, "float": self.float_convs},
             "operators": dict(self.operators),
             "verification": {**asdict(self.verification), "passed": self.verification.passed},
             "seconds": self.seconds,
@@ -125,16 +125,12 @@ def convert(
     clock.start("compile")
     content = lce.to_flatbuffer(frozen)
     clock.start("verify")
-    flatbuffer = Flatbuffer(content)
-    sites = match_binary_convs(frozen.calls, flatbuffer)
     result = ConversionResult(
         content=content,
         path=None,
         name=model.name,
         input_shape=frozen.input_shape,
-        binary_convs=[layer.name for layer, site in zip(frozen.calls, sites, strict=True) if site],
-        float_convs=[layer.name for layer, site in zip(frozen.calls, sites, strict=True) if not site],
-        operators=flatbuffer.operators,
+        operators=Flatbuffer(content).operators,
         theoretical_size=_theoretical_size(model),
         verification=verify(model, content, frozen.calls, inputs),
         seconds=clock.seconds,

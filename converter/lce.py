@@ -6,6 +6,7 @@ is safe in LCE (`converter.lowering`) and its kernel, already binarized, as an i
 are never copied, and the compiler finds nothing to fold.
 """
 
+import io
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -22,14 +23,14 @@ class FrozenGraph:
     """A model's evaluation for one image, without variables.
 
     Attributes:
-        graph: TensorFlow's GraphDef.
+        serialized: TensorFlow's GraphDef, serialized.
         input_name: Name of the node with the image.
         output_name: Name of the node with the result.
         input_shape: ``(1, height, width, channels)``.
         calls: The binary convolutions in the order in which the model calls them.
     """
 
-    graph: tf.compat.v1.GraphDef
+    serialized: bytes
     input_name: str
     output_name: str
     input_shape: tuple[int, ...]
@@ -39,8 +40,10 @@ class FrozenGraph:
 def to_graph(model: tf.keras.Model) -> FrozenGraph:
     """Freezes a model that `converter.preflight` has checked."""
     layers = binary_convs(model)
-    constants = [lowering.group_kernels(layer) for layer in layers]
-    kernel_specs = [[tf.TensorSpec(kernel.shape, kernel.dtype) for kernel in kernels] for kernels in constants]
+    kernel_specs = [
+        [tf.TensorSpec((*layer.kernel.shape[:3], layer.filters // layer.groups), tf.float32)] * layer.groups
+        for layer in layers
+    ]
     calls: list[tf.keras.layers.Layer] = []
     input_shape = (1, *model.input_shape[1:])
     image_spec = tf.TensorSpec(input_shape, model.inputs[0].dtype, name="image")
@@ -61,24 +64,33 @@ def to_graph(model: tf.keras.Model) -> FrozenGraph:
             return tf.identity(model(image, training=False), name="output")
 
     frozen = convert_variables_to_constants_v2(evaluate.get_concrete_function(), lower_control_flow=False)
-    names = [tensor.op.name for tensor in frozen.inputs if tensor.dtype != tf.resource]
-    kernels = tf.nest.flatten(constants)
-    graph = _with_constants(frozen.graph.as_graph_def(), dict(zip(names[1:], kernels, strict=True)))
-    return FrozenGraph(graph, names[0], frozen.outputs[0].op.name, input_shape, calls)
+    image_name, *names = (tensor.op.name for tensor in frozen.inputs if tensor.dtype != tf.resource)
+    kernels = dict(zip(names, ((layer, group) for layer in layers for group in range(layer.groups)), strict=True))
+    serialized = _serialize(frozen.graph.as_graph_def(), kernels)
+    return FrozenGraph(serialized, image_name, frozen.outputs[0].op.name, input_shape, calls)
 
 
-def _with_constants(graph, constants):
-    """Replaces placeholders by constants."""
-    result = tf.compat.v1.GraphDef(versions=graph.versions, library=graph.library)
+def _serialize(graph, kernels):
+    """Serializes a graph with constants in place of the placeholders that stand for kernels.
+
+    Messages of Protocol Buffers merge by concatenation, so a graph can be written node by node: of the kernels, a
+    gigabyte in the largest networks, one at a time is in memory twice.
+    """
+    stream = io.BytesIO()
+    stream.write(tf.compat.v1.GraphDef(versions=graph.versions, library=graph.library).SerializeToString())
     for node in graph.node:
-        if node.name not in constants:
-            result.node.append(node)
-            continue
-        value = constants[node.name]
-        constant = result.node.add(name=node.name, op="Const")
-        constant.attr["dtype"].type = tf.as_dtype(value.dtype).as_datatype_enum
-        constant.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
-    return result
+        if node.name in kernels:
+            layer, group = kernels[node.name]
+            node = _constant(node.name, lowering.group_kernels(layer)[group])
+        stream.write(tf.compat.v1.GraphDef(node=[node]).SerializeToString())
+    return stream.getvalue()
+
+
+def _constant(name, value):
+    node = tf.compat.v1.NodeDef(name=name, op="Const")
+    node.attr["dtype"].type = tf.as_dtype(value.dtype).as_datatype_enum
+    node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
+    return node
 
 
 def to_flatbuffer(frozen: FrozenGraph) -> bytes:
@@ -89,7 +101,7 @@ def to_flatbuffer(frozen: FrozenGraph) -> bytes:
     """
     try:
         return convert_graphdef_to_tflite_flatbuffer(
-            frozen.graph.SerializeToString(),
+            frozen.serialized,
             [frozen.input_name],
             ["DT_FLOAT"],
             [list(frozen.input_shape)],

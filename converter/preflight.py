@@ -16,7 +16,10 @@ def check(model: tf.keras.Model) -> None:
         ConversionError: naming the layer, the reason and the remedy.
     """
     if not model.built or not getattr(model, "inputs", None):
-        raise ConversionError(f"model '{model.name}' has not been built; call it on an input once")
+        raise ConversionError(
+            f"model '{model.name}' has no symbolic input; only functional models, and Sequential ones with an input "
+            "shape, can be converted"
+        )
     for kind, tensors in (("input", model.inputs), ("output", model.outputs)):
         if len(tensors) != 1:
             raise ConversionError(

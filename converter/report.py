@@ -11,7 +11,7 @@ _MIB = 2**20
 def print_report(result: ConversionResult, console: Console) -> None:
     """Prints one table: what became of the binary convolutions, operators, size, agreement with Keras, time."""
     checked = result.verification
-    converted, total = len(result.binary_convs), len(result.binary_convs) + len(result.float_convs)
+    converted, total = len(checked.binary_convs), len(checked.binary_convs) + len(checked.float_convs)
     table = Table(title=f"{result.name}, {' x '.join(map(str, result.input_shape))}", show_header=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")

@@ -40,6 +40,8 @@ class Verification:
     """What a comparison found.
 
     Attributes:
+        binary_convs: Layers whose convolution runs bitpacked, once for each call.
+        float_convs: Layers that were meant to and do not.
         samples: Number of inputs compared.
         max_difference: Largest absolute difference of any output, with all its consequences of flipped signs.
         top1_agreement: Share of inputs whose largest output is the same.
@@ -49,6 +51,8 @@ class Verification:
         errors: What neither rounding nor sign flips explain, a line each, naming layers. Empty if the file is right.
     """
 
+    binary_convs: list[str] = field(default_factory=list)
+    float_convs: list[str] = field(default_factory=list)
     samples: int = 0
     max_difference: float = 0.0
     top1_agreement: float = 1.0
@@ -116,7 +120,10 @@ class _Comparison:
         self._result = Verification()
         for layer, site in zip(calls, self._sites, strict=True):
             if site is None:
+                self._result.float_convs.append(layer.name)
                 self._errors[layer.name] = f"layer '{layer.name}': its convolution stayed float"
+            else:
+                self._result.binary_convs.append(layer.name)
 
     def add(self, inputs):
         expected = self._model(inputs, training=False).numpy()

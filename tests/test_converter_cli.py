@@ -57,7 +57,8 @@ def test_a_saved_model_becomes_a_file_with_the_same_answers(folder, tmp_path, na
     assert result.returncode == 0, result.stderr
     assert "6 of 6 became LceBconv2d" in result.stdout
     report = json.loads((tmp_path / "out.json").read_text())
-    assert report["binary_convs"]["float"] == []
+    assert report["verification"]["float_convs"] == []
+    assert len(report["verification"]["binary_convs"]) == 6
     assert report["operators"]["LceBconv2d"] == 6
     assert report["verification"]["passed"] is True
     assert report["size"] == (tmp_path / "out.tflite").stat().st_size

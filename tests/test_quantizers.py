@@ -157,3 +157,11 @@ def test_a_model_without_temperatures_is_left_alone(caplog):
 def test_schedules_that_never_end_are_refused(arguments):
     with pytest.raises(ValueError, match="must be"):
         callbacks.WeightTemperature(**arguments)
+
+
+def test_kernels_of_nested_models_are_annealed_too():
+    image = tf.keras.Input((8, 8, 4))
+    inner = tf.keras.Model(image, layers.BinaryConv2D(4, 3, name="conv")(image))
+    outer_image = tf.keras.Input((8, 8, 4))
+    outer = tf.keras.Model(outer_image, layers.BinaryConv2D(4, 3, name="conv")(inner(outer_image)))
+    assert len(quantizers.temperatures(outer)) == 2

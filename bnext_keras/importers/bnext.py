@@ -37,7 +37,7 @@ def load_bnext_state_dict(model: tf.keras.Model, state_dict: Mapping[str, np.nda
         >>> model = bnext_keras.models.BNext([8, 16], input_shape=(32, 32, 3), num_classes=2)
         >>> bnext_keras.importers.load_bnext_state_dict(model, {})  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        bnext_keras.importers.bnext.StateDictError: bnext: 46 entries are missing: fc.bias, ...
+        bnext_keras.importers.bnext.StateDictError: bnext: 56 entries are missing: bn1.bias, ...
     """
     values, missing, misshapen = [], [], []
     places = {key: (layer, attribute) for layer in model.layers for key, attribute in _entries(layer, state_dict)}
