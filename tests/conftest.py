@@ -1,5 +1,7 @@
 """Shared by all tests. Importing bnext_keras first binds tf.keras to Keras 2 whatever a test imports."""
 
+import gc
+
 import bnext_keras
 from bnext_keras.importers import load_bnext_state_dict
 
@@ -14,6 +16,13 @@ def _fresh_keras():
     """Frees models between tests and makes their random initial weights repeatable."""
     tf.keras.backend.clear_session()
     tf.keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _free_memory():
+    """Keras models are full of reference cycles: gigabytes would pile up before Python looks for them."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture
