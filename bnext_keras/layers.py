@@ -1,4 +1,4 @@
-"""The layers that BNext needs beside those of Keras and Larq.
+"""The layers that BNext and MeliusNet need beside those of Keras and Larq.
 
 All take and return float feature maps of shape ``(batch, height, width, channels)``.
 """
@@ -7,6 +7,7 @@ from bnext_keras.constraints import UnitInterval
 from bnext_keras.quantizers import AnnealedSign
 
 import larq as lq
+import numpy as np
 import tensorflow as tf
 
 
@@ -109,3 +110,65 @@ class LearnableMix(tf.keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return input_shape[0]
+
+
+@tf.keras.utils.register_keras_serializable(package="bnext_keras")
+class SplitChannels(tf.keras.layers.Layer):
+    """Cuts a feature map into ``groups`` of consecutive channels, for the branches of a grouped convolution.
+
+    Args:
+        groups: Number of parts; must divide the channels.
+
+    Example:
+        >>> import bnext_keras, tensorflow as tf
+        >>> parts = bnext_keras.layers.SplitChannels(4)(tf.ones((1, 2, 2, 12)))
+        >>> len(parts), parts[0].shape.as_list()
+        (4, [1, 2, 2, 3])
+    """
+
+    def __init__(self, groups, **kwargs):
+        super().__init__(**kwargs)
+        self.groups = groups
+
+    def call(self, inputs):
+        return tf.split(inputs, self.groups, axis=-1)
+
+    def get_config(self):
+        return {**super().get_config(), "groups": self.groups}
+
+
+@tf.keras.utils.register_keras_serializable(package="bnext_keras")
+class ShuffleChannels(tf.keras.layers.Layer):
+    """Interleaves the channels: the first of each group, then the second of each, and so on.
+
+    A grouped convolution behind it reads channels of every group. It is one gather, which the interpreters of TFLite
+    and LCE run faster than the usual reshape, transpose and reshape.
+
+    Args:
+        groups: Number of groups; must divide the channels.
+
+    Example:
+        >>> import bnext_keras, tensorflow as tf
+        >>> bnext_keras.layers.ShuffleChannels(2)(tf.reshape(tf.range(6.0), (1, 1, 1, 6))).numpy().ravel().tolist()
+        [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]
+
+    Reference:
+        Zhang et al., "ShuffleNet", arXiv 1707.01083, section 3.1.
+    """
+
+    def __init__(self, groups, **kwargs):
+        super().__init__(**kwargs)
+        self.groups = groups
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        if channels % self.groups:
+            raise ValueError(f"layer '{self.name}': {channels} channels cannot be shuffled in {self.groups} groups")
+        self._order = np.arange(channels, dtype=np.int32).reshape(self.groups, -1).T.ravel()
+        super().build(input_shape)
+
+    def call(self, inputs):
+        return tf.gather(inputs, self._order, axis=-1)
+
+    def get_config(self):
+        return {**super().get_config(), "groups": self.groups}

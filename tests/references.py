@@ -2,6 +2,7 @@
 
 Every tensor has its own generator, seeded by its name; values are drawn in float64 and rounded to float32. Running
 statistics match the fan-in of what they normalize, so that activations stay of order one through the whole network.
+BNext's weights and MeliusNet's (`_bnext_weights`, `_melius_weights`) follow rules of their own.
 """
 
 import json
@@ -45,7 +46,8 @@ def load(name: str) -> Reference:
     file = np.load(FOLDER / f"{name}_seed0.npz")
     meta = json.loads(str(file["meta_json"]))
     shapes = {key: tuple(shape) for key, shape in json.loads(str(file["keys_json"]))}
-    weights = {key: _weight(key, shapes, meta["weight_seed"]) for key in shapes}
+    draw = _melius_weights if name.startswith("melius") else _bnext_weights
+    weights = {key: _rounded(key, value) for key, value in draw(shapes, meta["weight_seed"])}
     images = np.random.default_rng(1000 + meta["input_seed"]).standard_normal(meta["input_shape_nchw"])
     images = images.astype(np.float32)
     assert zlib.crc32(images.tobytes()) == meta["input_crc32"]
@@ -57,16 +59,55 @@ def load(name: str) -> Reference:
     return Reference(meta, weights, images, blocks, file["logits_f64"])
 
 
-def _weight(key, shapes, seed):
-    shape = shapes[key]
-    rng = np.random.default_rng(zlib.crc32(key.encode()) + seed)
-    path, _, leaf = key.rpartition(".")
-    owner, _, module = path.rpartition(".")
-    value = _values(key, owner, module, leaf, shape, shapes, rng)
-    return np.ascontiguousarray(value, np.int64 if leaf == "num_batches_tracked" else np.float32)
+def _rounded(key, value):
+    return np.ascontiguousarray(value, np.int64 if key.endswith("num_batches_tracked") else np.float32)
 
 
-def _values(key, owner, module, leaf, shape, shapes, rng):
+def _generator(key, seed):
+    return np.random.default_rng(zlib.crc32(key.encode()) + seed)
+
+
+def _without_zeros(values):
+    return np.where(values >= 0, 1.0, -1.0) * (0.01 + 0.3 * np.abs(values))
+
+
+def _melius_weights(shapes, seed):
+    """Draws in the order of the state dict, which is the network's, with the variance of each channel on the way."""
+    variance = np.ones(3)
+    for key, shape in shapes.items():
+        normal = _generator(key, seed).standard_normal
+        leaf = key.rpartition(".")[2]
+        if leaf == "num_batches_tracked":
+            yield key, np.zeros(shape)
+        elif leaf == "running_mean":
+            yield key, 0.5 * normal(shape) * np.sqrt(variance)
+        elif leaf == "running_var":
+            yield key, (0.5 + _generator(key, seed).random(shape)) * variance
+        elif leaf == "bias":
+            yield key, (0.1 if key == "_model.output.bias" else 0.2) * normal(shape)
+        elif len(shape) == 1:
+            yield key, 0.5 + _generator(key, seed).random(shape)
+        elif "DenseLayer" in key:
+            yield key, _without_zeros(normal(shape))
+            variance = np.concatenate([variance, np.full(shape[0], np.prod(shape[1:]))])
+        elif "ImprovementBlock" in key:
+            yield key, _without_zeros(normal(shape))
+            added = np.zeros(len(variance))
+            added[-shape[0] :] = np.prod(shape[1:])
+            variance = variance + added
+        else:  # stem, transitions, head: of variance one for inputs of variance one
+            yield key, normal(shape) / np.sqrt(np.prod(shape[1:]))
+            variance = np.ones(shape[0])
+
+
+def _bnext_weights(shapes, seed):
+    for key, shape in shapes.items():
+        path, _, leaf = key.rpartition(".")
+        owner, _, module = path.rpartition(".")
+        yield key, _bnext_values(key, owner, module, leaf, shape, shapes, _generator(key, seed))
+
+
+def _bnext_values(key, owner, module, leaf, shape, shapes, rng):
     normal = rng.standard_normal
 
     def uniform(low, high):
@@ -80,8 +121,7 @@ def _values(key, owner, module, leaf, shape, shapes, rng):
     if leaf == "temperature":
         return np.full(shape, 1e-8)
     if module == "binary_conv":
-        values = normal(shape)
-        return np.where(values >= 0, 1.0, -1.0) * (0.01 + 0.3 * np.abs(values))
+        return _without_zeros(normal(shape))
     if leaf == "scale":
         return uniform(0.0, 1.0)
     if module == "move":

@@ -11,6 +11,7 @@ Reference:
 from collections.abc import Sequence
 
 from bnext_keras.layers import BinaryConv2D, LearnableBias, LearnableMix
+from bnext_keras.models._common import batch_norm, check_input_shape, is_small, logits
 
 import tensorflow as tf
 
@@ -67,11 +68,11 @@ def BNext(
     _check_widths(widths)
     stem_stride = _stem_stride(stem_stride, input_shape)
     strides = [2 if i > 1 and widths[i] != widths[i - 1] else 1 for i in range(1, len(widths))]
-    _check_input_shape(input_shape, stem_stride * 2 ** strides.count(2))
+    check_input_shape(input_shape, stem_stride * 2 ** strides.count(2))
 
     image = x = tf.keras.Input(input_shape, name="image")
     x = Layers.Conv2D(widths[0], 3, strides=stem_stride, padding="same", use_bias=False, name="stem_conv")(x)
-    x = _batch_norm("stem_bn")(x)
+    x = batch_norm("stem_bn")(x)
     for i, (filters, stride) in enumerate(zip(widths[1:], strides, strict=True), start=1):
         elm = elm_attention and i % 2 == 0
         x = _processor(x, x.shape[-1], 3, f"block{i}_3x3", stride=stride, elm=elm, recoupling=info_recoupling)
@@ -125,12 +126,12 @@ def BNext18(
         (None, 10)
     """
     stem_stride = _stem_stride(stem_stride, input_shape)
-    _check_input_shape(input_shape, 8 * (4 if stem_stride == 2 else 1))
+    check_input_shape(input_shape, 8 * (4 if stem_stride == 2 else 1))
 
     image = x = tf.keras.Input(input_shape, name="image")
     kernel_size = 7 if stem_stride == 2 else 3
     x = Layers.Conv2D(64, kernel_size, strides=stem_stride, padding="same", use_bias=False, name="stem_conv")(x)
-    x = _batch_norm("stem_bn")(x)
+    x = batch_norm("stem_bn")(x)
     if stem_stride == 2:
         x = Layers.MaxPooling2D(3, strides=2, padding="same", name="stem_pool")(x)
     for stage, filters in enumerate((64, 128, 256, 512)):
@@ -160,7 +161,7 @@ def _processor(x, filters, kernel_size, name, *, stride=1, elm=False, recoupling
     """
     y = LearnableBias(name=f"{name}_bias")(x)
     y = BinaryConv2D(filters, kernel_size, strides=stride, name=f"{name}_conv")(y)
-    y = _batch_norm(f"{name}_bn1")(y)
+    y = batch_norm(f"{name}_bn1")(y)
     y = _prelu(f"{name}_prelu")(y)
 
     shortcut = _prelu(f"{name}_shortcut_prelu")(x) if elm else x
@@ -168,7 +169,7 @@ def _processor(x, filters, kernel_size, name, *, stride=1, elm=False, recoupling
         shortcut = Layers.AveragePooling2D(2, name=f"{name}_shortcut_pool")(shortcut)
     if filters != x.shape[-1]:
         shortcut = Layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_shortcut_conv")(shortcut)
-        shortcut = _batch_norm(f"{name}_shortcut_bn")(shortcut)
+        shortcut = batch_norm(f"{name}_shortcut_bn")(shortcut)
 
     out = y
     if recoupling:
@@ -179,7 +180,7 @@ def _processor(x, filters, kernel_size, name, *, stride=1, elm=False, recoupling
     if elm:
         out = Layers.Multiply(name=f"{name}_attended")([out, shortcut])
     if elm or recoupling:
-        out = _batch_norm(f"{name}_bn2")(out)
+        out = batch_norm(f"{name}_bn2")(out)
     return Layers.Add(name=f"{name}_add")([out, shortcut])
 
 
@@ -195,13 +196,7 @@ def _gate(before, after, name):
 def _head(x, num_classes):
     x = _prelu("head_prelu")(x)
     x = Layers.GlobalAveragePooling2D(name="head_pool")(x)
-    # Under mixed precision the logits, and so the loss, stay in the variables' full precision.
-    full_precision = tf.keras.mixed_precision.global_policy().variable_dtype
-    return Layers.Dense(num_classes, dtype=full_precision, name="head")(x)
-
-
-def _batch_norm(name):
-    return Layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)
+    return logits(x, num_classes, "head")
 
 
 def _prelu(name):
@@ -220,18 +215,7 @@ def _check_widths(widths):
 
 def _stem_stride(stem_stride, input_shape):
     if stem_stride is None:
-        sides = [side for side in input_shape[:2] if side is not None]
-        return 1 if sides and min(sides) <= 64 else 2
+        return 1 if is_small(input_shape) else 2
     if stem_stride not in (1, 2):
         raise ValueError(f"stem_stride must be 1 or 2, got {stem_stride}")
     return stem_stride
-
-
-def _check_input_shape(input_shape, total_stride):
-    for side in input_shape[:2]:
-        if side is not None and (side <= 0 or side % total_stride):
-            raise ValueError(
-                f"input_shape {tuple(input_shape)}: height and width must be multiples of {total_stride}, "
-                "because every map that is halved must be even; choose another size, another stem_stride or fewer "
-                "doublings"
-            )

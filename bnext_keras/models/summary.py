@@ -85,8 +85,9 @@ def _widths(bits):
 def count(model: tf.keras.Model) -> Costs:
     """Counts a model's parameters and multiply-accumulates by role.
 
-    Stem and head are the layers named so, squeeze-and-expand those with ``_se_`` in their name, binary every kernel
-    with one bit; BNext-18's float shortcuts count as stem, as in the paper's table.
+    Stem are the convolutions whose name begins so, head the dense layer named so, squeeze-and-expand the layers with
+    ``_se_`` in their name, binary every kernel with one bit; BNext-18's float shortcuts count as stem, as in the
+    paper's table.
 
     Args:
         model: A built model of static input shape.
@@ -119,11 +120,12 @@ def parameters(layer: tf.keras.layers.Layer) -> list[tf.Variable]:
 def _role(layer, weight):
     if getattr(weight, "precision", _FLOAT) == 1:
         return BINARY
-    if layer.name.startswith("stem_conv") or layer.name.endswith("_shortcut_conv"):
+    is_stem = layer.name.startswith("stem_") and isinstance(layer, tf.keras.layers.Conv2D)
+    if is_stem or layer.name.endswith("_shortcut_conv"):
         return STEM
     if "_se_" in layer.name:
         return SQUEEZE_EXPAND
-    return HEAD if layer.name == "head" else OTHER
+    return HEAD if layer.name in ("head", "head_dense") else OTHER
 
 
 def summary(model: tf.keras.Model, bits: str = "8/4/8", print_fn: Callable[[str], object] = print) -> Costs:

@@ -1,0 +1,102 @@
+"""What importers have in common: entries by PyTorch's names find their places in a Keras model, all or none of them.
+
+PyTorch pads a strided convolution (or pooling) of an even map on the top and left, TensorFlow's 'same' on the bottom
+and right. Turned by 180 degrees the one is the other, and everything else in these networks commutes with that turn
+(the head averages it away). So every spatial kernel is turned on import, and **the model then computes the released
+network's logits for images that are turned by 180 degrees**, exactly and with the forms of padding that Larq Compute
+Engine keeps binary.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+
+class StateDictError(ValueError):
+    """A state dict that does not fit the model; the message lists what is missing, left over or of another shape."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an entry goes. Several places may share one entry.
+
+    Attributes:
+        key: PyTorch's name of the entry.
+        layer: The Keras layer.
+        attribute: Name of the layer's weight.
+        convert: From the entry to the weight's value; None where the entry's shape does not even allow that.
+    """
+
+    key: str
+    layer: tf.keras.layers.Layer
+    attribute: str
+    convert: Callable[[np.ndarray], np.ndarray | None]
+
+
+def assign(
+    model: tf.keras.Model,
+    state_dict: Mapping[str, np.ndarray],
+    places: Iterable[Place],
+    is_unused: Callable[[str], bool],
+) -> tf.keras.Model:
+    """Sets a model's weights, or changes nothing.
+
+    Args:
+        model: The model whose layers the places name.
+        state_dict: Arrays by PyTorch's names.
+        places: Where each entry goes.
+        is_unused: Whether an entry that has no place is none of the network's weights.
+
+    Returns:
+        ``model``.
+
+    Raises:
+        StateDictError: if entries are missing, have no place or have another shape.
+    """
+    places = list(places)
+    values, missing, misshapen = [], {}, []
+    for place in places:
+        if place.key not in state_dict:
+            missing[place.key] = None
+            continue
+        weight = getattr(place.layer, place.attribute)
+        array = np.asarray(state_dict[place.key])
+        value = place.convert(array)
+        if value is None or value.shape != tuple(weight.shape):
+            where = f"{place.layer.name}.{place.attribute} {tuple(weight.shape)}"
+            misshapen.append(f"{place.key} {array.shape} (does not fit {where})")
+        values.append((weight, value))
+    taken = {place.key for place in places}
+    extra = [key for key in state_dict if key not in taken and not is_unused(key)]
+    problems = [
+        f"{len(keys)} entries {verb}: {', '.join(sorted(keys)[:8])}{', ...' if len(keys) > 8 else ''}"
+        for keys, verb in ((missing, "are missing"), (extra, "have no place"), (misshapen, "have another shape"))
+        if keys
+    ]
+    if problems:
+        raise StateDictError(f"{model.name}: " + "; ".join(problems))
+    for weight, value in values:
+        weight.assign(value)
+    return model
+
+
+def batch_norm(path: str) -> dict[str, str]:
+    """Keys of a batch normalization by the attributes of Keras' layer."""
+    leaves = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
+    return {attribute: f"{path}.{leaf}" for attribute, leaf in leaves.items()}
+
+
+def affine(path: str) -> dict[str, str]:
+    """Keys of a layer with kernel and bias."""
+    return {"kernel": f"{path}.weight", "bias": f"{path}.bias"}
+
+
+def to_keras(array: np.ndarray, attribute: str, layer: tf.keras.layers.Layer) -> np.ndarray | None:
+    """PyTorch's layout to Keras', convolutions turned by 180 degrees; None where the rank does not fit."""
+    if attribute == "kernel" and array.ndim == 4 and isinstance(layer, tf.keras.layers.Conv2D):
+        return array.transpose(2, 3, 1, 0)[::-1, ::-1]
+    if attribute == "kernel":
+        return array.reshape(array.shape[:2]).T if array.ndim >= 2 and array[0, 0].size == 1 else None
+    return array.reshape(-1)
