@@ -12,7 +12,7 @@ from bnext_keras._keras import use_legacy_keras
 
 use_legacy_keras()
 
-from bnext_keras import callbacks, constraints, importers, layers, models, quantizers  # noqa: E402
+from bnext_keras import callbacks, constraints, importers, layers, models, orientation, quantizers  # noqa: E402
 from bnext_keras._version import __version__  # noqa: E402
 
-__all__ = ["__version__", "callbacks", "constraints", "importers", "layers", "models", "quantizers"]
+__all__ = ["__version__", "callbacks", "constraints", "importers", "layers", "models", "orientation", "quantizers"]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 #: Per channel, for values in [0, 1].
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -20,6 +20,7 @@ def load_image(
     crop: float = CROP,
     mean: tuple[float, ...] = IMAGENET_MEAN,
     std: tuple[float, ...] = IMAGENET_STD,
+    upright: bool = False,
 ) -> np.ndarray:
     """Reads one image the way the published evaluation does.
 
@@ -33,6 +34,7 @@ def load_image(
         crop: Share of the shorter side that is kept.
         mean: Per channel, subtracted.
         std: Per channel, divided by.
+        upright: Whether to turn a photo as its camera noted (EXIF orientation). The published evaluation does not.
 
     Returns:
         float32 ``(height, width, channels)``.
@@ -56,7 +58,7 @@ def load_image(
         raise ValueError(f"channels must be 1 or 3, got {channels}")
     height, width = size
     with Image.open(path) as file:
-        image = file.convert("RGB" if channels == 3 else "L")
+        image = (ImageOps.exif_transpose(file) if upright else file).convert("RGB" if channels == 3 else "L")
     scale = max(height / image.height, width / image.width) / crop
     resized = image.resize(
         (max(width, round(image.width * scale)), max(height, round(image.height * scale))), Image.Resampling.BICUBIC

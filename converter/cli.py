@@ -21,6 +21,7 @@ EPILOG = """\
 examples:
   bnext-convert model.h5                                   writes model.tflite beside it
   bnext-convert model.keras -o phone.tflite --json report.json
+  bnext-convert bnext_tiny.h5 --no-rotation                the caller turns the images (see bnext-import)
   bnext-convert saved_model_folder --verify-data photos/   compares on your images too
   bnext-convert bnext_tiny.weights.h5 --model BNextTiny    a file of weights only
 
@@ -69,6 +70,7 @@ def _run(arguments, console, messages):
             architecture=arguments.model,
             input_size=arguments.input_size,
             num_classes=arguments.num_classes,
+            rotation=not arguments.no_rotation,
             progress=lambda step: status.update(f"{arguments.input.name}: {step}"),
         )
     print_report(result, console)
@@ -97,8 +99,16 @@ def _parser():
         help="compare on these inputs too: a folder of images, or a .npy file of model inputs",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON too")
+    parser.add_argument(
+        "--no-rotation",
+        action="store_true",
+        help="for a model of bnext-import: leave out its first operator, which turns images by 180 degrees; "
+        "the file then wants them turned by the caller, who often can do it for nothing",
+    )
     weights = parser.add_argument_group("for files that hold weights only")
-    weights.add_argument("--model", metavar="NAME", help="BNextTiny, BNextSmall, BNextMiddle, BNextLarge or BNext18")
+    weights.add_argument(
+        "--model", metavar="NAME", help="architecture, as bnext-models lists them: BNextTiny, ..., MeliusNetC"
+    )
     weights.add_argument(
         "--input-size", type=_positive, default=224, metavar="N", help="height and width (default 224)"
     )

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bnext_keras.models import count
+from bnext_keras.orientation import is_rotating, remove_rotation
 
 import numpy as np
 import tensorflow as tf
@@ -32,6 +33,8 @@ class ConversionResult:
         path: Where it was written, None if nowhere.
         name: The model's name.
         input_shape: ``(1, height, width, channels)``.
+        input_orientation: Which way up the file wants its images: ``"upright"`` (it turns them itself), ``"rotated by
+            180 degrees"`` (the caller does), or ``"as the Keras model"``, which turns nothing.
         operators: Number of operators by TFLite's type.
         theoretical_size: Bytes if every binary weight took one bit, every other parameter 32 and all else nothing;
             a batch normalization counts as two values per channel, as it is one multiplication and one addition.
@@ -43,6 +46,7 @@ class ConversionResult:
     path: Path | None
     name: str
     input_shape: tuple[int, ...]
+    input_orientation: str
     operators: Counter
     theoretical_size: int
     verification: Verification
@@ -64,6 +68,7 @@ class ConversionResult:
             "model": self.name,
             "path": None if self.path is None else str(self.path),
             "input_shape": list(self.input_shape),
+            "input_orientation": self.input_orientation,
             "size": self.size,
             "theoretical_size": self.theoretical_size,
             "operators": dict(self.operators),
@@ -80,6 +85,7 @@ def convert(
     architecture: str | None = None,
     input_size: int = 224,
     num_classes: int = 1000,
+    rotation: bool = True,
     progress: Callable[[str], None] = lambda step: None,
 ) -> ConversionResult:
     """Converts a Larq model for Larq Compute Engine and verifies the result before anything is written.
@@ -93,6 +99,8 @@ def convert(
         architecture: For a file that holds weights only, the name of the model in `bnext_keras.models`.
         input_size: Height and width of that model's input.
         num_classes: Number of its classes.
+        rotation: Whether an imported model's first layer, which turns images by 180 degrees, becomes part of the file.
+            Without it the file wants turned images, and an operator less runs on the device.
         progress: Called with the name of each step as it begins.
 
     Returns:
@@ -119,6 +127,9 @@ def convert(
     if output is not None:
         check_writable(Path(output))
     preflight.check(model)
+    input_orientation = "upright" if is_rotating(model) else "as the Keras model"
+    if not rotation:
+        model, input_orientation = _without_rotation(model), "rotated by 180 degrees"
     inputs = _inputs(model, verify_data)
     clock.start("trace")
     frozen = lce.to_graph(model)
@@ -130,6 +141,7 @@ def convert(
         path=None,
         name=model.name,
         input_shape=frozen.input_shape,
+        input_orientation=input_orientation,
         operators=Flatbuffer(content).operators,
         theoretical_size=_theoretical_size(model),
         verification=verify(model, content, frozen.calls, inputs),
@@ -174,6 +186,15 @@ def _inputs(model, verify_data):
     if verify_data.ndim != len(shape) + 1 or verify_data.shape[1:] != shape:
         raise ConversionError(f"verification data of shape {verify_data.shape} does not fit the input {(None, *shape)}")
     return np.concatenate([verify_data, random])
+
+
+def _without_rotation(model):
+    if not is_rotating(model):
+        raise ConversionError(
+            f"model '{model.name}' does not turn its images, so there is no rotation to leave out (only imported "
+            "models have one)"
+        )
+    return remove_rotation(model)
 
 
 def _theoretical_size(model):

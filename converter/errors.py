@@ -1,4 +1,4 @@
-"""What can go wrong in a conversion; every message is one line that names the file or layer and the remedy."""
+"""What can go wrong with a user's files; every message is one line that names the file or layer and the remedy."""
 
 
 class ConversionError(ValueError):
@@ -15,3 +15,7 @@ class VerificationError(ConversionError):
     def __init__(self, message: str, result):
         super().__init__(message)
         self.result = result
+
+
+class PredictionError(ValueError):
+    """A model, an image or a file of labels cannot be used for predictions."""

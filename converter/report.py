@@ -21,6 +21,7 @@ def print_report(result: ConversionResult, console: Console) -> None:
         f"{result.size / _MIB:.2f} MiB, {result.size / result.theoretical_size:.3f} times the theoretical minimum of "
         f"{result.theoretical_size / _MIB:.2f} MiB",
     )
+    table.add_row("input orientation", result.input_orientation)
     table.add_row("binary convolutions", f"{converted} of {total} became LceBconv2d")
     table.add_row("operators", ", ".join(f"{name} {count}" for name, count in result.operators.most_common()))
     table.add_row("verified on", f"{checked.samples} inputs against Keras")

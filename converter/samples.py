@@ -7,9 +7,7 @@ from bnext_keras.preprocessing import load_image
 import numpy as np
 
 from converter.errors import ConversionError
-
-#: File names that count as images in a folder.
-IMAGE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+from converter.files import find_images
 
 
 def read_samples(path: Path, input_shape: tuple[int, int, int]) -> np.ndarray:
@@ -41,12 +39,9 @@ def read_samples(path: Path, input_shape: tuple[int, int, int]) -> np.ndarray:
 
 
 def _read_images(folder, input_shape):
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
-    if not files:
-        raise ConversionError(f"{folder}: has no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
     height, width, channels = input_shape
     images = []
-    for file in files:
+    for file in find_images(folder):
         try:
             images.append(load_image(file, (height, width), channels=channels))
         except (OSError, ValueError) as error:

@@ -10,6 +10,9 @@ import pytest
 import references
 import tensorflow as tf
 
+#: Needs PyTorch, which the tests do without.
+collect_ignore = ["checkpoints/write.py"]
+
 
 @pytest.fixture(autouse=True)
 def _fresh_keras():

@@ -1,0 +1,129 @@
+"""Larq Zoo's weight files: Keras' older HDF5 layout, read by the names of layers.
+
+Larq Zoo trained its networks in Keras, so nothing is turned: these models take upright images as they are.
+"""
+
+import logging
+from itertools import count, takewhile
+from pathlib import Path
+
+from bnext_keras import models
+from bnext_keras.importers.checkpoint import CheckpointError
+from bnext_keras.importers.pickle_reader import shown
+from bnext_keras.importers.state_dict import StateDictError
+
+import h5py
+import tensorflow as tf
+
+log = logging.getLogger(__name__)
+
+
+def import_meliusnet22(
+    path: str | Path, input_size: int | None = None, num_classes: int | None = None
+) -> tuple[tf.keras.Model, list[str]]:
+    """Makes a MeliusNet22 from Larq Zoo's ``meliusnet22_weights.h5`` or ``meliusnet22_weights_notop.h5``.
+
+    Args:
+        path: The file.
+        input_size: Height and width of the images, 224 by default; a multiple of 32 above 64.
+        num_classes: Number of classes, 1000 by default. Other numbers are for files without a head.
+
+    Returns:
+        The model, whose outputs are logits (Larq Zoo's own model ends in a softmax), and the names of its layers that
+        the file does not have, as in `load_larq_zoo_weights`.
+
+    Raises:
+        CheckpointError: if the file cannot be read, or the input size does not fit.
+        StateDictError: if its layers are not those of the model.
+    """
+    size = 224 if input_size is None else input_size
+    if size <= 64:
+        raise CheckpointError(f"input size {size}: Larq Zoo's MeliusNet22 is for images above 64")
+    try:
+        model = models.MeliusNet22(input_shape=(size, size, 3), num_classes=num_classes or 1000)
+    except ValueError as error:
+        raise CheckpointError(f"input size {size}: {error}") from error
+    return model, load_larq_zoo_weights(model, path)
+
+
+def load_larq_zoo_weights(model: tf.keras.Model, path: str | Path) -> list[str]:
+    """Sets the weights of a Keras model from a file in the layout of ``model.save_weights("weights.h5")`` in Keras 2.
+
+    Layers are matched by name, the weights of a layer by their order.
+
+    Args:
+        model: A model with the file's layer names.
+        path: The HDF5 file; of a whole model's, the weights are taken.
+
+    Returns:
+        The names of layers that keep their fresh weights: none, or the model's last layer if the file has no head.
+
+    Raises:
+        CheckpointError: if the file cannot be read as such.
+        StateDictError: if layers are missing, left over or of another shape; the message lists them, and nothing is
+            changed.
+
+    Example:
+        >>> import bnext_keras
+        >>> model = bnext_keras.models.MeliusNet22()  # doctest: +SKIP
+        >>> bnext_keras.importers.load_larq_zoo_weights(model, "meliusnet22_weights.h5")  # doctest: +SKIP
+        []
+    """
+    places = {layer.name: _ordered(layer) for layer in model.layers if layer.weights}
+    head = list(places)[-1:]
+    try:
+        with h5py.File(path) as file:
+            stored = _stored(file.get("model_weights", file))
+            _check(model.name, places, stored, head)
+            pairs = [pair for name in stored for pair in zip(places[name], stored[name], strict=True)]
+            values = [(weight, data[()].astype(weight.dtype.as_numpy_dtype)) for weight, data in pairs]
+    except StateDictError as error:
+        raise StateDictError(f"{path}: {error}") from error
+    # h5py meets damage with errors of many types.
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path}: not a weight file of Keras, or a damaged one ({shown(error)})") from error
+    for weight, value in values:
+        weight.assign(value)
+    fresh = [name for name in places if name not in stored]
+    if fresh:
+        log.warning("%s has no weights for %s, which keeps its fresh ones: train it", path, ", ".join(fresh))
+    return fresh
+
+
+def _ordered(layer):
+    """A layer's weights as Keras 2 writes them."""
+    return [*layer.trainable_weights, *layer.non_trainable_weights]
+
+
+def _stored(group):
+    """{layer: its datasets} of all layers with weights."""
+    layers = {name: group[name] for name in _names(group, "layer_names")}
+    found = {name: [layer[weight] for weight in _names(layer, "weight_names")] for name, layer in layers.items()}
+    return {name: weights for name, weights in found.items() if weights}
+
+
+def _names(group, attribute):
+    """A list of names, which Keras cuts into several attributes where it is long."""
+    numbered = takewhile(group.attrs.__contains__, (f"{attribute}{i}" for i in count()))
+    parts = [attribute] if attribute in group.attrs else list(numbered)
+    if not parts:
+        raise KeyError(f"no attribute {attribute}")
+    names = [name for part in parts for name in group.attrs[part]]
+    return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
+
+
+def _check(model_name, places, stored, head):
+    missing = [name for name in places if name not in stored and name not in head]
+    extra = [name for name in stored if name not in places]
+    misshapen = []
+    for name in places.keys() & stored.keys():
+        expected, found = [tuple(weight.shape) for weight in places[name]], [data.shape for data in stored[name]]
+        if expected != found:
+            misshapen.append(f"{name} {found} (the model has {expected})")
+    problems = [
+        f"{len(names)} layers {verb}: {', '.join(sorted(names)[:8])}{', ...' if len(names) > 8 else ''}"
+        for names, verb in ((missing, "are missing"), (extra, "have no place"), (misshapen, "have another shape"))
+        if names
+    ]
+    if problems:
+        raise StateDictError(f"{model_name}: {'; '.join(problems)}")
