@@ -10,11 +10,12 @@ import bnext_keras
 import h5py
 import tensorflow as tf
 
+from converter.cards import CARDS
 from converter.errors import ConversionError
 from converter.files import check_exists
 
 #: Names that ``--model`` takes.
-ARCHITECTURES = ("BNextTiny", "BNextSmall", "BNextMiddle", "BNextLarge", "BNext18")
+ARCHITECTURES = tuple(card.name for card in CARDS)
 
 
 def load(path: Path, architecture: str | None = None, input_size: int = 224, num_classes: int = 1000) -> tf.keras.Model:

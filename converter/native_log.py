@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Sends what native code writes to standard error to nowhere; for imports only.
+    """Sends what native code writes to standard error to nowhere; for imports and the start of an interpreter only.
 
     TensorFlow and LCE greet with half a page before their log levels take effect, so that no environment variable can
     stop them. Python's exceptions still get through.

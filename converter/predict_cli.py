@@ -1,0 +1,177 @@
+"""``bnext-predict``: what a trained model sees in photos.
+
+Nothing heavy is imported before the arguments are known to be good.
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from converter.errors import ConversionError, PredictionError
+from converter.files import check_exists, find_images
+from converter.labels import IMAGENET_CLASSES, imagenet_labels, read_labels
+from converter.native_log import silenced
+
+DESCRIPTION = """\
+Print the most probable classes of images. They are resized, cropped and normalized as in
+the published evaluation on ImageNet, and turned upright as the camera noted."""
+
+EPILOG = """\
+examples:
+  bnext-predict model.h5 photo.jpg
+  bnext-predict phone.tflite photos/ --top 1 --threads 4
+  bnext-predict digits.keras scan.png --labels digits.txt --json
+  bnext-predict bnext_tiny.weights.h5 photo.jpg --model BNextTiny    a file of weights only
+
+exit status:
+  0  every image has been classified
+  1  some of several images could not be read; they are named, the others have been classified
+  2  the model, the only image or the command cannot be used; one line says why"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    # TensorFlow's own log would bury the answers; a few photos have no use for a GPU.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    os.environ["TF_NUM_INTRAOP_THREADS"] = str(arguments.threads)
+    try:
+        return _run(arguments)
+    except BrokenPipeError:
+        # Whoever read the answers, `head` say, has enough. What is still buffered must not fail at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (PredictionError, ConversionError) as error:
+        print(f"bnext-predict: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(arguments):
+    check_exists(arguments.model_file)
+    files = _files(arguments.images)
+    labels = read_labels(arguments.labels) if arguments.labels else None
+    with silenced():
+        from converter.classifier import load_classifier
+    classifier = load_classifier(
+        arguments.model_file,
+        architecture=arguments.model,
+        input_size=arguments.input_size,
+        num_classes=arguments.num_classes,
+        threads=arguments.threads,
+    )
+    labels = _labels(arguments.labels, labels, classifier.num_classes)
+    results = []
+    for file in files:
+        result = _predict(classifier, file, labels, arguments, alone=len(files) == 1)
+        if not arguments.json:
+            _print(result)
+        results.append(result)
+    if arguments.json:
+        print(json.dumps(results, indent=2))
+    if labels is None:
+        message = f"the model's {classifier.num_classes} classes are shown by number; name them with --labels FILE"
+        print(f"bnext-predict: {message}", file=sys.stderr)
+    return 1 if any("error" in result for result in results) else 0
+
+
+def _files(paths):
+    for path in paths:
+        check_exists(path)
+    return [file for path in paths for file in (find_images(path) if path.is_dir() else [path])]
+
+
+def _labels(path, labels, num_classes):
+    if labels is None:
+        return imagenet_labels() if num_classes == IMAGENET_CLASSES else None
+    if len(labels) != num_classes:
+        raise PredictionError(f"{path}: has {len(labels)} labels, but the model has {num_classes} classes")
+    return labels
+
+
+def _predict(classifier, file, labels, arguments, *, alone):
+    """One image's result, ready for JSON; an unreadable image among others is a result too."""
+    from bnext_keras.preprocessing import load_image
+
+    height, width, channels = classifier.input_shape
+    try:
+        image = load_image(file, (height, width), channels=channels, upright=True)
+    # Pillow's decoders let through whatever a broken file provokes: SyntaxError, struct.error, EOFError ...
+    except Exception as error:
+        message = f"{file}: cannot be read as an image ({str(error).splitlines()[0] if str(error) else repr(error)})"
+        if alone:
+            raise PredictionError(message) from error
+        print(f"bnext-predict: {message}", file=sys.stderr)
+        return {"image": str(file), "error": message}
+    probabilities = classifier.probabilities(image[::-1, ::-1].copy() if arguments.rotate else image)
+    best = (-probabilities).argsort(kind="stable")[: arguments.top]
+    return {
+        "image": str(file),
+        "predictions": [
+            {
+                "class": int(index),
+                "label": labels[index] if labels else None,
+                "probability": float(probabilities[index]),
+            }
+            for index in best
+        ],
+    }
+
+
+def _print(result):
+    if "error" in result:
+        return
+    print(result["image"])
+    for prediction in result["predictions"]:
+        name = "" if prediction["label"] is None else f"  {prediction['label']}"
+        print(f"  {prediction['probability']:7.2%}  class {prediction['class']:>3}{name}", flush=True)
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="bnext-predict",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "model_file", type=Path, metavar="MODEL", help="a .h5, .keras or .tflite file, or a SavedModel folder"
+    )
+    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="image files, or folders of them")
+    parser.add_argument("--top", type=_positive, default=5, metavar="N", help="how many classes to print (default 5)")
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="names of the classes: text, one per line, or Keras' imagenet_class_index.json "
+        "(default: ImageNet's for a model of 1000 classes)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the answers as JSON")
+    parser.add_argument(
+        "--rotate",
+        action="store_true",
+        help="turn images by 180 degrees, for a file that bnext-convert --no-rotation wrote",
+    )
+    parser.add_argument(
+        "--threads", type=_positive, default=os.cpu_count() or 1, metavar="N", help="threads (default: all cores)"
+    )
+    weights = parser.add_argument_group("for files that hold weights only")
+    weights.add_argument("--model", metavar="NAME", help="the variant's name, see bnext-models")
+    weights.add_argument(
+        "--input-size", type=_positive, default=224, metavar="N", help="height and width (default 224)"
+    )
+    weights.add_argument("--num-classes", type=_positive, default=1000, metavar="N", help="classes (default 1000)")
+    return parser
+
+
+def _positive(text):
+    value = int(text)
+    if value <= 0:
+        raise ValueError(text)
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())
