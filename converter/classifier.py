@@ -21,11 +21,11 @@ import numpy as np
 import tensorflow as tf
 from larq_compute_engine.tflite.python.interpreter import Interpreter
 
+from converter.command_line import silenced
 from converter.errors import PredictionError
 from converter.files import check_exists
 from converter.flatbuffer import Flatbuffer
 from converter.loading import load
-from converter.native_log import silenced
 
 #: Height and width for a model that takes images of any size: the published evaluation's.
 ANY_SIZE = 224

@@ -3,15 +3,13 @@
 Nothing heavy is imported before the arguments are known to be good.
 """
 
-import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
+from converter.command_line import add_architecture_arguments, quiet_tensorflow, silenced, tool_parser
 from converter.errors import ConversionError, VerificationError
 from converter.files import check_exists, check_writable, write_atomically
-from converter.native_log import silenced
 
 DESCRIPTION = """\
 Convert a trained Larq model into a .tflite file for Larq Compute Engine, with binary
@@ -34,9 +32,7 @@ exit status:
 def main(argv: list[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
     arguments = _parser().parse_args(argv)
-    # TensorFlow's own log would bury the report; a conversion has no use for a GPU.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    quiet_tensorflow()
     from rich.console import Console
 
     console, messages = Console(), Console(stderr=True)
@@ -84,12 +80,7 @@ def _write_json(path, result):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
-        prog="bnext-convert",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser("bnext-convert", DESCRIPTION, EPILOG)
     parser.add_argument("input", type=Path, help="a .h5 or .keras file, or a SavedModel folder")
     parser.add_argument("-o", "--output", type=Path, help="file to write (default: the input's name with .tflite)")
     parser.add_argument(
@@ -105,22 +96,8 @@ def _parser():
         help="for a model of bnext-import: leave out its first operator, which turns images by 180 degrees; "
         "the file then wants them turned by the caller, who often can do it for nothing",
     )
-    weights = parser.add_argument_group("for files that hold weights only")
-    weights.add_argument(
-        "--model", metavar="NAME", help="architecture, as bnext-models lists them: BNextTiny, ..., MeliusNetC"
-    )
-    weights.add_argument(
-        "--input-size", type=_positive, default=224, metavar="N", help="height and width (default 224)"
-    )
-    weights.add_argument("--num-classes", type=_positive, default=1000, metavar="N", help="classes (default 1000)")
+    add_architecture_arguments(parser)
     return parser
-
-
-def _positive(text):
-    value = int(text)
-    if value <= 0:
-        raise ValueError(text)
-    return value
 
 
 if __name__ == "__main__":

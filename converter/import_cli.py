@@ -3,14 +3,12 @@
 Nothing heavy is imported before the arguments are known to be good. PyTorch is not needed.
 """
 
-import argparse
-import os
 import sys
 from pathlib import Path
 
+from converter.command_line import positive, quiet_tensorflow, silenced, tool_parser
 from converter.errors import ConversionError
 from converter.files import check_exists, check_writable, replacing
-from converter.native_log import silenced
 
 DESCRIPTION = """\
 Make a Keras model from published weights: BNext's PyTorch checkpoints, read without PyTorch,
@@ -41,9 +39,7 @@ _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 def main(argv: list[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
     arguments = _parser().parse_args(argv)
-    # TensorFlow's own log would bury the report; an import has no use for a GPU.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    quiet_tensorflow()
     try:
         return _run(arguments)
     except ConversionError as error:
@@ -159,32 +155,20 @@ def _print_report(model, facts, console):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
-        prog="bnext-import",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser("bnext-import", DESCRIPTION, EPILOG)
     parser.add_argument("checkpoint", type=Path, help="a .pth, .pt or .pth.tar file of PyTorch, or Larq Zoo's .h5")
     parser.add_argument("-o", "--output", type=Path, required=True, help="file to write: .h5 or .keras")
     parser.add_argument(
         "--input-size",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="height and width of the images: a multiple of 32 (of 16 if the stem is not strided; "
         "default 224 for a strided stem, else 32)",
     )
     parser.add_argument(
-        "--num-classes", type=_positive, metavar="N", help="classes, for Larq Zoo's files without a head (default 1000)"
+        "--num-classes", type=positive, metavar="N", help="classes, for Larq Zoo's files without a head (default 1000)"
     )
     return parser
-
-
-def _positive(text):
-    value = int(text)
-    if value <= 0:
-        raise ValueError(text)
-    return value
 
 
 if __name__ == "__main__":

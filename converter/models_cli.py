@@ -3,14 +3,12 @@
 The list comes from `converter.cards` and needs no TensorFlow; only ``show`` builds a model.
 """
 
-import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 
 from converter.cards import CARDS, Card, find
-from converter.native_log import silenced
+from converter.command_line import discard_output, quiet_tensorflow, silenced, tool_parser
 
 DESCRIPTION = """\
 List the BNext and MeliusNet variants with their published ImageNet accuracies and what
@@ -51,11 +49,14 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
     parser = _parser()
     arguments = parser.parse_args(argv)
-    if arguments.command == "show":
-        if arguments.format != "text":
-            parser.error("--json and --markdown are for the list, not for show")
-        return _show(arguments.name)
-    print({"text": as_text, "markdown": as_markdown, "json": as_json}[arguments.format](CARDS))
+    if arguments.command == "show" and arguments.format != "text":
+        parser.error("--json and --markdown are for the list, not for show")
+    try:
+        if arguments.command == "show":
+            return _show(arguments.name)
+        print({"text": as_text, "markdown": as_markdown, "json": as_json}[arguments.format](CARDS), flush=True)
+    except BrokenPipeError:
+        discard_output()
     return 0
 
 
@@ -133,8 +134,7 @@ def _show(name):
         names = ", ".join(card.name for card in CARDS)
         print(f"bnext-models: {name}: no such variant; there are {names}", file=sys.stderr)
         return 2
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    quiet_tensorflow()
     with silenced():
         from bnext_keras import models
     models.summary(getattr(models, card.name)(), bits=card.bits)
@@ -145,13 +145,8 @@ def _show(name):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
-        prog="bnext-models",
-        usage="bnext-models [-h] [--json | --markdown]\n       bnext-models show NAME",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    usage = "bnext-models [-h] [--json | --markdown]\n       bnext-models show NAME"
+    parser = tool_parser("bnext-models", DESCRIPTION, EPILOG, usage=usage)
     formats = parser.add_mutually_exclusive_group()
     formats.set_defaults(format="text")
     formats.add_argument("--json", dest="format", action="store_const", const="json", help="everything, as JSON")

@@ -3,16 +3,22 @@
 Nothing heavy is imported before the arguments are known to be good.
 """
 
-import argparse
 import json
 import os
 import sys
 from pathlib import Path
 
+from converter.command_line import (
+    add_architecture_arguments,
+    discard_output,
+    positive,
+    quiet_tensorflow,
+    silenced,
+    tool_parser,
+)
 from converter.errors import ConversionError, PredictionError
 from converter.files import check_exists, find_images
 from converter.labels import IMAGENET_CLASSES, imagenet_labels, read_labels
-from converter.native_log import silenced
 
 DESCRIPTION = """\
 Print the most probable classes of images. They are resized, cropped and normalized as in
@@ -34,15 +40,12 @@ exit status:
 def main(argv: list[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
     arguments = _parser().parse_args(argv)
-    # TensorFlow's own log would bury the answers; a few photos have no use for a GPU.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    quiet_tensorflow()
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(arguments.threads)
     try:
         return _run(arguments)
     except BrokenPipeError:
-        # Whoever read the answers, `head` say, has enough. What is still buffered must not fail at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         return 0
     except (PredictionError, ConversionError) as error:
         print(f"bnext-predict: {error}", file=sys.stderr)
@@ -130,17 +133,12 @@ def _print(result):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
-        prog="bnext-predict",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser("bnext-predict", DESCRIPTION, EPILOG)
     parser.add_argument(
         "model_file", type=Path, metavar="MODEL", help="a .h5, .keras or .tflite file, or a SavedModel folder"
     )
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="image files, or folders of them")
-    parser.add_argument("--top", type=_positive, default=5, metavar="N", help="how many classes to print (default 5)")
+    parser.add_argument("--top", type=positive, default=5, metavar="N", help="how many classes to print (default 5)")
     parser.add_argument(
         "--labels",
         type=Path,
@@ -155,22 +153,10 @@ def _parser():
         help="turn images by 180 degrees, for a file that bnext-convert --no-rotation wrote",
     )
     parser.add_argument(
-        "--threads", type=_positive, default=os.cpu_count() or 1, metavar="N", help="threads (default: all cores)"
+        "--threads", type=positive, default=os.cpu_count() or 1, metavar="N", help="threads (default: all cores)"
     )
-    weights = parser.add_argument_group("for files that hold weights only")
-    weights.add_argument("--model", metavar="NAME", help="the variant's name, see bnext-models")
-    weights.add_argument(
-        "--input-size", type=_positive, default=224, metavar="N", help="height and width (default 224)"
-    )
-    weights.add_argument("--num-classes", type=_positive, default=1000, metavar="N", help="classes (default 1000)")
+    add_architecture_arguments(parser)
     return parser
-
-
-def _positive(text):
-    value = int(text)
-    if value <= 0:
-        raise ValueError(text)
-    return value
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 import io
 import os
 import pickle
+import signal
 import struct
-import time
 import tracemalloc
 import zipfile
 from contextlib import contextmanager, suppress
@@ -23,16 +23,22 @@ TYPES = ("types.pth", "types_legacy.pth", "types_protocol4.pth")
 
 
 @contextmanager
-def bounded(seconds=10, megabytes=50):
-    """Fails what takes long or much memory; a reader that hangs for good is for pytest's own time limit."""
+def bounded(megabytes=50):
+    """Fails what takes much memory, and ends what hangs."""
+
+    def hangs(*_):
+        pytest.fail("still reading after two minutes")
+
+    before = signal.signal(signal.SIGALRM, hangs)
+    signal.alarm(120)
     tracemalloc.start()
-    start = time.perf_counter()
     try:
         yield
         assert tracemalloc.get_traced_memory()[1] < megabytes * 2**20
-        assert time.perf_counter() - start < seconds
     finally:
         tracemalloc.stop()
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def zipped(path, program, storages=(), compression=zipfile.ZIP_STORED):

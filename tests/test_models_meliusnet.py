@@ -262,7 +262,7 @@ def assert_converts(model, operators=frozenset()):
     result = convert(model)
     binconvs = [layer.name for layer in model.layers if layer.name.endswith("_binconv")]
     assert result.binary_convs == binconvs
-    assert result.float_convs == []
+    assert result.verification.float_convs == []
     assert result.operators["LceBconv2d"] == result.operators["LceQuantize"] == len(binconvs)
     assert set(result.operators) <= BUILTIN | {"LceBconv2d", "LceQuantize"} | operators
     assert result.verification.passed
