@@ -144,7 +144,7 @@ def convert(
         input_orientation=input_orientation,
         operators=Flatbuffer(content).operators,
         theoretical_size=_theoretical_size(model),
-        verification=verify(model, content, frozen.calls, inputs),
+        verification=verify(model, content, frozen.calls, inputs, progress),
         seconds=clock.seconds,
     )
     clock.stop()

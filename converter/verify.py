@@ -11,6 +11,7 @@ convolution saw (they are tensors of the file). Keras then runs with **those** s
 Together they say that every float operator of the file, and every convolution, does what its Keras layer does.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -90,7 +91,11 @@ def match_binary_convs(calls: list[tf.keras.layers.Layer], flatbuffer: Flatbuffe
 
 
 def verify(
-    model: tf.keras.Model, content: bytes, calls: list[tf.keras.layers.Layer], inputs: np.ndarray
+    model: tf.keras.Model,
+    content: bytes,
+    calls: list[tf.keras.layers.Layer],
+    inputs: np.ndarray,
+    progress: Callable[[str], None] = lambda step: None,
 ) -> Verification:
     """Compares a file with the model that it was made from.
 
@@ -99,9 +104,11 @@ def verify(
         content: The ``.tflite`` file.
         calls: The binary convolutions in the order in which the model calls them.
         inputs: float32 ``(samples, height, width, channels)``.
+        progress: Called with a line for the user as inputs are compared.
     """
     comparison = _Comparison(model, content, calls)
     for start in range(0, len(inputs), BATCH):
+        progress(f"verify, {start} of {len(inputs)} inputs")
         comparison.add(inputs[start : start + BATCH])
     return comparison.finish()
 
