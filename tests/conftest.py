@@ -44,6 +44,24 @@ def mixed_float16():
 
 
 @pytest.fixture
+def refused_by(tmp_path, capsys):
+    """Runs a tool's ``main`` on bad input and returns its one line, having seen that nothing was written."""
+
+    def build(main):
+        def check(*arguments):
+            before = sorted(tmp_path.rglob("*"))
+            assert main([str(argument) for argument in arguments]) == 2
+            assert sorted(tmp_path.rglob("*")) == before
+            message = capsys.readouterr().err.strip()
+            assert len(message.splitlines()) == 1
+            return message
+
+        return check
+
+    return build
+
+
+@pytest.fixture
 def small_bnext():
     """A BNext of 7 binary convolutions in every form (ELM, plain, strided, doubling) for 32x32 images."""
     return bnext_keras.models.BNext([32, 64, 128], input_shape=(32, 32, 3), num_classes=10, name="small_bnext")

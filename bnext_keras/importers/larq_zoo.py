@@ -10,7 +10,7 @@ from pathlib import Path
 from bnext_keras import models
 from bnext_keras.importers.checkpoint import CheckpointError
 from bnext_keras.importers.pickle_reader import shown
-from bnext_keras.importers.state_dict import StateDictError
+from bnext_keras.importers.state_dict import StateDictError, check_nothing_amiss
 
 import h5py
 import tensorflow as tf
@@ -120,10 +120,4 @@ def _check(model_name, places, stored, head):
         expected, found = [tuple(weight.shape) for weight in places[name]], [data.shape for data in stored[name]]
         if expected != found:
             misshapen.append(f"{name} {found} (the model has {expected})")
-    problems = [
-        f"{len(names)} layers {verb}: {', '.join(sorted(names)[:8])}{', ...' if len(names) > 8 else ''}"
-        for names, verb in ((missing, "are missing"), (extra, "have no place"), (misshapen, "have another shape"))
-        if names
-    ]
-    if problems:
-        raise StateDictError(f"{model_name}: {'; '.join(problems)}")
+    check_nothing_amiss(model_name, "layers", missing, extra, misshapen)

@@ -7,7 +7,7 @@ network's logits for images that are turned by 180 degrees**, exactly and with t
 Engine keeps binary.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,16 +70,23 @@ def assign(
         values.append((weight, value))
     taken = {place.key for place in places}
     extra = [key for key in state_dict if key not in taken and not is_unused(key)]
-    problems = [
-        f"{len(keys)} entries {verb}: {', '.join(sorted(keys)[:8])}{', ...' if len(keys) > 8 else ''}"
-        for keys, verb in ((missing, "are missing"), (extra, "have no place"), (misshapen, "have another shape"))
-        if keys
-    ]
-    if problems:
-        raise StateDictError(f"{model.name}: " + "; ".join(problems))
+    check_nothing_amiss(model.name, "entries", missing, extra, misshapen)
     for weight, value in values:
         weight.assign(value)
     return model
+
+
+def check_nothing_amiss(
+    model_name: str, kind: str, missing: Collection[str], extra: Collection[str], misshapen: Collection[str]
+) -> None:
+    """Raises StateDictError, listing what does not fit, unless all three are empty; ``kind`` says what they name."""
+    problems = [
+        f"{len(names)} {kind} {verb}: {', '.join(sorted(names)[:8])}{', ...' if len(names) > 8 else ''}"
+        for names, verb in ((missing, "are missing"), (extra, "have no place"), (misshapen, "have another shape"))
+        if names
+    ]
+    if problems:
+        raise StateDictError(f"{model_name}: {'; '.join(problems)}")
 
 
 def batch_norm(path: str) -> dict[str, str]:
