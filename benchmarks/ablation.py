@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace, name: str, seed: int) -> Path:
     teachers = arguments.out / f"teachers-{seed}"
     if teachers.exists() and not folder.exists():
         shutil.copytree(teachers, folder / "teachers")
-    command = [sys.executable, "-m", "converter.train_cli", arguments.recipe, "--out", str(folder)]
+    command = [sys.executable, "-m", "bnext_keras.cli.train", arguments.recipe, "--out", str(folder)]
     command += ["--data", arguments.data] if arguments.data else []
     command += ["--resume"] if (folder / "run.json").exists() else []
     command += [f"seed={seed}", *arguments.settings, *VARIANTS[name]]

@@ -62,7 +62,7 @@ def main() -> None:
             stderr=subprocess.DEVNULL,
         )
         commands = {
-            "bnext-convert": [sys.executable, "-m", "converter.cli", str(source), "-o", str(output)],
+            "bnext-convert": [sys.executable, "-m", "converter.cli.convert", str(source), "-o", str(output)],
             "plain LCE": [sys.executable, "-c", PLAIN, str(source), str(output)],
         }
         results = {name: [] for name in commands}

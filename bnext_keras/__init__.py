@@ -6,40 +6,54 @@ Importing this package makes ``tf.keras`` the legacy Keras 2 that Larq needs, so
 >>> model = bnext_keras.models.BNextTiny(input_shape=(32, 32, 3), num_classes=10)
 >>> model.output_shape
 (None, 10)
+
+Its rooms are imported when they are first named, and those that need no TensorFlow do not start it. ``convert`` makes
+a ``.tflite`` file of a model, and ``benchmark`` measures such files on devices; they are the packages ``converter`` and
+``android_demo``, by names that nobody else uses.
 """
 
+import importlib
+
 from bnext_keras._keras import use_legacy_keras
+from bnext_keras._version import __version__
 
 use_legacy_keras()
 
-from bnext_keras import (  # noqa: E402
-    callbacks,
-    constraints,
-    data,
-    files,
-    importers,
-    layers,
-    models,
-    orientation,
-    quantizers,
-    recipes,
-    teachers,
-    training,
-)
-from bnext_keras._version import __version__  # noqa: E402
-
-__all__ = [
-    "__version__",
+_ROOMS = (
     "callbacks",
+    "cards",
     "constraints",
     "data",
+    "errors",
     "files",
     "importers",
+    "labels",
     "layers",
     "models",
     "orientation",
+    "preprocessing",
     "quantizers",
     "recipes",
+    "saving",
+    "summary",
     "teachers",
+    "text",
     "training",
-]
+)
+
+__all__ = ["__version__", "benchmark", "convert", *_ROOMS]
+
+
+def __getattr__(name):
+    if name in _ROOMS:
+        return importlib.import_module(f"bnext_keras.{name}")
+    # The other two packages stand on this one, which imports neither: it only shows the way.
+    if name == "convert":
+        return importlib.import_module("converter").convert
+    if name == "benchmark":
+        return importlib.import_module("android_demo")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

@@ -10,21 +10,23 @@ import os
 import sys
 
 _ADVICE = """\
-TensorFlow was imported before bnext_keras and has bound tf.keras to Keras {version}, but Larq needs Keras 2.
+{culprit} imported before bnext_keras and has bound tf.keras to Keras {version}, but Larq needs Keras 2.
 Do one of these:
-  - import bnext_keras before tensorflow (and before anything that imports tensorflow), or
+  - import bnext_keras before tensorflow and larq (and before anything that imports them); in a notebook: restart the
+    kernel first, or
   - set the environment variable TF_USE_LEGACY_KERAS=1 before starting Python:  TF_USE_LEGACY_KERAS=1 python ..."""
 
 
 def use_legacy_keras() -> None:
-    """Binds ``tf.keras`` to Keras 2 for this process.
+    """Binds ``tf.keras`` to Keras 2 for this process, without importing TensorFlow.
 
     Raises:
-        ImportError: if TensorFlow was already imported with Keras 3, or if ``tf_keras`` is not installed.
+        ImportError: if TensorFlow was already imported with Keras 3, by Larq perhaps, whose own import then failed.
     """
-    if "tensorflow" not in sys.modules:
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None:
         os.environ["TF_USE_LEGACY_KERAS"] = "1"
-    import tensorflow as tf
-
-    if not tf.keras.Model.__module__.startswith("tf_keras."):
-        raise ImportError(_ADVICE.format(version=getattr(tf.keras, "__version__", "3")))
+    elif not tensorflow.keras.Model.__module__.startswith("tf_keras."):
+        larq_failed = any(name.startswith("larq") for name in sys.modules)
+        culprit = "Larq, and with it TensorFlow, was" if larq_failed else "TensorFlow was"
+        raise ImportError(_ADVICE.format(culprit=culprit, version=getattr(tensorflow.keras, "__version__", "3")))

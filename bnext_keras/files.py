@@ -1,21 +1,79 @@
-"""Files that are written whole or not at all."""
+"""Files as commands treat them: checked before work begins, hashed, and written whole or not at all.
 
+Every error is a `bnext_keras.errors.FileError`, one line that names the file. TensorFlow is not imported.
+"""
+
+import hashlib
 import os
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import h5py
-import tensorflow as tf
+from bnext_keras.errors import FileError, UserError
+
+#: Endings of file names that count as images, whatever their case.
+IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes to a temporary file in the same folder, then renames it: whoever reads finds the old file or the new one.
+def is_image(path: str | Path) -> bool:
+    """Whether a file's name is that of an image.
+
+    Example:
+        >>> is_image("photos/cat.JPG"), is_image("photos/.cat.jpg"), is_image("cat.txt")
+        (True, False, False)
+    """
+    path = Path(path)
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+
+
+def find_images(folder: Path) -> list[Path]:
+    """The images in a folder and the folders in it, in the order of their names.
 
     Raises:
-        OSError: if the file cannot be written, for want of space say; what was there before is untouched.
+        FileError: if there are none.
+    """
+    files = sorted(file for file in folder.rglob("*") if is_image(file))
+    if not files:
+        raise FileError(f"has no images ({', '.join(IMAGE_SUFFIXES)})", where=str(folder))
+    return files
+
+
+def check_exists(path: Path) -> None:
+    """Raises FileError if there is no such file or folder."""
+    if not path.exists():
+        raise FileError("no such file or folder", where=str(path))
+
+
+def check_writable(path: Path) -> None:
+    """Raises FileError if a file could not be put there, before any work has been done."""
+    if path.is_dir():
+        raise FileError("is a folder; name a file", where=str(path))
+    if not path.parent.is_dir():
+        raise FileError(f"the folder {path.parent} does not exist", where=str(path))
+    if not os.access(path.parent, os.W_OK):
+        raise FileError(f"the folder {path.parent} is not writable", where=str(path))
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's content, as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write_atomically(path: Path, content: bytes, *, make_folder: bool = False) -> None:
+    """Writes to a temporary file in the same folder, then renames it: a reader finds the old file or the new one.
+
+    Args:
+        path: The file.
+        content: All of it.
+        make_folder: Whether to make the folder, and those it lies in, if it does not exist.
+
+    Raises:
+        FileError: if the file cannot be written, for want of space say; what was there before is untouched.
 
     Example:
         >>> import bnext_keras, pathlib, tempfile
@@ -24,19 +82,21 @@ def write_atomically(path: Path, content: bytes) -> None:
         >>> path.read_bytes()
         b'content'
     """
-    with replacing(path) as temporary:
+    with replacing(path, make_folder=make_folder) as temporary:
         temporary.write_bytes(content)
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, make_folder: bool = False) -> Iterator[Path]:
     """Gives a temporary file in the same folder, with the same ending, to write to; then renames it.
 
     Raises:
-        OSError: if the file cannot be written, for want of space say; what was there before is untouched.
+        FileError: if writing to it raises an OSError, for want of space say; what was there before is untouched.
     """
     temporary = None
     try:
+        if make_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(
             dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix, delete=False
         ) as file:
@@ -46,15 +106,26 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
+    except OSError as error:
+        raise FileError(f"cannot be written ({error.strerror or error})", where=str(path)) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
 
 
-def hdf5(model: tf.keras.Model) -> bytes:
-    """The model's ``.h5`` file, made in memory: on a full disk the HDF5 library crashes the whole process."""
-    with h5py.File("model.h5", "w", driver="core", backing_store=False) as file, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="You are saving your model as an HDF5 file")
-        model.save(file)
-        file.flush()
-        return file.id.get_file_image()
+@contextmanager
+def file_errors_as(kind: type[UserError]) -> Iterator[None]:
+    """Turns FileErrors into the error that a function promises, with the same words.
+
+    Example:
+        >>> from bnext_keras.errors import ConversionError
+        >>> with file_errors_as(ConversionError):
+        ...     check_exists(Path("missing.h5"))
+        Traceback (most recent call last):
+        ...
+        bnext_keras.errors.ConversionError: missing.h5: no such file or folder
+    """
+    try:
+        yield
+    except FileError as error:
+        raise kind(error.what, where=error.where, remedy=error.remedy) from error

@@ -1,12 +1,14 @@
 """The whole way from a Keras model to a file that is known to be right."""
 
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from bnext_keras._version import __version__
+from bnext_keras.errors import ConversionError, VerificationError
+from bnext_keras.files import check_writable, file_errors_as, write_atomically
+from bnext_keras.labels import default_labels
 from bnext_keras.models import count
 from bnext_keras.orientation import is_rotating, remove_rotation
 from bnext_keras.preprocessing import IMAGENET_MEAN, IMAGENET_STD
@@ -14,95 +16,16 @@ from bnext_keras.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 import numpy as np
 import tensorflow as tf
 
-from converter import lce, preflight
-from converter.advice import Advice, advise
-from converter.errors import ConversionError, VerificationError
-from converter.files import check_writable, write_atomically
-from converter.inspection import Inspection, inspect
-from converter.labels import default_labels
-from converter.loading import load
-from converter.metadata import Metadata, sha256, write_metadata
-from converter.passes import PassReport
-from converter.precision import parse_weights
-from converter.profile import Profile
-from converter.quantize import Quantization, check_installed, compare, quantize
-from converter.samples import read_samples
-from converter.verify import Verification, verify
-
-#: Inputs that are made up where the user gives none, or besides.
-RANDOM_SAMPLES = 4
-#: Of the JSON report; a field that vanishes or changes its meaning makes it higher.
-SCHEMA_VERSION = 1
-
-
-@dataclass
-class ConversionResult:
-    """A converted model and what is known about it.
-
-    Attributes:
-        content: The ``.tflite`` file.
-        path: Where it was written, None if nowhere.
-        name: The model's name.
-        input_shape: ``(1, height, width, channels)``.
-        input_orientation: Which way up the file wants its images: ``"upright"`` (it turns them itself), ``"rotated by
-            180 degrees"`` (the caller does), or ``"as the Keras model"``, which turns nothing.
-        operators: Number of operators by TFLite's type.
-        theoretical_size: Bytes if every binary weight took one bit, every other parameter 32 and all else nothing;
-            a batch normalization counts as two values per channel, as it is one multiplication and one addition.
-        verification: The comparison with Keras.
-        seconds: Duration of each step.
-        advice: What keeps the model from running right or fast, the gravest first.
-        inspection: The model's layers and the file's operators, one by one.
-        profile: How long each operator takes on this machine, None unless somebody had it measured
-            (`converter.profile.profile`).
-        passes: What each pass of the simplification changed; empty without it.
-        quantization: What quantization did to the file, None if all weights are float32.
-    """
-
-    content: bytes
-    path: Path | None
-    name: str
-    input_shape: tuple[int, ...]
-    input_orientation: str
-    operators: Counter
-    theoretical_size: int
-    verification: Verification
-    seconds: dict[str, float]
-    advice: list[Advice] = field(default_factory=list)
-    inspection: Inspection | None = None
-    profile: Profile | None = None
-    passes: list[PassReport] = field(default_factory=list)
-    quantization: Quantization | None = None
-
-    @property
-    def binary_convs(self) -> list[str]:
-        """Layers whose convolution runs bitpacked, once for each call."""
-        return self.verification.binary_convs
-
-    @property
-    def size(self) -> int:
-        """Bytes of the file."""
-        return len(self.content)
-
-    def to_dict(self) -> dict:
-        """Everything but the file itself, ready for JSON."""
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "model": self.name,
-            "path": None if self.path is None else str(self.path),
-            "input_shape": list(self.input_shape),
-            "input_orientation": self.input_orientation,
-            "size": self.size,
-            "theoretical_size": self.theoretical_size,
-            "operators": dict(self.operators),
-            "verification": {**asdict(self.verification), "passed": self.verification.passed},
-            "seconds": self.seconds,
-            "passes": [{"name": report.name, "removed": report.removed} for report in self.passes],
-            "advice": [asdict(advice) for advice in self.advice],
-            "inspection": None if self.inspection is None else self.inspection.to_dict(),
-            "profile": None if self.profile is None else self.profile.to_dict(),
-            "quantization": None if self.quantization is None else asdict(self.quantization),
-        }
+from converter.advice import advise
+from converter.compiler import lce, preflight
+from converter.inspection.inspection import inspect
+from converter.quantization.precision import parse_weights
+from converter.quantization.quantize import check_installed, compare, quantize
+from converter.result import RANDOM_SAMPLES, ConversionResult
+from converter.source.loading import digest, load
+from converter.tflite.metadata import Metadata, write_metadata
+from converter.verification.samples import read_samples
+from converter.verification.verify import verify
 
 
 def convert(
@@ -126,7 +49,7 @@ def convert(
         output: File to write. By default beside the input file, with the ending ``.tflite``; nothing for a model in
             memory.
         verify_data: Inputs to compare on, besides random ones: an array ``(samples, height, width, channels)``, or the
-            path of a ``.npy`` file or a folder of images (see `converter.samples.read_samples`).
+            path of a ``.npy`` file or a folder of images (see `converter.verification.samples.read_samples`).
         architecture: For a file that holds weights only, the name of the model in `bnext_keras.models`.
         input_size: Height and width of that model's input.
         num_classes: Number of its classes.
@@ -134,10 +57,10 @@ def convert(
             Without it the file wants turned images, and an operator less runs on the device.
         simplify: Whether `converter.passes` rewrite the model's operators, exactly up to rounding, to fewer.
         weights: Type of the weights of float layers, ``"float32"`` or ``"int8"``, for all or by role
-            (`converter.precision.parse_weights`). Anything but float32 changes the answers: the float file is verified
-            first, then the quantized one is compared with it.
-        labels: Names of the classes, which become part of the file (`converter.metadata`). By default ImageNet's for
-            the published models with 1000 classes, whose file then also says how ImageNet's images are normalized.
+            (`converter.quantization.precision.parse_weights`). Anything but float32 changes the answers: the float file
+            is verified first, then the quantized one is compared with it.
+        labels: Names of the classes, which become part of the file (`converter.tflite.metadata`). By default ImageNet's
+            for the published models with 1000 classes, whose file then also says how ImageNet's images are normalized.
         progress: Called with the name of each step as it begins.
 
     Returns:
@@ -166,7 +89,8 @@ def convert(
         clock.start("load")
         model = load(source, architecture, input_size, num_classes)
     if output is not None:
-        check_writable(Path(output))
+        with file_errors_as(ConversionError):
+            check_writable(Path(output))
     preflight.check(model)
     metadata = _metadata(model, labels)
     input_orientation = "upright" if is_rotating(model) else "as the Keras model"
@@ -186,7 +110,7 @@ def convert(
         flatbuffer, quantization = quantize(float_file, weights)
         # Noise is no image: where there are the user's, they alone tell what became of the answers.
         compare(quantization, float_file, flatbuffer, inputs if verify_data is None else inputs[:-RANDOM_SAMPLES])
-    metadata = replace(metadata, input_orientation=input_orientation, source_sha256=sha256(source) if source else "")
+    metadata = replace(metadata, input_orientation=input_orientation, source_sha256=digest(source) if source else "")
     content = write_metadata(flatbuffer, metadata)
     result = ConversionResult(
         content=content,
@@ -209,7 +133,8 @@ def convert(
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         raise VerificationError(f"model '{model.name}': {errors[0]}{more}", result)
     if output is not None:
-        write_atomically(Path(output), content)
+        with file_errors_as(ConversionError):
+            write_atomically(Path(output), content)
         result.path = Path(output)
     return result
 

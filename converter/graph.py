@@ -9,7 +9,7 @@ operators by TensorFlow's names and with its attributes (``Mul``, ``AddV2``, ``M
 - ``Item`` is one of several results of its input, chosen by the attribute ``index``.
 - ``Input`` is the image, and ``Result`` reads what the model returns.
 
-`converter.tracing` makes a graph from a Keras model, `converter.emission` makes TensorFlow operators from a graph.
+`compiler.trace` makes a graph from a Keras model, `compiler.emit` makes TensorFlow operators from a graph.
 
 >>> import numpy as np
 >>> image = Node("Input", shape=(1, 4, 4, 2))
@@ -221,30 +221,3 @@ class Graph:
     def _elementwise(cls, op, x, y):
         y = y if isinstance(y, Node) else cls.constant(y)
         return Node(op, [x, y], shape=np.broadcast_shapes(x.shape, y.shape), name=x.name)
-
-
-def channel_constant(node: Node, channels: int) -> np.ndarray | None:
-    """A constant's value for each channel, float64 ``(channels,)``; None if it is none or differs between pixels."""
-    if node.op != "Const" or node.value.dtype.kind != "f" or node.value.size not in (1, channels):
-        return None
-    if node.value.ndim and node.value.shape[-1] != node.value.size:
-        return None
-    return np.broadcast_to(node.value.astype(np.float64).ravel(), (channels,))
-
-
-def with_constant(node: Node, op: str) -> tuple[Node, np.ndarray] | None:
-    """Takes ``Mul`` or ``AddV2`` of something and one constant per channel apart.
-
-    Returns:
-        The other operand and the constant, float64 ``(channels,)``; None if the node is something else.
-    """
-    if node.op != op and not (op == "AddV2" and node.op in ("BiasAdd", "Add", "Sub")):
-        return None
-    if not node.shape or None in node.shape or node.attribute("data_format") == "NCHW":
-        return None
-    for x, constant in (node.inputs, node.inputs[::-1]):
-        if x.op != "Const" and x.shape == node.shape and len(x.shape) > 1:
-            value = channel_constant(constant, x.shape[-1])
-            if value is not None and (node.op != "Sub" or constant is node.inputs[1]):
-                return x, -value if node.op == "Sub" else value
-    return None

@@ -312,7 +312,7 @@ def main() -> int:
         parser.error(f"argument --out: {error}")
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # at 2, TensorFlow reports a missing GPU as an error
-    from converter.command_line import silenced
+    from bnext_keras.cli._tool import silenced
 
     with silenced():
         import bnext_keras  # noqa: F401 - it decides which Keras TensorFlow will use

@@ -11,7 +11,7 @@ import references
 import tensorflow as tf
 
 #: Needs PyTorch, which the tests do without; and what tests start as processes of their own.
-collect_ignore = ["checkpoints/write.py", "programs"]
+collect_ignore = ["support/checkpoints/write.py", "support/programs"]
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ XNNPACK (``Convolution (NHWC, F32) IGEMM``).
 import re
 from enum import Enum
 
-from android_demo.benchmark_model import Profile
+from android_demo.tools.benchmark_model import Profile
 
 
 class Group(Enum):

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from enum import Enum
 
-from android_demo.benchmark_model import Profile, ToolOutput
-from android_demo.records import Record
+from android_demo.results.records import Record
 from android_demo.results.subjects import Device, ModelFile, Settings, Tool, measurement_key
+from android_demo.tools.benchmark_model import Profile, ToolOutput
 
 
 class State(str, Enum):

@@ -5,10 +5,11 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from android_demo.errors import BenchmarkError
-from android_demo.files import write_atomically
-from android_demo.records import Record, decode, encode
+from bnext_keras.errors import BenchmarkError
+from bnext_keras.files import file_errors_as, write_atomically
+
 from android_demo.results.measurement import Measurement, State
+from android_demo.results.records import Record, decode, encode
 
 #: Version of the files that `save` writes.
 SCHEMA_VERSION = "1.0"
@@ -76,7 +77,8 @@ def save(results: Results, path: Path) -> None:
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     except ValueError as error:
         raise BenchmarkError(f"{path}: cannot be written ({error})") from error
-    write_atomically(path, f"{text}\n".encode())
+    with file_errors_as(BenchmarkError):
+        write_atomically(path, f"{text}\n".encode(), make_folder=True)
 
 
 def merge(*results: Results) -> Results:

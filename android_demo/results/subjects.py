@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from android_demo.errors import BenchmarkError
-from android_demo.files import sha256
-from android_demo.records import Record
+from bnext_keras.errors import BenchmarkError
+from bnext_keras.files import sha256
+
+from android_demo.results.records import Record
 
 
 class Kind(str, Enum):

@@ -4,13 +4,14 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from android_demo import benchmark_model
-from android_demo.errors import BenchmarkError, DeviceLost
+from bnext_keras.errors import BenchmarkError, DeviceLost
+
 from android_demo.results import Measurement, Repetition, State, ThermalSample, timestamp
 from android_demo.session.outcome import why_failed
 from android_demo.session.plan import Plan
 from android_demo.session.throttling import throttled
 from android_demo.targets import Target
+from android_demo.tools import benchmark_model
 from android_demo.tools.choice import Model
 from android_demo.tools.programs import InstalledTool
 

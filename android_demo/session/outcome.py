@@ -2,7 +2,7 @@
 
 import signal
 
-from android_demo.benchmark_model import ToolOutput
+from android_demo.tools.benchmark_model import ToolOutput
 
 _SIGNALS = {
     "SIGILL": "this CPU lacks an instruction that it uses; build it for an older ARMv8, or use a newer device",

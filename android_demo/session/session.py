@@ -6,7 +6,8 @@ What fails, fails alone; the file of results is whole after every measurement, s
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from android_demo.errors import BenchmarkError
+from bnext_keras.errors import BenchmarkError
+
 from android_demo.results import Measurement, Settings, State, measurement_key, timestamp
 from android_demo.session.job import Job, Progress
 from android_demo.session.plan import Plan

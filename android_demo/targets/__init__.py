@@ -15,7 +15,8 @@ Completed(exit_code=0, stdout='hello\\n', stderr='')
 
 from pathlib import Path
 
-from android_demo.errors import DeviceError
+from bnext_keras.errors import DeviceError
+
 from android_demo.targets.target import Target
 
 __all__ = ["Target", "open_target"]

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
+from bnext_keras.errors import DeviceError, DeviceLost
+
 from adbutils import AdbClient, AdbConnection, AdbDevice, AdbError, AdbTimeout
 
-from android_demo.errors import DeviceError, DeviceLost
 from android_demo.results import Kind
 from android_demo.targets.shell import Completed, OnLine, Transcript
 from android_demo.targets.target import Target

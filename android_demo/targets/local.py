@@ -3,7 +3,8 @@
 import shutil
 from pathlib import Path
 
-from android_demo.errors import DeviceError
+from bnext_keras.errors import DeviceError
+
 from android_demo.results import Kind
 from android_demo.targets.shell import Completed, OnLine, run_process
 from android_demo.targets.target import Target

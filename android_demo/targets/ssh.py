@@ -5,7 +5,8 @@ import shlex
 import shutil
 from pathlib import Path
 
-from android_demo.errors import DeviceError, DeviceLost
+from bnext_keras.errors import DeviceError, DeviceLost
+
 from android_demo.results import Kind
 from android_demo.targets.shell import Completed, OnLine, run_process
 from android_demo.targets.target import Target

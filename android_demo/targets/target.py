@@ -7,8 +7,9 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
-from android_demo.errors import DeviceError, DeviceLost
-from android_demo.files import sha256
+from bnext_keras.errors import DeviceError, DeviceLost
+from bnext_keras.files import sha256
+
 from android_demo.results import Device, Kind, hashed_serial
 from android_demo.targets.facts import FACTS_SCRIPT, SAMPLE_SCRIPT, Facts, Sample, parse_facts, parse_sample
 from android_demo.targets.shell import Completed, OnLine, Shell

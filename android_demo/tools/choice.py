@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from android_demo.errors import BenchmarkError
+from bnext_keras.errors import BenchmarkError
+
 from android_demo.results import Kind, ModelFile, describe_file
 from android_demo.targets import Target
 from android_demo.tools.downloads import Downloads

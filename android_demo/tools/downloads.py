@@ -3,8 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from android_demo.errors import BenchmarkError
-from android_demo.files import sha256, write_atomically
+from bnext_keras.errors import BenchmarkError
+from bnext_keras.files import file_errors_as, sha256, write_atomically
 
 #: Where LCE's GitHub release keeps its programs.
 RELEASE_URL = "https://github.com/larq/compute-engine/releases/download/v0.16.0"
@@ -40,10 +40,10 @@ class Downloads:
             digest = hashlib.sha256(content).hexdigest()
             if expected_sha256 and digest != expected_sha256.lower():
                 raise BenchmarkError(f"{self.url}/{name}: its SHA-256 is {digest}, not the expected {expected_sha256}")
-            write_atomically(file, content)
+            _write(file, content)
         digest = sha256(file)
         if not record.exists():
-            write_atomically(record, f"{digest}  {name}\n".encode())
+            _write(record, f"{digest}  {name}\n".encode())
         elif record.read_text().split()[:1] != [digest]:
             raise BenchmarkError(
                 f"{file}: has changed since it was fetched ({record.name} says otherwise); "
@@ -68,3 +68,8 @@ class Downloads:
         if content[:4] != b"\x7fELF":
             raise BenchmarkError(f"{address}: did not answer with a program; a proxy's page, perhaps; see --tool")
         return content
+
+
+def _write(file, content):
+    with file_errors_as(BenchmarkError):
+        write_atomically(file, content, make_folder=True)

@@ -7,7 +7,7 @@ Lite's schema.fbs, of which a few fields are needed.
 import struct
 from pathlib import Path
 
-from android_demo.errors import BenchmarkError
+from bnext_keras.errors import BenchmarkError
 
 _IDENTIFIER = b"TFL3"
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from bnext_keras.errors import BenchmarkError, DeviceError
+from bnext_keras.files import sha256
+
 import android_demo
 from android_demo import results
-from android_demo.errors import BenchmarkError, DeviceError
-from android_demo.files import sha256
 from android_demo.results import Kind
 from android_demo.targets import Target
 from android_demo.tools.downloads import Downloads

@@ -8,10 +8,6 @@ import numpy as np
 import tensorflow as tf
 
 
-class LabelError(ValueError):
-    """A label that the data set's classes do not have. Other than a broken image it ends the training."""
-
-
 @runtime_checkable
 class Examples(Protocol):
     """Labelled images in an order.

@@ -4,7 +4,8 @@ import io
 from collections.abc import Callable
 
 from bnext_keras.data.broken import BrokenImages
-from bnext_keras.data.examples import Examples, LabelError
+from bnext_keras.data.examples import Examples
+from bnext_keras.errors import LabelError
 
 import numpy as np
 import tensorflow as tf

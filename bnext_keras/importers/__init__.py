@@ -1,11 +1,11 @@
 """Published weights, as arrays, into this project's Keras models."""
 
+from bnext_keras.errors import StateDictError
 from bnext_keras.importers.bnext import load_bnext_state_dict
 from bnext_keras.importers.checkpoint import CheckpointError, read_checkpoint
 from bnext_keras.importers.larq_zoo import import_meliusnet22, load_larq_zoo_weights
 from bnext_keras.importers.meliusnet import load_meliusnet_state_dict
 from bnext_keras.importers.released import import_bnext
-from bnext_keras.importers.state_dict import StateDictError
 
 __all__ = [
     "CheckpointError",

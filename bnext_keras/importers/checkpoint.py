@@ -19,7 +19,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bnext_keras.importers.pickle_reader import CheckpointError, Storage, Tensor, read_pickle, shown
+from bnext_keras.errors import CheckpointError
+from bnext_keras.importers.pickle_reader import Storage, Tensor, read_pickle, shown
 
 import numpy as np
 

@@ -8,9 +8,10 @@ from itertools import count, takewhile
 from pathlib import Path
 
 from bnext_keras import models
+from bnext_keras.errors import StateDictError
 from bnext_keras.importers.checkpoint import CheckpointError
 from bnext_keras.importers.pickle_reader import shown
-from bnext_keras.importers.state_dict import StateDictError, check_nothing_amiss
+from bnext_keras.importers.state_dict import check_nothing_amiss
 
 import h5py
 import tensorflow as tf

@@ -13,7 +13,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import partial
 
-from bnext_keras.importers.state_dict import Place, StateDictError, affine, assign, batch_norm, to_keras
+from bnext_keras.errors import StateDictError
+from bnext_keras.importers.state_dict import Place, affine, assign, batch_norm, to_keras
 
 import larq as lq
 import numpy as np

@@ -14,14 +14,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+from bnext_keras.errors import CheckpointError
+
 import numpy as np
 
 #: Four times as many as a checkpoint of BNext-L with its optimizer has.
 MAX_OPCODES = 1_000_000
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be used; the message is one line that says why. Nothing of it has been run."""
 
 
 @dataclass(frozen=True)

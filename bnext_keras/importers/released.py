@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bnext_keras import models
+from bnext_keras.errors import StateDictError
 from bnext_keras.importers.bnext import load_bnext_state_dict
 from bnext_keras.importers.checkpoint import CheckpointError, read_checkpoint
-from bnext_keras.importers.state_dict import StateDictError
 from bnext_keras.models.bnext import WIDTHS
 from bnext_keras.orientation import add_rotation
 from bnext_keras.quantizers import ANNEALED

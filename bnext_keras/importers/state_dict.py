@@ -10,12 +10,10 @@ Engine keeps binary.
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from bnext_keras.errors import StateDictError
+
 import numpy as np
 import tensorflow as tf
-
-
-class StateDictError(ValueError):
-    """A state dict that does not fit the model; the message lists what is missing, left over or of another shape."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from bnext_keras.models.meliusnet import (
     MeliusNetB,
     MeliusNetC,
 )
-from bnext_keras.models.summary import Costs, count, summary
+from bnext_keras.summary import Costs, count, summary
 
 __all__ = [
     "SECTIONS",

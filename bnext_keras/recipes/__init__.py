@@ -11,6 +11,7 @@ On the command line: ``bnext-train``; from Python: `bnext_keras.training.train`.
 found by its name: a docstring and ``RECIPE = Recipe(...)`` with literal values.
 """
 
-from bnext_keras.recipes._recipe import Recipe, RecipeError, names, read
+from bnext_keras.errors import RecipeError
+from bnext_keras.recipes._recipe import Recipe, names, read
 
 __all__ = ["Recipe", "RecipeError", "names", "read"]

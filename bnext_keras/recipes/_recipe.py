@@ -11,15 +11,13 @@ import typing
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from bnext_keras.errors import RecipeError
+
 FOLDER = Path(__file__).parent
 
 OPTIMIZERS = ("two_group_adamw", "rectified_adam", "adam")
 AUGMENTATIONS = ("imagenet", "crop_and_flip", "cifar", "shift")
 NORMALIZATIONS = ("imagenet", "cifar")
-
-
-class RecipeError(ValueError):
-    """A recipe or a setting that cannot be used; the message says what to do."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bnext_keras.models.summary import parameters
+from bnext_keras.summary import parameters
 from bnext_keras.teachers.teacher import Teacher, as_teachers
 
 import tensorflow as tf

@@ -8,7 +8,8 @@ is what ``bnext-train digits --out runs/digits`` does. Its parts serve in traini
 optimizers and learning rates, and `Checkpoints` to continue from.
 """
 
-from bnext_keras.training.checkpoint import Checkpoints, RunError
+from bnext_keras.errors import RunError
+from bnext_keras.training.checkpoint import Checkpoints
 from bnext_keras.training.optimizer import RectifiedAdam, TwoGroupAdamW
 from bnext_keras.training.run import train
 from bnext_keras.training.schedule import WarmupCosine

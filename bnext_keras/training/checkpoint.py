@@ -4,14 +4,13 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from bnext_keras.files import hdf5, write_atomically
+from bnext_keras.errors import RunError
+from bnext_keras.files import write_atomically
+from bnext_keras.saving import hdf5
+from bnext_keras.text import first_line
 from bnext_keras.training.history import History
 
 import tensorflow as tf
-
-
-class RunError(RuntimeError):
-    """A run that cannot begin or go on; the message says what is wrong and what to do."""
 
 
 class Checkpoints(tf.keras.callbacks.Callback):
@@ -63,7 +62,7 @@ class Checkpoints(tf.keras.callbacks.Callback):
         try:
             self._checkpoint.restore(newest).assert_existing_objects_matched()
         except (tf.errors.OpError, AssertionError, ValueError) as error:
-            raise RunError(f"{newest}: cannot be restored ({_first_line(error)})") from error
+            raise RunError(f"{newest}: cannot be restored ({first_line(error)})") from error
         if self.is_chief:
             self._write("the history", lambda: self.history.write(self.folder))
         return len(self.history.rows)
@@ -87,7 +86,7 @@ class Checkpoints(tf.keras.callbacks.Callback):
             kept = self._manager.latest_checkpoint
             rest = f"the last good checkpoint is {kept}" if kept else "no checkpoint has been written yet"
             raise RunError(
-                f"{self.folder}: {what} cannot be written ({_first_line(error)}); {rest}: "
+                f"{self.folder}: {what} cannot be written ({first_line(error)}); {rest}: "
                 "make room, then continue with --resume"
             ) from error
 
@@ -99,7 +98,3 @@ class Checkpoints(tf.keras.callbacks.Callback):
                 shutil.rmtree(path, ignore_errors=True)
             elif not path.name.startswith(tuple(complete)):
                 path.unlink(missing_ok=True)
-
-
-def _first_line(error):
-    return getattr(error, "strerror", None) or str(getattr(error, "message", error)).splitlines()[0]

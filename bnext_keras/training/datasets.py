@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from bnext_keras import data
+from bnext_keras.errors import RunError
 from bnext_keras.recipes import Recipe
-from bnext_keras.training.checkpoint import RunError
 
 import numpy as np
 import tensorflow as tf

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bnext_keras.data import BrokenImages, Examples
+from bnext_keras.errors import RunError
 from bnext_keras.recipes import Recipe
-from bnext_keras.training.checkpoint import RunError
 from bnext_keras.training.datasets import training_batches, validation_batches
 from bnext_keras.training.strategy import (
     distribute,

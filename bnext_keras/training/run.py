@@ -9,17 +9,19 @@ from pathlib import Path
 from bnext_keras import _version
 from bnext_keras.callbacks import Distillation, DiversifiedConsecutiveDistillation, WeightTemperature
 from bnext_keras.data import BrokenImages, steps_per_epoch
-from bnext_keras.files import hdf5, write_atomically
+from bnext_keras.errors import RunError
+from bnext_keras.files import write_atomically
 from bnext_keras.quantizers import temperatures
 from bnext_keras.recipes import Recipe
-from bnext_keras.training.checkpoint import Checkpoints, RunError
+from bnext_keras.saving import hdf5
+from bnext_keras.training.checkpoint import Checkpoints
 from bnext_keras.training.datasets import open_data
 from bnext_keras.training.fitting import Fitting
 from bnext_keras.training.history import History
 from bnext_keras.training.schedule import WarmupCosine
 from bnext_keras.training.strategy import is_chief, make_repeatable, make_strategy
 from bnext_keras.training.student import build_model, build_optimizer, compile_model
-from bnext_keras.training.tutors import own_teachers, published_teachers
+from bnext_keras.training.teachers import own_teachers, published_teachers
 
 import tensorflow as tf
 

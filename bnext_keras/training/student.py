@@ -3,9 +3,9 @@
 import inspect
 
 from bnext_keras import models
+from bnext_keras.errors import RunError
 from bnext_keras.recipes import Recipe
 from bnext_keras.recipes._recipe import near_misses
-from bnext_keras.training.checkpoint import RunError
 from bnext_keras.training.datasets import augmentation
 from bnext_keras.training.optimizer import RectifiedAdam, TwoGroupAdamW
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from bnext_keras.errors import ConversionError
+
 import larq as lq
 import numpy as np
 import tensorflow as tf
 
-from converter import lowering
 from converter.advice.finding import (
     EXACTLY_ZERO,
     NEVER_NEGATIVE,
@@ -18,19 +19,19 @@ from converter.advice.finding import (
     activation,
     binarizes_input,
 )
-from converter.errors import ConversionError
-from converter.layer_graph import LayerGraph, has_kernel, is_quant_layer, kernel_quantizer, precision
+from converter.compiler import lower
+from converter.source.layer_graph import LayerGraph, has_kernel, is_quant_layer, kernel_quantizer, precision
 
-#: The layers that `converter.lowering` looks at.
+#: The layers that `converter.compiler.lower` looks at.
 _CONVOLUTIONS = (lq.layers.QuantConv2D, lq.layers.QuantDepthwiseConv2D)
 
 
 def unconvertible(graph: LayerGraph) -> Iterator[Advice]:
-    """What `converter.lowering` refuses, all layers at once."""
+    """What `converter.compiler.lower` refuses, all layers at once."""
     convs = [layer for layer in graph.layers if isinstance(layer, _CONVOLUTIONS)]
     for layer in filter(binarizes_input, convs):
         try:
-            lowering.check(layer)
+            lower.check(layer)
         except ConversionError as error:
             what, _, remedy = str(error).removeprefix(f"layer '{layer.name}'").lstrip(": ").partition("; ")
             yield Advice(REFUSED, layer.name, what, remedy or "build the layer in another form")

@@ -12,34 +12,34 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from converter.graph import Graph
-from converter.passes.affine import affine
-from converter.passes.batch_norm import batch_norm
-from converter.passes.branches import branches
-from converter.passes.constants import constants
-from converter.passes.fusion import is_fused
-from converter.passes.gate import gate
-from converter.passes.mean import mean
-from converter.passes.padding import padding
-from converter.passes.prelu import prelu
-from converter.passes.scale import scale
-from converter.passes.shift import shift
-from converter.passes.threshold import threshold
+from converter.passes._match import is_fused
+from converter.passes.carry_offsets import carry_offsets
+from converter.passes.distribute_means import distribute_means
+from converter.passes.expand_batch_norm import expand_batch_norm
+from converter.passes.fold_constants import fold_constants
+from converter.passes.fold_into_thresholds import fold_into_thresholds
+from converter.passes.gather_gates import gather_gates
+from converter.passes.merge_affine import merge_affine
+from converter.passes.move_into_branches import move_into_branches
+from converter.passes.move_scales import move_scales
+from converter.passes.recognize_prelu import recognize_prelu
+from converter.passes.turn_padding import turn_padding
 
 Pass = Callable[[Graph], None]
 
 #: Canonical forms first: later passes know a batch normalization only as a multiplication and an addition.
 PASSES: tuple[Pass, ...] = (
-    constants,
-    batch_norm,
-    prelu,
-    affine,
-    branches,
-    gate,
-    mean,
-    scale,
-    shift,
-    threshold,
-    padding,
+    fold_constants,
+    expand_batch_norm,
+    recognize_prelu,
+    merge_affine,
+    move_into_branches,
+    gather_gates,
+    distribute_means,
+    move_scales,
+    carry_offsets,
+    fold_into_thresholds,
+    turn_padding,
 )
 
 #: Rounds after which it is an error if passes still find something to do.
@@ -83,10 +83,10 @@ def simplify(graph: Graph, passes: Sequence[Pass] = PASSES) -> list[PassReport]:
 
     Example:
         >>> import bnext_keras
-        >>> from converter.tracing import trace
+        >>> from converter.compiler.trace import trace
         >>> model = bnext_keras.models.BNext([32, 64], input_shape=(32, 32, 3), num_classes=10)
         >>> reports = simplify(trace(model))
-        >>> {report.name: report.removed_maps for report in reports}["gate"]
+        >>> {report.name: report.removed_maps for report in reports}["gather_gates"]
         {'Mul': 3}
     """
     reports: list[PassReport] = []

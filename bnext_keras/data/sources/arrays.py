@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from bnext_keras.data.examples import LabelError, shuffled_numbers
+from bnext_keras.data.examples import shuffled_numbers
+from bnext_keras.errors import LabelError
 
 import numpy as np
 import tensorflow as tf

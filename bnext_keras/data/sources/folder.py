@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bnext_keras.data.examples import shuffled_numbers
+from bnext_keras.files import IMAGE_SUFFIXES, is_image
 
 import numpy as np
 import tensorflow as tf
-
-#: Endings of file names that count as images, whatever their case.
-IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 _log = logging.getLogger("bnext_keras.data")
 
@@ -69,7 +67,7 @@ def from_folder(folder: str | Path, *, class_names: Sequence[str] | None = None)
         raise FileNotFoundError(f"{folder}: no such folder")
     found = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     if not found:
-        flat = any(_is_image(entry.name) for entry in folder.iterdir())
+        flat = any(is_image(entry.name) for entry in folder.iterdir())
         advice = "; put them into one folder for each class" if flat else ""
         raise ValueError(f"{folder}: has {'images but ' if flat else ''}no folders, one for each class{advice}")
     names = tuple(found if class_names is None else class_names)
@@ -89,14 +87,10 @@ def from_folder(folder: str | Path, *, class_names: Sequence[str] | None = None)
     return FolderExamples(folder, names, files, np.asarray(labels, np.int32))
 
 
-def _is_image(name):
-    return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
-
-
 def _images_below(folder, class_name):
     """Paths of a class's images, relative to the folder and sorted."""
     files = []
     for parent, folders, names in os.walk(folder / class_name, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        files += [os.path.relpath(os.path.join(parent, name), folder) for name in names if _is_image(name)]
+        files += [os.path.relpath(os.path.join(parent, name), folder) for name in names if is_image(name)]
     return sorted(files)

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from bnext_keras.data.examples import LabelError
 from bnext_keras.data.randomness import generator
+from bnext_keras.errors import LabelError
 
 import numpy as np
 import tensorflow as tf

@@ -1,0 +1,15 @@
+"""``bnext-benchmark``: how long models take, on a phone, a board, an emulated ARM64 CPU or this machine.
+
+A file for each subcommand; `measure` goes without saying.
+"""
+
+from bnext_keras.cli._tool import dispatch
+
+TOOL = "bnext-benchmark"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line; returns the exit status."""
+    from android_demo.cli import clean, compare, measure
+
+    return dispatch(TOOL, {"": measure.main, "compare": compare.main, "clean": clean.main}, argv)

@@ -1,0 +1,177 @@
+"""The arguments of ``bnext-benchmark``. Nothing heavy is imported: ``--help`` answers at once."""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+from bnext_keras.cli._tool import positive, tool_parser
+
+from android_demo.tools.downloads import RELEASE_URL
+
+DESCRIPTION = """\
+Measure how long .tflite models take: on an Android phone over adb (the default, when one
+is connected), on a board over SSH, on an emulated ARM64 CPU, or on this machine.
+
+Every repetition starts the tool anew, on the fastest cores, after a pause to cool down;
+results of throttled or emulated devices are marked as such."""
+
+EPILOG = """\
+devices:
+  adb, adb:SERIAL     the phone that is connected; the one with this serial number
+  ssh:USER@HOST:PORT  a board or server that ssh reaches without a password
+  qemu, qemu:CPU      an emulated ARM64 CPU; models run, their times mean nothing
+  host                this machine, with LCE's Python package
+
+tools:
+  lce_benchmark_model of Larq Compute Engine runs all models; LCE's release has it for
+  64-bit Android and for ARM Linux, from where it is fetched once into --cache. With
+  --rival-tool, models without LCE's operators run in TensorFlow Lite's own
+  benchmark_model. FILE@lce and FILE@tflite choose for one model.
+
+examples:
+  bnext-benchmark model.tflite                          on the phone that is connected
+  bnext-benchmark a.tflite b.tflite --threads 1,4 --top1 a.tflite=72.4
+  bnext-benchmark model.tflite --device adb --device ssh:pi@raspberrypi
+  bnext-benchmark model.tflite --resume                 goes on after a pulled cable
+  bnext-benchmark clean                                 removes what it put on the phone
+  bnext-benchmark compare old/results.json new/results.json
+
+exit status:
+  0  everything was measured, throttled results included
+  1  something was not; the table says what and why
+  2  the command, a model, a tool or a device cannot be used; nothing was measured"""
+
+
+def read_arguments(argv: list[str]) -> argparse.Namespace:
+    """Parses the command line; the plan is in ``plan``.
+
+    Raises:
+        SystemExit: with status 2 for a command that makes no sense, 0 after ``--help``.
+    """
+    parser = _parser()
+    arguments = parser.parse_intermixed_args(argv)
+    if not arguments.models and not arguments.clean:
+        parser.error("name the models to measure")
+    if not arguments.out.is_dir() and arguments.out.exists():
+        parser.error(f"--out {arguments.out}: is a file; name a folder")
+    arguments.top1 = dict(arguments.top1)
+    from android_demo.session.plan import Plan
+
+    arguments.plan = Plan(
+        threads=arguments.threads,
+        runs=arguments.runs,
+        warmup_runs=arguments.warmup_runs,
+        repetitions=arguments.repetitions,
+        cool_down=arguments.cool_down,
+        pin=arguments.pin,
+        profile=not arguments.no_profile,
+        flags=tuple(arguments.tool_flag),
+        timeout=arguments.timeout,
+    )
+    return arguments
+
+
+def _parser():
+    parser = tool_parser("bnext-benchmark", DESCRIPTION, EPILOG)
+    add = parser.add_argument
+    add("models", nargs="*", metavar="FILE", help="a .tflite file, as bnext-convert writes it")
+    add_device_arguments(parser)
+    add("--out", type=Path, default=Path("benchmark-results"), metavar="DIR", help="results (default %(default)s)")
+    add("--resume", action="store_true", help="go on with the results in --out: measure only what is missing there")
+    add("--clean", action="store_true", help="remove what was put on the device afterwards")
+
+    group = parser.add_argument_group("how to measure")
+    add = group.add_argument
+    add("--threads", type=thread_counts, default=(1,), metavar="N,N", help="threads, each a measurement (default 1)")
+    add("--runs", type=positive, default=50, metavar="N", help="inferences in one repetition, at least (default 50)")
+    add("--warmup-runs", type=count, default=1, metavar="N", help="inferences before that (default 1)")
+    add("--repetitions", type=positive, default=3, metavar="N", help="starts of the tool (default 3)")
+    add("--cool-down", type=seconds, default=5, metavar="S", help="seconds between repetitions (default 5)")
+    text = "cores: big for the fastest that suffice, none, or taskset's hexadecimal mask (default big)"
+    add("--pin", type=core_choice, default="big", metavar="WHICH", help=text)
+    add("--no-profile", action="store_true", help="no further repetition that times every operator")
+    add("--timeout", type=seconds, default=600, metavar="S", help="seconds for one repetition (default 600)")
+    text = "top-1 accuracy in percent of a model, for the report; repeat for several"
+    add("--top1", type=accuracy, action="append", default=[], metavar="FILE=PERCENT", help=text)
+
+    group = parser.add_argument_group("tools")
+    add = group.add_argument
+    add("--tool", type=Path, metavar="FILE", help="your own lce_benchmark_model instead of the release's")
+    add("--tool-sha256", type=sha256, metavar="HEX", help="what lce_benchmark_model must hash to")
+    add("--rival-tool", type=Path, metavar="FILE", help="TensorFlow Lite's benchmark_model")
+    text = "a further argument for the tool, as in --tool-flag=--use_xnnpack=false; repeat for several"
+    add("--tool-flag", action="append", default=[], metavar="FLAG", help=text)
+    add("--release-url", default=RELEASE_URL, metavar="URL", help="where to fetch them (default LCE's on GitHub)")
+    return parser
+
+
+def add_device_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--device`` and what opening a device takes, see `open_targets`."""
+    add = parser.add_argument
+    add("--device", action="append", metavar="DEVICE", help="adb (default), ssh:..., qemu or host; repeat for several")
+    text = "as ssh's -o, StrictHostKeyChecking=accept-new for one; repeat for several"
+    add("--ssh-option", action="append", default=[], metavar="OPTION", help=text)
+    add("--cache", type=Path, default=_cache(), metavar="DIR", help="for fetched tools (default %(default)s)")
+
+
+def open_targets(arguments: argparse.Namespace) -> list:
+    """The devices that a command line names, each once.
+
+    Raises:
+        BenchmarkError: if there is no such device.
+    """
+    from android_demo.targets import open_target
+
+    options = tuple(arguments.ssh_option)
+    return [open_target(text, arguments.cache, options) for text in dict.fromkeys(arguments.device or ["adb"])]
+
+
+def _cache():
+    home = Path.home()
+    if sys.platform == "darwin":
+        return home / "Library/Caches/bnext-keras"
+    return home / "AppData/Local/bnext-keras" if sys.platform == "win32" else home / ".cache/bnext-keras"
+
+
+def count(text: str) -> int:
+    """A type of argument: whole numbers from 0."""
+    if int(text) < 0:
+        raise ValueError(text)
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """A type of argument: seconds from 0."""
+    if not 0 <= float(text) < 1e6:
+        raise ValueError(text)
+    return float(text)
+
+
+def thread_counts(text: str) -> tuple[int, ...]:
+    """A type of argument: ``1,4``."""
+    return tuple(dict.fromkeys(positive(number) for number in text.split(",")))
+
+
+def core_choice(text: str) -> str:
+    """A type of argument: ``big``, ``none`` or a hexadecimal mask."""
+    if text not in ("big", "none"):
+        if int(text, 16) <= 0:
+            raise ValueError(text)
+        return f"{int(text, 16):x}"
+    return text
+
+
+def sha256(text: str) -> str:
+    """A type of argument: a digest."""
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no SHA-256 (64 hexadecimal digits)")
+    return text.lower()
+
+
+def accuracy(text: str) -> tuple[str, float]:
+    """A type of argument: ``model.tflite=72.4``."""
+    name, equals, percent = text.rpartition("=")
+    if not equals or not 0 <= float(percent) <= 100:
+        raise ValueError(text)
+    return Path(name).name, float(percent)

@@ -1,0 +1,31 @@
+"""``bnext-benchmark clean``: removes from devices what measuring put there."""
+
+from bnext_keras.cli._tool import run, tool_parser
+
+from android_demo.cli.arguments import add_device_arguments, open_targets
+
+DESCRIPTION = "Remove what bnext-benchmark put on a device: its folder with tools and models."
+
+EPILOG = """\
+examples:
+  bnext-benchmark clean                            the phone that is connected
+  bnext-benchmark clean --device ssh:pi@raspberrypi
+
+exit status:
+  0  nothing is left
+  2  a device cannot be reached; one line says why"""
+
+
+def main(argv: list[str]) -> int:
+    """Runs the command line; returns the exit status."""
+    parser = tool_parser("bnext-benchmark clean", DESCRIPTION, EPILOG)
+    add_device_arguments(parser)
+    return run("bnext-benchmark", clean, parser.parse_args(argv))
+
+
+def clean(arguments) -> int:
+    """Cleans every device of a command line."""
+    for target in open_targets(arguments):
+        count = target.clean()
+        print(f"{target.name}: removed {target.folder} with {count} file{'s' * (count != 1)}")
+    return 0

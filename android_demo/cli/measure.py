@@ -1,0 +1,87 @@
+"""``bnext-benchmark MODEL ...``: measures models on devices and writes the results and a page about them."""
+
+from bnext_keras.cli._tool import complain, renamed, run
+from bnext_keras.errors import BenchmarkError, DeviceLost
+
+from android_demo.cli.arguments import open_targets, read_arguments
+from android_demo.cli.clean import clean
+
+TOOL = "bnext-benchmark"
+
+
+def main(argv: list[str]) -> int:
+    """Runs the command line; returns the exit status."""
+    arguments = read_arguments(argv)
+    if arguments.clean and not arguments.models:
+        renamed(TOOL, "--clean without a model", "bnext-benchmark clean")
+        return run(TOOL, clean, arguments)
+    return run(TOOL, _measure, arguments)
+
+
+def _measure(arguments):
+    from rich.console import Console
+
+    from android_demo.session.session import Session
+    from android_demo.session.store import Store
+    from android_demo.tools.choice import Tools, find_model
+    from android_demo.tools.downloads import Downloads
+
+    console, messages = Console(), Console(stderr=True)
+    # Whatever can be wrong with the command is found before anything is measured.
+    requests = [find_model(text, arguments.top1) for text in arguments.models]
+    if strangers := arguments.top1.keys() - {request.path.name for request in requests}:
+        raise BenchmarkError(f"--top1: {', '.join(sorted(strangers))} is none of the models to measure")
+    downloads = Downloads(arguments.cache / "tools", arguments.release_url)
+    tools = Tools(downloads, arguments.tool, arguments.tool_sha256 or "", arguments.rival_tool)
+    targets = [(target, [tools.model(request, target) for request in requests]) for target in open_targets(arguments)]
+    store = Store(arguments.out, arguments.resume)
+    before = store.results
+    with messages.status("") as status:
+        session = Session(arguments.plan, store, status.update)
+        states, complaints = set(), []
+        try:
+            for target, models in targets:
+                complaints += _measure_on(target, models, session, states, messages)
+                if arguments.clean:
+                    target.clean()
+        except BenchmarkError as error:
+            complaints.append(str(error))
+        except KeyboardInterrupt:
+            complaints.append("interrupted from the keyboard; --resume goes on with what is missing")
+    if store.results.measurements:
+        _show(store, console)
+    for complaint in complaints:
+        complain(TOOL, complaint)
+    if complaints and store.results is before:
+        return 2
+    return 1 if complaints or not states <= {"ok", "throttled"} else 0
+
+
+def _measure_on(target, models, session, states, messages):
+    """Measures on one device; returns what went wrong beyond single measurements."""
+    from android_demo.report.table import summary
+
+    told = ""
+    try:
+        for measurement in session.run(target, models):
+            told = measurement.reason
+            states.add(measurement.state.value)
+            messages.print(f"{target.name}: {summary(measurement)}", highlight=False, markup=False, soft_wrap=True)
+    except DeviceLost as error:
+        return [] if told == str(error) else [str(error)]
+    except BenchmarkError as error:
+        return [str(error)]
+    return []
+
+
+def _show(store, console):
+    from bnext_keras.files import write_atomically
+
+    from android_demo.report import render
+    from android_demo.report.table import print_table
+
+    page = store.file.with_name("index.html")
+    write_atomically(page, render(store.results).encode(), make_folder=True)
+    print_table(store.results.measurements, console)
+    earlier = f"; earlier results are in {store.kept}" if store.kept else ""
+    console.print(f"{store.file} and {page} have the details{earlier}", highlight=False, markup=False, soft_wrap=True)

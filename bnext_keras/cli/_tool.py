@@ -1,0 +1,140 @@
+"""What all commands have in common: parser, exit status, errors, Ctrl-C, broken pipes, and a quiet start.
+
+A command is a parser and a function of its arguments. It imports nothing heavy at its top: `--help` and bad arguments
+are answered before TensorFlow starts.
+
+    def main(argv=None):
+        return run("bnext-convert", _convert, _parser().parse_args(argv))
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from bnext_keras._version import __version__
+from bnext_keras.errors import UserError
+from bnext_keras.text import one_line
+
+#: Exit status after Ctrl-C, as shells have it: 128 and the number of the signal.
+INTERRUPTED = 130
+
+
+def run(tool: str, work: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
+    """Does a command's work and returns its exit status, whichever way the work ends.
+
+    A `UserError` becomes one line on standard error and its exit status; Ctrl-C one line and 130; a reader that has
+    enough, `head` say, is no error.
+
+    Args:
+        tool: The command's name, which begins each of these lines.
+        work: Returns the exit status.
+        arguments: Of the command line. ``interrupted`` among them is what is told after Ctrl-C.
+    """
+    try:
+        return work(arguments)
+    except UserError as error:
+        complain(tool, error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        complain(tool, getattr(arguments, "interrupted", "interrupted; nothing has been written"))
+        return INTERRUPTED
+    except BrokenPipeError:
+        _discard_output()
+        return 0
+
+
+def complain(tool: str, message: object) -> None:
+    """Writes a line to standard error."""
+    print(f"{tool}: {one_line(message)}", file=sys.stderr)
+
+
+def dispatch(tool: str, commands: Mapping[str, Callable[[list[str]], int]], argv: Sequence[str] | None) -> int:
+    """Runs the subcommand that the command line begins with, or else the one that goes without saying.
+
+    Args:
+        tool: The command's name.
+        commands: Functions of the remaining arguments by the names of subcommands; that of "" is the default.
+        argv: The command line, by default the process's own.
+
+    Example:
+        >>> dispatch("tool", {"": lambda argv: len(argv), "show": lambda argv: 10 * len(argv)}, ["show", "a", "b"])
+        20
+    """
+    argv = sys.argv[1:] if argv is None else list(argv)
+    name = argv[0] if argv and argv[0] in commands else ""
+    return commands[name](argv[1:] if name else argv)
+
+
+def renamed(tool: str, old: str, new: str) -> None:
+    """Tells that a spelling is going to vanish with the next version."""
+    complain(tool, f"{old} is now spelled {new}; the old spelling goes with the next version")
+
+
+def tool_parser(name: str, description: str, epilog: str, **options) -> argparse.ArgumentParser:
+    """A parser whose help keeps the line breaks of its texts, with ``--version``."""
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog=name, description=description, epilog=epilog, formatter_class=formatter, **options
+    )
+    parser.add_argument("--version", action="version", version=f"{name.split()[0]} {__version__}")
+    return parser
+
+
+def positive(text: str) -> int:
+    """A type of argument: whole numbers above 0."""
+    value = int(text)
+    if value <= 0:
+        raise ValueError(text)
+    return value
+
+
+def add_architecture_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--model``, ``--input-size`` and ``--num-classes``, which say what a file of weights belongs to."""
+    group = parser.add_argument_group("for files that hold weights only")
+    group.add_argument(
+        "--model", metavar="NAME", help="architecture, as bnext-models lists them: BNextTiny, ..., MeliusNetC"
+    )
+    group.add_argument("--input-size", type=positive, default=224, metavar="N", help="height and width (default 224)")
+    group.add_argument("--num-classes", type=positive, default=1000, metavar="N", help="classes (default 1000)")
+
+
+def quiet_tensorflow(gpu: bool = False) -> None:
+    """Keeps TensorFlow's log out of a tool's answers, and TensorFlow from looking for a GPU that a tool does not need.
+
+    Must come before TensorFlow is imported, which `silenced` then keeps quiet.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if not gpu:
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Sends what native code writes to standard error to nowhere; for imports only.
+
+    TensorFlow and LCE greet with half a page before their log levels take effect, so that no environment variable can
+    stop them. Python's exceptions still get through.
+
+    Example:
+        >>> from bnext_keras.cli._tool import silenced
+        >>> with silenced():
+        ...     import bnext_keras
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)
+
+
+def _discard_output():
+    # What is still buffered must not fail once more at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,184 @@
+"""``bnext-train``: one training run from a recipe, in a folder of its own.
+
+Nothing heavy is imported before the arguments are known to be good.
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from bnext_keras import recipes
+from bnext_keras.cli._tool import dispatch, quiet_tensorflow, renamed, run, silenced, tool_parser
+from bnext_keras.errors import RecipeError
+
+TOOL = "bnext-train"
+
+DESCRIPTION = """\
+Train a network by a recipe: the settings of a published run, or your own changes of them. A
+run that is interrupted continues with --resume, to the same weights."""
+
+EPILOG = """\
+examples:
+  bnext-train list                                            the recipes
+  bnext-train show digits                                     what one is, and its settings
+  bnext-train digits --out runs/digits                        the whole method, in minutes, without a download
+  bnext-train digits --out runs/digits --resume               after an interruption
+  bnext-train cifar10 --data cifar10/ --out runs/cifar epochs=100 learning_rate=2e-3
+  bnext-train bnext_tiny --data imagenet/ --out runs/tiny --teacher-weights teachers/
+  bnext-train bnext_tiny --data 'tfrecord:imagenet/{split}-*' label_offset=1 --out runs/tiny --strategy mirrored
+
+DATA is a folder with the folders train and val, each with one folder of images per class; or
+tfrecord:PATTERN, in which {split} stands for train and for validation; or tfds:NAME; or digits.
+
+DIR then holds best.h5 and final.h5 (for bnext-convert), history.csv, curves.png, tensorboard/,
+run.json with the settings, and checkpoints/, from which --resume continues.
+
+exit status:
+  0    the run is finished
+  2    it cannot begin or go on; one line says why; what has been written stays
+  130  it was interrupted by Ctrl-C; --resume continues after the last complete epoch"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line; returns the exit status."""
+    commands = {
+        "": _main_train,
+        "list": lambda rest: run(TOOL, _list, _list_parser().parse_args(rest)),
+        "show": lambda rest: run(TOOL, _show, _show_parser().parse_intermixed_args(rest)),
+    }
+    return dispatch(TOOL, commands, argv)
+
+
+def _main_train(argv):
+    parser = _parser()
+    arguments = parser.parse_intermixed_args(argv)
+    if arguments.list:
+        renamed(TOOL, "--list", "bnext-train list")
+        return run(TOOL, _list, arguments)
+    if arguments.recipe is None:
+        parser.error("name a recipe; bnext-train list shows them")
+    if arguments.show:
+        renamed(TOOL, "--show", "bnext-train show RECIPE")
+        return run(TOOL, _show, arguments)
+    return run(TOOL, _train, arguments)
+
+
+def _train(arguments):
+    _, recipe = recipes.read(arguments.recipe)
+    recipe = recipe.with_settings(arguments.settings)
+    _check(arguments, recipe)
+    quiet_tensorflow(gpu=True)
+    with silenced():
+        from bnext_keras.data import BrokenImages
+        from bnext_keras.training import train
+    broken = BrokenImages()
+    history = train(
+        recipe,
+        arguments.out,
+        arguments.data,
+        resume=arguments.resume,
+        strategy=arguments.strategy,
+        teacher_weights=arguments.teacher_weights,
+        broken=broken,
+    )
+    best = history.best()
+    print(f"Best of {len(history.rows)} epochs: {best['val_accuracy']:.2%} in epoch {best['epoch'] + 1}")
+    if broken:
+        print(broken.summary())
+    print(f"Written: best.h5, final.h5, history.csv and curves.png in {arguments.out}")
+    return 0
+
+
+def _check(arguments, recipe):
+    """Refuses what can be seen to be wrong without TensorFlow."""
+    if arguments.out is None:
+        raise RecipeError("--out: name the folder of the run")
+    data = arguments.data or recipe.data
+    if not data:
+        raise RecipeError(f"--data: recipe {arguments.recipe} needs to know where the images are")
+    kind, colon, _ = data.partition(":")
+    if data != "digits" and not (colon and kind in ("tfrecord", "tfds")) and not Path(data).is_dir():
+        raise RecipeError(f"--data {data}: no such folder")
+    if arguments.teacher_weights and not arguments.teacher_weights.is_dir():
+        raise RecipeError(f"--teacher-weights {arguments.teacher_weights}: no such folder")
+    if arguments.strategy == "multi_worker" and not _names_workers(os.environ.get("TF_CONFIG", "")):
+        raise RecipeError(
+            "--strategy multi_worker: TF_CONFIG must name the workers, such as "
+            '{"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]}, "task": {"type": "worker", "index": 0}}'
+        )
+    holds_run = (arguments.out / "run.json").exists()
+    if arguments.out.exists() and not arguments.out.is_dir():
+        raise RecipeError(f"{arguments.out}: is a file; name a folder")
+    if holds_run and not arguments.resume and arguments.strategy != "multi_worker":
+        raise RecipeError(f"{arguments.out}: holds a run already; continue it with --resume or name another folder")
+    if arguments.resume and not holds_run:
+        raise RecipeError(f"{arguments.out}: holds no run to continue; begin one without --resume")
+
+
+def _names_workers(config):
+    """Whether this is what TensorFlow wants; without, it would train alone on every machine."""
+    try:
+        config = json.loads(config)
+        return 0 <= config["task"]["index"] < len(config["cluster"]["worker"])
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _list(_):
+    for name in recipes.names():
+        description, _ = recipes.read(name)
+        print(f"{name:14}{description.splitlines()[0]}")
+    return 0
+
+
+def _show(arguments):
+    description, recipe = recipes.read(arguments.recipe)
+    recipe = recipe.with_settings(arguments.settings)
+    print(description, end="\n\n")
+    for name, value in vars(recipe).items():
+        print(f"{name}={','.join(map(str, value)) if isinstance(value, tuple) else value}")
+    return 0
+
+
+def _parser():
+    parser = tool_parser(TOOL, DESCRIPTION, EPILOG)
+    parser.set_defaults(interrupted="interrupted; --resume continues after the last complete epoch")
+    parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="a name that bnext-train list shows")
+    parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="settings that are not the recipe's")
+    parser.add_argument("--list", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--show", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--data", metavar="DATA", help="what to train on (the recipe digits knows itself)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="the run's folder")
+    parser.add_argument("--resume", action="store_true", help="continue the run in DIR")
+    parser.add_argument(
+        "--teacher-weights",
+        type=Path,
+        metavar="FOLDER",
+        help="the published teachers' weights, such as efficientnetb0.h5 (default: Keras downloads them)",
+    )
+    parser.add_argument(
+        "--strategy",
+        choices=("none", "mirrored", "multi_worker"),
+        default="none",
+        help="one device, all GPUs of this machine, or many machines by TF_CONFIG (default none)",
+    )
+    return parser
+
+
+def _list_parser():
+    return tool_parser(f"{TOOL} list", "List the recipes, a line each.", "")
+
+
+def _show_parser():
+    parser = tool_parser(
+        f"{TOOL} show", "Print a recipe's description and settings, and what changes would make of them.", ""
+    )
+    parser.add_argument("recipe", metavar="RECIPE", help="a name that bnext-train list shows")
+    parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="settings that are not the recipe's")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,172 @@
+"""What a model costs: parameters, multiply-accumulates, operations and megabytes, counted as the papers count them.
+
+>>> import bnext_keras
+>>> model = bnext_keras.models.BNextTiny()
+>>> costs = bnext_keras.models.count(model)
+>>> costs.parameters, costs.binary_parameters, round(costs.binary_macs / 1e9, 3)
+(30853276, 28253184, 4.817)
+>>> round(costs.ops(bits="8/4/8") / 1e9, 3), round(costs.mebibytes(bits="8/4/8"), 2)
+(0.077, 5.36)
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import larq as lq
+import tensorflow as tf
+from larq.models import LayerProfile, mac_containing_layers
+
+#: What a parameter or an operation belongs to.
+BINARY, STEM, SQUEEZE_EXPAND, HEAD, OTHER = "binary", "stem", "squeeze-and-expand", "head", "other"
+ROLES = (BINARY, STEM, SQUEEZE_EXPAND, HEAD, OTHER)
+
+_FLOAT = 32
+
+
+@dataclass
+class Costs:
+    """Counts of one model for one image.
+
+    Attributes:
+        parameters_by_role: Trained parameters, without the running statistics of batch normalizations.
+        macs_by_role: Multiply-accumulates of convolutions and dense layers.
+    """
+
+    parameters_by_role: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROLES, 0))
+    macs_by_role: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROLES, 0))
+
+    @property
+    def parameters(self) -> int:
+        return sum(self.parameters_by_role.values())
+
+    @property
+    def binary_parameters(self) -> int:
+        return self.parameters_by_role[BINARY]
+
+    @property
+    def macs(self) -> int:
+        return sum(self.macs_by_role.values())
+
+    @property
+    def binary_macs(self) -> int:
+        return self.macs_by_role[BINARY]
+
+    def ops(self, bits: str = "32/32/32") -> float:
+        """Operations: binary MACs / 64 + 4-bit MACs / 16 + 8-bit MACs / 8 + float MACs.
+
+        Args:
+            bits: Bit widths of stem, squeeze-and-expand and head. The papers use ``8/4/8`` for BNext and float for
+                MeliusNet.
+        """
+        width = _widths(bits)
+        per_operation = {1: 64, 4: 16, 8: 8, _FLOAT: 1}
+        return sum(macs / per_operation[width[role]] for role, macs in self.macs_by_role.items())
+
+    def binarization_degree(self, bits: str = "32/32/32") -> float:
+        """Share of the operations that are binary."""
+        return self.binary_macs / 64 / self.ops(bits)
+
+    def mebibytes(self, bits: str = "32/32/32") -> float:
+        """Size in MiB (2^20 bytes): binary weights at 1 bit, the named roles at ``bits``, the rest in float32."""
+        width = _widths(bits)
+        return sum(count * width[role] for role, count in self.parameters_by_role.items()) / 8 / 2**20
+
+
+def _widths(bits):
+    try:
+        stem, squeeze_expand, head = (int(part) for part in bits.split("/"))
+    except ValueError:
+        stem = 0
+    if stem not in (4, 8, _FLOAT) or squeeze_expand not in (4, 8, _FLOAT) or head not in (4, 8, _FLOAT):
+        raise ValueError(f"bits must be three widths of 4, 8 or 32 such as '8/4/8', got {bits!r}")
+    return {BINARY: 1, STEM: stem, SQUEEZE_EXPAND: squeeze_expand, HEAD: head, OTHER: _FLOAT}
+
+
+def count(model: tf.keras.Model) -> Costs:
+    """Counts a model's parameters and multiply-accumulates by role.
+
+    Stem are the convolutions whose name begins so, head the dense layer named so, squeeze-and-expand the layers with
+    ``_se_`` in their name, binary every kernel with one bit; BNext-18's float shortcuts count as stem, as in the
+    paper's table.
+
+    Args:
+        model: A built model of static input shape.
+    """
+    costs = Costs()
+    for layer in model.layers:
+        counted = count(layer) if isinstance(layer, tf.keras.Model) else count_layer(layer)
+        for role in ROLES:
+            costs.parameters_by_role[role] += counted.parameters_by_role[role]
+            costs.macs_by_role[role] += counted.macs_by_role[role]
+    return costs
+
+
+def count_layer(layer: tf.keras.layers.Layer) -> Costs:
+    """Counts one layer of a model, as `count` does.
+
+    Example:
+        >>> import bnext_keras
+        >>> model = bnext_keras.models.BNext([8, 16], input_shape=(32, 32, 3), num_classes=2)
+        >>> count_layer(model.get_layer("stem_conv")).macs == 8 * 3 * 3 * 3 * 32 * 32
+        True
+    """
+    costs = Costs()
+    pixels = LayerProfile(layer).output_pixels if isinstance(layer, mac_containing_layers) else 0
+    for weight in parameters(layer):
+        size = weight.shape.num_elements()
+        role = _role(layer, weight)
+        costs.parameters_by_role[role] += size
+        if "bias" not in weight.name:
+            costs.macs_by_role[role] += size * pixels
+    return costs
+
+
+def parameters(layer: tf.keras.layers.Layer) -> list[tf.Variable]:
+    """A layer's learned weights, frozen ones too: all but running statistics and temperatures."""
+    statistics = [getattr(layer, name, None) for name in ("moving_mean", "moving_variance")]
+    statistics.append(getattr(getattr(layer, "kernel_quantizer", None), "temperature", None))
+    return [weight for weight in layer.weights if not any(weight is statistic for statistic in statistics)]
+
+
+def _role(layer, weight):
+    if getattr(weight, "precision", _FLOAT) == 1:
+        return BINARY
+    is_stem = layer.name.startswith("stem_") and isinstance(layer, tf.keras.layers.Conv2D)
+    if is_stem or layer.name.endswith("_shortcut_conv"):
+        return STEM
+    if "_se_" in layer.name:
+        return SQUEEZE_EXPAND
+    return HEAD if layer.name in ("head", "head_dense") else OTHER
+
+
+def summary(model: tf.keras.Model, bits: str = "8/4/8", print_fn: Callable[[str], object] = print) -> Costs:
+    """Prints Larq's layer table and, below it, the totals as the papers count them.
+
+    Args:
+        model: A built model of static input shape.
+        bits: Bit widths of stem, squeeze-and-expand and head in the last two columns.
+        print_fn: Where to print, a line or a table at a time.
+
+    Returns:
+        The counts that were printed.
+
+    Example:
+        >>> import bnext_keras
+        >>> model = bnext_keras.models.BNext([8, 16], input_shape=(32, 32, 3), num_classes=2)
+        >>> costs = bnext_keras.summary(model, print_fn=lambda text: None)
+        >>> costs.binary_parameters
+        704
+    """
+    lq.models.summary(model, print_fn=print_fn)
+    costs = count(model)
+    print_fn(f"{model.name} as published ({bits}: bits of stem, squeeze-and-expand and head)")
+    rows = [(role, costs.parameters_by_role[role], costs.macs_by_role[role]) for role in ROLES]
+    print_fn(f"  {'role':20}{'parameters':>14}{'MACs':>16}")
+    for role, parameters, macs in [*rows, ("total", costs.parameters, costs.macs)]:
+        print_fn(f"  {role:20}{parameters:14,}{macs:16,}")
+    for label, widths in (("rest in float32", "32/32/32"), (bits, bits)):
+        print_fn(
+            f"  {label:20}{costs.mebibytes(widths):10.2f} MiB{costs.ops(widths) / 1e9:12.3f} GOPs"
+            f"{100 * costs.binarization_degree(widths):9.2f}% of them binary"
+        )
+    return costs

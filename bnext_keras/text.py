@@ -1,0 +1,67 @@
+"""Figures and messages as people read them."""
+
+
+def format_bytes(number: float) -> str:
+    """
+    >>> format_bytes(0), format_bytes(1152), format_bytes(14093517)
+    ('0', '1.12 KiB', '13.44 MiB')
+    """
+    for unit, size in (("MiB", 2**20), ("KiB", 2**10)):
+        if number >= size:
+            return f"{number / size:.2f} {unit}"
+    return f"{number:.0f} B" if number else "0"
+
+
+def format_count(number: float) -> str:
+    """
+    >>> format_count(0), format_count(864), format_count(9437184), format_count(4816896000)
+    ('0', '864', '9.44 M', '4.82 G')
+    """
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            return f"{number / size:.3g} {unit}"
+    return f"{number:.0f}"
+
+
+def format_percent(share: float) -> str:
+    """Shares that are not all or nothing do not become so by rounding.
+
+    >>> format_percent(1), format_percent(0.99999), format_percent(0.5), format_percent(1e-5), format_percent(0)
+    ('100%', '99.99%', '50.0%', '<0.1%', '0%')
+    >>> format_percent(1.574)
+    '157%'
+    """
+    if share == 0 or share >= 1:
+        return f"{share:.0%}"
+    if 0 < share < 0.0005:
+        return "<0.1%"
+    return f"{min(100 * share, 99.99):.2f}%" if share > 0.99 else f"{100 * share:.1f}%"
+
+
+def format_milliseconds(milliseconds: float) -> str:
+    """
+    >>> format_milliseconds(60.12), format_milliseconds(0.0042)
+    ('60.1 ms', '4.2 µs')
+    """
+    if milliseconds < 0.1:
+        return f"{1e3 * milliseconds:.1f} µs"
+    return f"{milliseconds:.3g} ms" if milliseconds < 1000 else f"{milliseconds:,.0f} ms"
+
+
+def first_line(error: BaseException, limit: int = 300) -> str:
+    r"""The first line of an exception's message, or its type where it has none.
+
+    >>> first_line(ValueError("  bad shape\n at layer 3")), first_line(KeyError()), first_line(OSError(28, "No space"))
+    ('bad shape', 'KeyError', 'No space')
+    """
+    message = getattr(error, "strerror", None) or str(getattr(error, "message", error))
+    return next((line.strip() for line in message.splitlines() if line.strip()), type(error).__name__)[:limit]
+
+
+def one_line(text: object) -> str:
+    r"""A text without line breaks or runs of spaces.
+
+    >>> one_line("missing:\n  a,\n  b")
+    'missing: a, b'
+    """
+    return " ".join(str(text).split())

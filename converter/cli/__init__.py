@@ -1,0 +1,1 @@
+"""The commands that convert a model and run the result."""

@@ -1,0 +1,214 @@
+"""``bnext-convert``: from a trained Keras file to a verified ``.tflite``.
+
+Nothing heavy is imported before the arguments are known to be good.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from bnext_keras.cli._tool import (
+    add_architecture_arguments,
+    complain,
+    dispatch,
+    quiet_tensorflow,
+    renamed,
+    run,
+    silenced,
+    tool_parser,
+)
+from bnext_keras.errors import VerificationError
+from bnext_keras.files import check_exists, check_writable, write_atomically
+from bnext_keras.labels import read_labels
+
+from converter.quantization.precision import parse_weights
+
+TOOL = "bnext-convert"
+
+DESCRIPTION = """\
+Convert a trained Larq model into a .tflite file for Larq Compute Engine, with binary
+convolutions bitpacked, and verify it against Keras before it is written."""
+
+EPILOG = """\
+examples:
+  bnext-convert model.h5                                   writes model.tflite beside it
+  bnext-convert model.keras -o phone.tflite --json report.json
+  bnext-convert model.h5 --report report.html              a web page: every layer and operator, and its time here
+  bnext-convert advise model.h5                            what keeps a model of yours from running right or fast
+  bnext-convert bnext_tiny.h5 --no-rotation                the caller turns the images (see bnext-import)
+  bnext-convert model.h5 --weights int8 --verify-data photos/    8-bit weights for what is not binary
+  bnext-convert saved_model_folder --verify-data photos/   compares on your images too
+  bnext-convert bnext_tiny.weights.h5 --model BNextTiny    a file of weights only
+
+exit status:
+  0  the file has been written and computes what the Keras model computes
+  1  it does not (a binary convolution stayed float, or answers differ beyond rounding); nothing is written
+  2  the model or the command cannot be used; one line says why; nothing is written"""
+
+
+ADVISE_DESCRIPTION = """\
+Tell what keeps a model from running right or fast in Larq Compute Engine, layer by layer,
+with a remedy. Nothing is converted or written."""
+
+ADVISE_EPILOG = """\
+exit status:
+  0  the model can be converted
+  2  it cannot, or its file cannot be read; one line says why"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line; returns the exit status."""
+    return dispatch(TOOL, {"": _main_convert, "advise": _main_advise}, argv)
+
+
+def _main_convert(argv):
+    arguments = _parser().parse_args(argv)
+    if arguments.advise:
+        renamed(TOOL, "--advise", "bnext-convert advise MODEL")
+        return run(TOOL, _advise, arguments)
+    return run(TOOL, _convert, arguments)
+
+
+def _main_advise(argv):
+    return run(TOOL, _advise, _advise_parser().parse_args(argv))
+
+
+def _convert(arguments):
+    quiet_tensorflow()
+    from rich.console import Console
+
+    console, messages = Console(), Console(stderr=True)
+    try:
+        return _convert_verified(arguments, console, messages)
+    except VerificationError as error:
+        from converter.report.terminal import print_report
+
+        print_report(error.result, console)
+        _write_reports(arguments, error.result)
+        complain(TOOL, f"{error}; nothing has been written")
+        return error.exit_code
+
+
+def _convert_verified(arguments, console, messages):
+    weights = parse_weights(arguments.weights)
+    labels = read_labels(arguments.labels) if arguments.labels else None
+    for path in filter(None, (arguments.input, arguments.verify_data)):
+        check_exists(path)
+    for path in filter(None, (arguments.output, arguments.json, arguments.report)):
+        check_writable(path)
+    with messages.status("starting TensorFlow") as status:
+        with silenced():
+            from converter import convert
+            from converter.report.terminal import print_report
+        result = convert(
+            arguments.input,
+            arguments.output,
+            verify_data=arguments.verify_data,
+            architecture=arguments.model,
+            input_size=arguments.input_size,
+            num_classes=arguments.num_classes,
+            rotation=not arguments.no_rotation,
+            simplify=not arguments.no_simplify,
+            weights=weights,
+            labels=labels,
+            progress=lambda step: status.update(f"{arguments.input.name}: {step}"),
+        )
+        if arguments.profile or arguments.report:
+            from converter.inspection.profile import profile
+
+            result.profile = profile(result.content, progress=lambda step: status.update(f"{result.name}: {step}"))
+    print_report(result, console)
+    _write_reports(arguments, result)
+    return 0
+
+
+def _advise(arguments):
+    quiet_tensorflow()
+    from rich.console import Console
+
+    check_exists(arguments.input)
+    console = Console()
+    with Console(stderr=True).status("starting TensorFlow"):
+        with silenced():
+            from converter.advice import advise
+            from converter.compiler import preflight
+            from converter.report.terminal import print_advice
+            from converter.source.loading import load
+        model = load(arguments.input, arguments.model, arguments.input_size, arguments.num_classes)
+    print_advice(advise(model, refusals=True), console)
+    preflight.check(model)
+    return 0
+
+
+def _write_reports(arguments, result):
+    if arguments.json is not None:
+        write_atomically(arguments.json, (json.dumps(result.to_dict(), indent=2) + "\n").encode())
+    if arguments.report is not None:
+        from converter.report.html import render_html
+
+        write_atomically(arguments.report, render_html(result).encode())
+
+
+def _parser():
+    parser = tool_parser(TOOL, DESCRIPTION, EPILOG)
+    parser.add_argument("input", type=Path, help="a .h5 or .keras file, or a SavedModel folder")
+    parser.add_argument("-o", "--output", type=Path, help="file to write (default: the input's name with .tflite)")
+    parser.add_argument(
+        "--verify-data",
+        type=Path,
+        metavar="PATH",
+        help="compare on these inputs too: a folder of images, or a .npy file of model inputs",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON too")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="write the report as a web page too, with the time of each operator on this machine",
+    )
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help="measure the time of each operator on this machine, which takes some seconds (--report does it anyway)",
+    )
+    parser.add_argument("--advise", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--no-rotation",
+        action="store_true",
+        help="for a model of bnext-import: leave out its first operator, which turns images by 180 degrees; "
+        "the file then wants them turned by the caller, who often can do it for nothing",
+    )
+    parser.add_argument(
+        "--no-simplify",
+        action="store_true",
+        help="keep every operator of the Keras model instead of rewriting them, exactly up to rounding, to fewer",
+    )
+    parser.add_argument(
+        "--weights",
+        default="float32",
+        metavar="TYPE",
+        help="float32 (default) or int8 for all float layers, or by role: "
+        "stem=float32,se=int8,head=int8,other=float32; int8 changes the answers a little, and the report says by how "
+        "much: give --verify-data",
+    )
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="names of the classes, one per line, to put into the file (default: ImageNet's for a published model of "
+        "1000 classes)",
+    )
+    add_architecture_arguments(parser)
+    return parser
+
+
+def _advise_parser():
+    parser = tool_parser(f"{TOOL} advise", ADVISE_DESCRIPTION, ADVISE_EPILOG)
+    parser.add_argument("input", type=Path, help="a .h5 or .keras file, or a SavedModel folder")
+    add_architecture_arguments(parser)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,174 @@
+"""``bnext-predict``: what a trained model sees in photos.
+
+Nothing heavy is imported before the arguments are known to be good.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from bnext_keras.cli._tool import (
+    add_architecture_arguments,
+    complain,
+    positive,
+    quiet_tensorflow,
+    run,
+    silenced,
+    tool_parser,
+)
+from bnext_keras.errors import PredictionError
+from bnext_keras.files import check_exists, find_images
+from bnext_keras.labels import IMAGENET_CLASSES, imagenet_labels, read_labels
+from bnext_keras.text import first_line
+
+TOOL = "bnext-predict"
+
+DESCRIPTION = """\
+Print the most probable classes of images. They are resized, cropped and normalized as in
+the published evaluation on ImageNet, and turned upright as the camera noted."""
+
+EPILOG = """\
+examples:
+  bnext-predict model.h5 photo.jpg
+  bnext-predict phone.tflite photos/ --top 1 --threads 4
+  bnext-predict digits.keras scan.png --labels digits.txt --json
+  bnext-predict bnext_tiny.weights.h5 photo.jpg --model BNextTiny    a file of weights only
+
+exit status:
+  0  every image has been classified
+  1  some of several images could not be read; they are named, the others have been classified
+  2  the model, the only image or the command cannot be used; one line says why"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line; returns the exit status."""
+    return run(TOOL, _predict, _parser().parse_args(argv))
+
+
+def _predict(arguments):
+    quiet_tensorflow()
+    os.environ["TF_NUM_INTRAOP_THREADS"] = str(arguments.threads)
+    check_exists(arguments.model_file)
+    files = _files(arguments.images)
+    labels = read_labels(arguments.labels) if arguments.labels else None
+    with silenced():
+        from converter.predict.classifier import load_classifier
+    classifier = load_classifier(
+        arguments.model_file,
+        architecture=arguments.model,
+        input_size=arguments.input_size,
+        num_classes=arguments.num_classes,
+        threads=arguments.threads,
+    )
+    labels = _labels(arguments.labels, labels, classifier)
+    results = []
+    for file in files:
+        result = _predict_image(classifier, file, labels, arguments, alone=len(files) == 1)
+        if not arguments.json:
+            _print(result)
+        results.append(result)
+    if arguments.json:
+        print(json.dumps(results, indent=2))
+    if labels is None:
+        message = f"the model's {classifier.num_classes} classes are shown by number; name them with --labels FILE"
+        complain(TOOL, message)
+    return 1 if any("error" in result for result in results) else 0
+
+
+def _files(paths):
+    for path in paths:
+        check_exists(path)
+    return [file for path in paths for file in (find_images(path) if path.is_dir() else [path])]
+
+
+def _labels(path, labels, classifier):
+    where, embedded = path, classifier.metadata and classifier.metadata.labels
+    if labels is None and embedded:
+        where, labels = "the model's own list", embedded
+    if labels is None:
+        return imagenet_labels() if classifier.num_classes == IMAGENET_CLASSES else None
+    if len(labels) != classifier.num_classes:
+        raise PredictionError(f"{where}: has {len(labels)} labels, but the model has {classifier.num_classes} classes")
+    return labels
+
+
+def _normalization(classifier):
+    """What images of this model are normalized with: as its file says, or else as ImageNet's."""
+    channels, metadata = classifier.input_shape[-1], classifier.metadata
+    if metadata is None or metadata.mean is None:
+        return {}
+    if len(metadata.mean) != channels or len(metadata.std or ()) != channels or not all(metadata.std):
+        raise PredictionError("the file's metadata is damaged (its normalization does not fit the model's channels)")
+    return {"mean": tuple(metadata.mean), "std": tuple(metadata.std)}
+
+
+def _predict_image(classifier, file, labels, arguments, *, alone):
+    """One image's result, ready for JSON; an unreadable image among others is a result too."""
+    from bnext_keras.preprocessing import load_image
+
+    height, width, channels = classifier.input_shape
+    normalization = _normalization(classifier)
+    turned = arguments.rotate or (classifier.metadata and "180" in classifier.metadata.input_orientation)
+    try:
+        image = load_image(file, (height, width), channels=channels, upright=True, **normalization)
+    # Pillow's decoders let through whatever a broken file provokes: SyntaxError, struct.error, EOFError ...
+    except Exception as error:
+        message = f"{file}: cannot be read as an image ({first_line(error)})"
+        if alone:
+            raise PredictionError(message) from error
+        complain(TOOL, message)
+        return {"image": str(file), "error": message}
+    probabilities = classifier.probabilities(image[::-1, ::-1].copy() if turned else image)
+    best = (-probabilities).argsort(kind="stable")[: arguments.top]
+    return {
+        "image": str(file),
+        "predictions": [
+            {
+                "class": int(index),
+                "label": labels[index] if labels else None,
+                "probability": float(probabilities[index]),
+            }
+            for index in best
+        ],
+    }
+
+
+def _print(result):
+    if "error" in result:
+        return
+    print(result["image"])
+    for prediction in result["predictions"]:
+        name = "" if prediction["label"] is None else f"  {prediction['label']}"
+        print(f"  {prediction['probability']:7.2%}  class {prediction['class']:>3}{name}", flush=True)
+
+
+def _parser():
+    parser = tool_parser(TOOL, DESCRIPTION, EPILOG)
+    parser.add_argument(
+        "model_file", type=Path, metavar="MODEL", help="a .h5, .keras or .tflite file, or a SavedModel folder"
+    )
+    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="image files, or folders of them")
+    parser.add_argument("--top", type=positive, default=5, metavar="N", help="how many classes to print (default 5)")
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="names of the classes: text, one per line, or Keras' imagenet_class_index.json "
+        "(default: those that a .tflite file has in itself, or ImageNet's for a model of 1000 classes)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the answers as JSON")
+    parser.add_argument(
+        "--rotate",
+        action="store_true",
+        help="turn images by 180 degrees; not needed for a .tflite file of bnext-convert, which says so itself",
+    )
+    parser.add_argument(
+        "--threads", type=positive, default=os.cpu_count() or 1, metavar="N", help="threads (default: all cores)"
+    )
+    add_architecture_arguments(parser)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

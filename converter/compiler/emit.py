@@ -1,0 +1,116 @@
+"""From a `converter.graph.Graph` to TensorFlow: as operators of a function, or run in float64 to prove a rewrite."""
+
+from contextlib import nullcontext
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework import op_def_registry
+
+from converter.compiler import lower
+from converter.graph import Graph, Node
+
+
+def emit(graph: Graph, image: tf.Tensor, kernels: dict[int, list[tf.Tensor]]) -> tf.Tensor:
+    """Adds a graph's operators to the function that is being traced.
+
+    Operators that passes know nothing of are added as they came; attributes for types follow from the inputs', so a
+    float64 image makes a float64 graph.
+
+    Args:
+        graph: The graph.
+        image: What stands for its ``Input``, float32 or float64.
+        kernels: For each call of a binary convolution, tensors that stand for `lower.kernels_of`.
+
+    Returns:
+        The graph's output.
+    """
+    emitted: dict[Node, tf.Tensor | list[tf.Tensor]] = {graph.image: image}
+    for node in graph.nodes()[:-1]:
+        if node not in emitted:
+            emitted[node] = _emit(node, [emitted[source] for source in node.inputs], image.dtype, kernels)
+    return emitted[graph.output]
+
+
+def run(graph: Graph, images: np.ndarray) -> np.ndarray:
+    """Computes a graph's output in the precision of the images, one image at a time.
+
+    Args:
+        graph: The graph.
+        images: ``(samples, height, width, channels)``, float32 or float64.
+
+    Example:
+        >>> import bnext_keras, numpy as np
+        >>> from converter.compiler.trace import trace
+        >>> model = bnext_keras.models.BNext([32, 64], input_shape=(32, 32, 3), num_classes=10)
+        >>> run(trace(model), np.ones((2, 32, 32, 3))).dtype, run(trace(model), np.ones((2, 32, 32, 3))).shape
+        (dtype('float64'), (2, 10))
+    """
+
+    @tf.function(autograph=False)
+    def evaluate(image):
+        kernels = {
+            node.conv.call: [tf.constant(kernel, image.dtype) for kernel in lower.kernels_of(node.conv)]
+            for node in graph.nodes()
+            if node.op == "BinaryConv2D"
+        }
+        return emit(graph, image, kernels)
+
+    return np.concatenate([evaluate(tf.constant(image[np.newaxis])).numpy() for image in images])
+
+
+def _emit(node, inputs, dtype, kernels):
+    if node.op == "Const":
+        return tf.constant(node.value.astype(dtype.as_numpy_dtype) if node.value.dtype.kind == "f" else node.value)
+    if node.op == "Item":
+        return inputs[0][node.attribute("index")]
+    scope, _, name = node.name.rpartition("/")
+    # With the slash at its end it is the very scope, not another one of a similar name.
+    with tf.name_scope(f"{scope}/") if scope else nullcontext():
+        if node.op == "BinaryConv2D":
+            return lower.lower(node.conv, inputs[0], kernels[node.conv.call])
+        if node.op == "PRelu":
+            return _prelu(*inputs)
+        if node.op == "FusedBatchNormV3" and dtype == tf.float64:
+            return [_batch_norm(node, *inputs)]
+        return _operation(node, inputs, dtype, name or node.op)
+
+
+def _prelu(x, slopes):
+    # The form that TFLite's compiler takes for its PRELU.
+    return tf.nn.relu(x) + -tf.reshape(slopes, (1, 1, -1)) * tf.nn.relu(-x)
+
+
+def _batch_norm(node, x, scale, offset, mean, variance):
+    """TensorFlow's own does not know float64."""
+    return (x - mean) * scale / tf.sqrt(variance + node.attribute("epsilon")) + offset
+
+
+def _operation(node, inputs, dtype, name):
+    graph = tf.compat.v1.get_default_graph()
+    inferred = {argument.type_attr for argument in op_def_registry.get(node.op).input_arg}
+    attributes = {
+        key: _message(value, dtype)
+        for key, value in node.attributes.items()
+        if key not in inferred and not key.startswith("_")
+    }
+    # With the attributes as they came, functions among them, any operator survives the way.
+    operation = graph.create_op(node.op, inputs, attrs=attributes, name=name)
+    return operation.outputs if len(operation.outputs) != 1 else operation.outputs[0]
+
+
+def _message(value, dtype):
+    """An attribute as TensorFlow's message; its floats are those of the graph."""
+    if not isinstance(value, tf.compat.v1.AttrValue):
+        message = tf.compat.v1.AttrValue()
+        if isinstance(value, bool):
+            message.b = value
+        elif isinstance(value, int):
+            message.i = value
+        elif isinstance(value, str):
+            message.s = value.encode()
+        else:
+            message.list.i.extend(value)
+        return message
+    if value.type == tf.float32.as_datatype_enum:
+        return tf.compat.v1.AttrValue(type=dtype.as_datatype_enum)
+    return value

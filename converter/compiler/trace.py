@@ -1,0 +1,80 @@
+"""From a Keras model to a `converter.graph.Graph`."""
+
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from converter.graph import Graph, Node, SignConv
+from converter.source.binary_layers import binary_convs, patched
+
+#: Marks a convolution of TensorFlow's graph that stands for the call of a binary one.
+_CALL = "_binary_conv_call"
+
+
+def trace(model: tf.keras.Model) -> Graph:
+    """Records what a model computes in evaluation for one image.
+
+    The model is called once. Each of its binary convolutions becomes one node, whatever it consists of; its latent
+    kernel is not even read.
+
+    Args:
+        model: A model that `converter.compiler.preflight` has checked.
+
+    Example:
+        >>> import bnext_keras
+        >>> graph = trace(bnext_keras.models.BNext([32, 64], input_shape=(32, 32, 3), num_classes=10))
+        >>> [node.conv.layer.name for node in graph.nodes() if node.op == "BinaryConv2D"]
+        ['block1_3x3_conv', 'block1_1x1a_conv', 'block1_1x1b_conv']
+    """
+    layers = binary_convs(model)
+    calls: list[tf.keras.layers.Layer] = []
+    image_spec = tf.TensorSpec((1, *model.input_shape[1:]), model.inputs[0].dtype, name="image")
+
+    @tf.function(input_signature=[image_spec, [tf.TensorSpec(layer.kernel.shape) for layer in layers]], autograph=False)
+    def evaluate(image, kernels):
+        kernel_of = dict(zip(map(id, layers), kernels, strict=True))
+
+        def replace(layer):
+            # Keras passes `training` to those layers alone that named it before; a Larq layer does not.
+            def call(inputs, training=None):
+                options = {"padding": layer.padding.upper(), "dilations": layer.dilation_rate}
+                result = tf.nn.conv2d(inputs, kernel_of[id(layer)], layer.strides, **options)
+                result.op._set_attr(_CALL, tf.compat.v1.AttrValue(i=len(calls)))
+                calls.append(layer)
+                if layer.use_bias:
+                    result = tf.nn.bias_add(result, layer.bias)
+                return result if layer.activation is None else layer.activation(result)
+
+            return call
+
+        with patched(layers, "call", replace):
+            return tf.identity(model(image, training=False))
+
+    frozen = convert_variables_to_constants_v2(evaluate.get_concrete_function(), lower_control_flow=False)
+    nodes: dict[str, Node] = {}
+    for operation in frozen.graph.get_operations():
+        _add(operation, nodes, calls)
+    return Graph(nodes[frozen.inputs[0].name], nodes[frozen.outputs[0].name])
+
+
+def _add(operation, nodes, calls):
+    """Adds the node of one operation, and an ``Item`` for each result if there are several."""
+    if not operation.outputs:
+        return
+    attributes = dict(operation.node_def.attr)
+    inputs = [nodes[tensor.name] for tensor in operation.inputs]
+    shapes = [tuple(tensor.shape) if tensor.shape.rank is not None else None for tensor in operation.outputs]
+    fields = {"shape": shapes[0] if len(shapes) == 1 else None, "name": operation.name}
+    if operation.type == "Placeholder":
+        node = Node("Input", **fields, attributes=attributes)
+    elif operation.type == "Const":
+        node = Node("Const", value=tf.make_ndarray(attributes["value"].tensor), **fields)
+    elif _CALL in attributes:
+        call = attributes[_CALL].i
+        node = Node("BinaryConv2D", inputs[:1], conv=SignConv(calls[call], call), **fields)
+    else:
+        node = Node(operation.type, inputs, attributes=attributes, **fields)
+    if len(shapes) == 1:
+        nodes[operation.outputs[0].name] = node
+        return
+    for i, (tensor, shape) in enumerate(zip(operation.outputs, shapes, strict=True)):
+        nodes[tensor.name] = Node("Item", [node], shape=shape, attributes={"index": i}, name=operation.name)

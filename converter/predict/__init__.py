@@ -1,0 +1,1 @@
+"""Classifies images with a Keras model or a converted file."""

@@ -1,0 +1,1 @@
+"""8-bit weights for layers that are not binary."""

@@ -1,0 +1,162 @@
+"""8-bit weights for what is not binary.
+
+Binary layers stay exact and activations stay float, so that every sign is taken of a float value: float convolutions
+and dense layers get int8 weights, symmetric with one scale per output channel, which the interpreter turns into floats
+once, when it first runs. `ai-edge-quantizer` does it (``pip install 'bnext-keras[quantize]'``).
+
+Quantization is not rounding: what it does to the answers has no bound that could be proved. So the float file is
+verified first (`converter.verification.verify`), the quantized one is compared with it, and the difference is reported.
+"""
+
+import contextlib
+import importlib.util
+import io
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bnext_keras.cli._tool import silenced
+from bnext_keras.errors import ConversionError
+
+import numpy as np
+from larq_compute_engine.tflite.python.interpreter import Interpreter
+
+from converter.quantization.roles import find_roles
+from converter.tflite.flatbuffer import Flatbuffer
+
+#: Largest root mean square difference of the outputs, relative to their standard deviation, of a file that is of use.
+MAX_DRIFT = 0.5
+
+
+@dataclass
+class Quantization:
+    """What quantization did to a file.
+
+    Attributes:
+        weights: Type of each role's weights.
+        layers: Number of each role's operators.
+        bytes_before: What the weights of each role took as floats.
+        bytes_after: What they take now.
+        samples: Number of inputs compared; the user's, where there are some.
+        drift: Root mean square difference of the outputs from the float file's, relative to their standard deviation.
+        max_difference: Largest absolute difference of any output.
+        top1_agreement: Share of inputs whose largest output is the same.
+        errors: Why the file is of no use, a line each. Empty if it is.
+    """
+
+    weights: dict[str, str]
+    layers: dict[str, int]
+    bytes_before: dict[str, int]
+    bytes_after: dict[str, int]
+    samples: int = 0
+    drift: float = 0.0
+    max_difference: float = 0.0
+    top1_agreement: float = 1.0
+    errors: list[str] = field(default_factory=list)
+
+
+def check_installed() -> None:
+    """Raises ConversionError if the quantizer is not there."""
+    if importlib.util.find_spec("ai_edge_quantizer") is None:
+        raise ConversionError("--weights int8 needs ai-edge-quantizer: pip install 'bnext-keras[quantize]'")
+
+
+def quantize(flatbuffer: Flatbuffer, weights: Mapping[str, str]) -> tuple[Flatbuffer, Quantization]:
+    """Quantizes the weights of float layers.
+
+    Args:
+        flatbuffer: The float file, which stays as it is.
+        weights: Type of each role's weights, as `converter.quantization.precision.parse_weights` returns them.
+
+    Returns:
+        The new file and what became of which role; its comparison is `compare`.
+    """
+    with silenced(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        from ai_edge_quantizer import qtyping, quantizer
+
+        names = flatbuffer.names
+        roles = find_roles(flatbuffer)
+        rules = quantizer.Quantizer(flatbuffer.pack())
+        for role, operations in roles.items():
+            for operation in operations if weights[role] == "int8" else ():
+                # A rule is for all operators in whose outputs' names, each with a semicolon, its pattern is found.
+                pattern = f"^{re.escape(names[operation.outputs[0]])};$"
+                rules.add_weight_only_config(pattern, qtyping.TFLOperationName(operation.type), num_bits=8)
+        content = rules.quantize().quantized_model if "int8" in weights.values() else flatbuffer.pack()
+    quantized = Flatbuffer(bytes(content))
+    kept = {role: [names[operation.outputs[0]] for operation in operations] for role, operations in roles.items()}
+    result = Quantization(
+        weights=dict(weights),
+        layers={role: len(operations) for role, operations in roles.items()},
+        bytes_before=_weight_bytes(flatbuffer, kept),
+        bytes_after=_weight_bytes(quantized, kept),
+    )
+    return quantized, result
+
+
+def compare(result: Quantization, flatbuffer: Flatbuffer, quantized: Flatbuffer, inputs: np.ndarray) -> None:
+    """Runs both files and notes in ``result`` how far they drift apart, and what makes the quantized one useless.
+
+    Args:
+        result: From `quantize`.
+        flatbuffer: The float file.
+        quantized: The quantized file.
+        inputs: float32 ``(samples, height, width, channels)``.
+    """
+    result.errors += _structural_errors(flatbuffer, quantized)
+    if result.errors:
+        return
+    expected, answers = (_run(file, inputs) for file in (flatbuffer, quantized))
+    result.samples = len(inputs)
+    if not np.isfinite(answers).all():
+        result.errors.append("with quantized weights the answers are not finite (infinite or NaN)")
+        return
+    difference = answers.astype(np.float64) - expected
+    deviation = np.std(expected, dtype=np.float64)
+    result.drift = float(np.sqrt(np.mean(np.square(difference))) / max(deviation, np.finfo(np.float32).tiny))
+    result.max_difference = float(np.abs(difference).max())
+    result.top1_agreement = float(np.mean(answers.argmax(axis=-1) == expected.argmax(axis=-1)))
+    if not result.drift <= MAX_DRIFT:
+        result.errors.append(
+            f"with quantized weights the answers differ by {result.drift:.0%} of their standard deviation (at most "
+            f"{MAX_DRIFT:.0%} is let pass); keep more roles float32, or train the network first if it is not"
+        )
+
+
+def _weight_bytes(flatbuffer, kept):
+    """Bytes of the weights of operators that are given by the names of their outputs."""
+    names = flatbuffer.names
+    writers = {operation.outputs[0]: operation for operation in flatbuffer.operations}
+    found = {names[tensor]: operation for tensor, operation in writers.items()}
+    sizes = {}
+    for role, outputs in kept.items():
+        tensors = [found[name].inputs[1] for name in outputs]
+        # Behind a DEQUANTIZE, where the weights are not floats any more.
+        stored = {writers[tensor].inputs[0] if tensor in writers else tensor for tensor in tensors}
+        sizes[role] = sum(map(flatbuffer.nbytes, stored))
+    return sizes
+
+
+def _structural_errors(flatbuffer, quantized):
+    before = {conv.name: conv.kernel for conv in flatbuffer.binary_convs}
+    after = {conv.name: conv.kernel for conv in quantized.binary_convs}
+    if before.keys() != after.keys():
+        return ["quantization changed which convolutions are binary"]
+    errors = [
+        f"{name}: quantization changed its binary kernel"
+        for name, kernel in before.items()
+        if not np.array_equal(kernel, after[name])
+    ]
+    for operation in quantized.operations:
+        activations = {quantized.type(tensor) for tensor in operation.outputs} - {"FLOAT32", "INT32"}
+        if activations:
+            errors.append(
+                f"operator {operation.index} ({operation.type}): its result is {activations.pop()}, not float"
+            )
+    return errors
+
+
+def _run(flatbuffer, inputs):
+    interpreter = Interpreter(flatbuffer.pack(), num_threads=os.cpu_count() or 1, use_indirect_bgemm=True)
+    return interpreter.predict(inputs)

@@ -1,0 +1,87 @@
+"""What a conversion returns."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from converter.advice import Advice
+from converter.inspection.inspection import Inspection
+from converter.inspection.profile import Profile
+from converter.passes import PassReport
+from converter.quantization.quantize import Quantization
+from converter.verification.verify import Verification
+
+#: Inputs that are made up where the user gives none, or besides.
+RANDOM_SAMPLES = 4
+#: Of the JSON report; a field that vanishes or changes its meaning makes it higher.
+SCHEMA_VERSION = 1
+
+
+@dataclass
+class ConversionResult:
+    """A converted model and what is known about it.
+
+    Attributes:
+        content: The ``.tflite`` file.
+        path: Where it was written, None if nowhere.
+        name: The model's name.
+        input_shape: ``(1, height, width, channels)``.
+        input_orientation: Which way up the file wants its images: ``"upright"`` (it turns them itself), ``"rotated by
+            180 degrees"`` (the caller does), or ``"as the Keras model"``, which turns nothing.
+        operators: Number of operators by TFLite's type.
+        theoretical_size: Bytes if every binary weight took one bit, every other parameter 32 and all else nothing;
+            a batch normalization counts as two values per channel, as it is one multiplication and one addition.
+        verification: The comparison with Keras.
+        seconds: Duration of each step.
+        advice: What keeps the model from running right or fast, the gravest first.
+        inspection: The model's layers and the file's operators, one by one.
+        profile: How long each operator takes on this machine, None unless somebody had it measured
+            (`converter.inspection.profile.profile`).
+        passes: What each pass of the simplification changed; empty without it.
+        quantization: What quantization did to the file, None if all weights are float32.
+    """
+
+    content: bytes
+    path: Path | None
+    name: str
+    input_shape: tuple[int, ...]
+    input_orientation: str
+    operators: Counter
+    theoretical_size: int
+    verification: Verification
+    seconds: dict[str, float]
+    advice: list[Advice] = field(default_factory=list)
+    inspection: Inspection | None = None
+    profile: Profile | None = None
+    passes: list[PassReport] = field(default_factory=list)
+    quantization: Quantization | None = None
+
+    @property
+    def binary_convs(self) -> list[str]:
+        """Layers whose convolution runs bitpacked, once for each call."""
+        return self.verification.binary_convs
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return len(self.content)
+
+    def to_dict(self) -> dict:
+        """Everything but the file itself, ready for JSON."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "model": self.name,
+            "path": None if self.path is None else str(self.path),
+            "input_shape": list(self.input_shape),
+            "input_orientation": self.input_orientation,
+            "size": self.size,
+            "theoretical_size": self.theoretical_size,
+            "operators": dict(self.operators),
+            "verification": {**asdict(self.verification), "passed": self.verification.passed},
+            "seconds": self.seconds,
+            "passes": [{"name": report.name, "removed": report.removed} for report in self.passes],
+            "advice": [asdict(advice) for advice in self.advice],
+            "inspection": None if self.inspection is None else self.inspection.to_dict(),
+            "profile": None if self.profile is None else self.profile.to_dict(),
+            "quantization": None if self.quantization is None else asdict(self.quantization),
+        }

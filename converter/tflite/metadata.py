@@ -1,0 +1,208 @@
+"""TFLite's metadata: what a file's inputs and outputs mean, and where it comes from, inside the file itself.
+
+The standard form (https://ai.google.dev/edge/litert/models/metadata): a flatbuffer ``ModelMetadata`` of its own in a
+buffer called "TFLITE_METADATA", and the files that it names, here the classes' labels, in a ZIP archive behind the
+model, so that ``unzip`` reads them and interpreters do not see them. Google's package for it is not maintained any
+more; the few tables that an image classifier needs are written and read here, by the numbers that their fields have in
+``metadata_schema.fbs``.
+
+What the standard has no field for stands in another file of the archive, ``bnext.json``: which way up the file wants
+its images, the checkpoint's hash and the version of this project.
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bnext_keras.errors import ConversionError
+
+import flatbuffers
+
+from converter.tflite.flatbuffer import Flatbuffer
+from converter.tflite.tables import TableReader, write_floats, write_table, write_tables
+
+#: Name of the buffer, and what the metadata begins with.
+BUFFER, IDENTIFIER = "TFLITE_METADATA", b"M001"
+LABELS_FILE, PROJECT_FILE = "labels.txt", "bnext.json"
+#: Largest file that is read from an archive.
+MAX_BYTES = 2**24
+
+# Fields of the tables, by their places in metadata_schema.fbs.
+_MODEL = {"name": 0, "description": 1, "version": 2, "subgraphs": 3, "min_parser_version": 7}
+_SUBGRAPH = {"inputs": 2, "outputs": 3}
+_TENSOR = {"name": 0, "description": 1, "content": 3, "process_units": 4, "stats": 5, "files": 6}
+_FILE = {"name": 0, "description": 1, "type": 2}
+_UNION = {"type": 0, "value": 1}
+_NORMALIZATION = {"mean": 0, "std": 1}
+_STATS = {"max": 0, "min": 1}
+_IMAGE = {"color_space": 0}
+# Their enumerations.
+_FEATURE_PROPERTIES, _IMAGE_PROPERTIES, _NORMALIZATION_OPTIONS, _AXIS_LABELS = 1, 2, 1, 2
+_RGB, _GRAYSCALE = 1, 2
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a file says about itself.
+
+    Attributes:
+        name: The model's name.
+        input_orientation: As in `converter.ConversionResult`.
+        channels: Of an image: 3 for RGB, 1 for grey.
+        labels: The classes' names in the order of the outputs, None if they are not known.
+        mean: Of each channel of an image of values in [0, 1], which is subtracted; None if it is not known.
+        std: Of each channel, which the difference is divided by; None if it is not known.
+        source_sha256: Of the file that was converted, "" for a model in memory.
+        version: Of this project.
+    """
+
+    name: str
+    input_orientation: str
+    channels: int
+    labels: Sequence[str] | None = None
+    mean: Sequence[float] | None = None
+    std: Sequence[float] | None = None
+    source_sha256: str = ""
+    version: str = ""
+
+
+def write_metadata(flatbuffer: Flatbuffer, metadata: Metadata) -> bytes:
+    """The whole file: the flatbuffer with metadata, and the archive behind it.
+
+    Example:
+        >>> import bnext_keras
+        >>> from converter import convert
+        >>> from converter.tflite.metadata import read_metadata
+        >>> model = bnext_keras.models.BNext([32, 64], input_shape=(32, 32, 3), num_classes=2)
+        >>> read_metadata(convert(model, labels=["cat", "dog"]).content).labels
+        ['cat', 'dog']
+    """
+    flatbuffer.set_metadata(BUFFER, _model_metadata(metadata))
+    stream = io.BytesIO()
+    stream.write(flatbuffer.pack())
+    fields = ("input_orientation", "source_sha256", "version")
+    files = {PROJECT_FILE: json.dumps({name: getattr(metadata, name) for name in fields}, indent=2)}
+    if metadata.labels is not None:
+        files[LABELS_FILE] = "\n".join(metadata.labels)
+    # Stored as they are, because the readers on Android do not decompress; without a date, to be repeatable.
+    with zipfile.ZipFile(stream, "a", zipfile.ZIP_STORED) as archive:
+        for name, text in files.items():
+            archive.writestr(zipfile.ZipInfo(name), text.encode() + b"\n")
+    return stream.getvalue()
+
+
+def read_metadata(content: bytes) -> Metadata | None:
+    """Reads what `write_metadata` wrote, and of others' metadata what there is of it; None if there is none.
+
+    Raises:
+        ConversionError: if it is damaged.
+    """
+    buffer = Flatbuffer(content).metadata(BUFFER)
+    if buffer is None:
+        return None
+    try:
+        return _read(buffer, _read_archive(content))
+    # Whatever struct, zipfile or a decoder raise where a number does not fit.
+    except Exception as error:
+        raise ConversionError(f"the file's metadata is damaged ({type(error).__name__})") from error
+
+
+def _read_archive(content):
+    stream = io.BytesIO(content)
+    if not zipfile.is_zipfile(stream):
+        return {}
+    files = {}
+    with zipfile.ZipFile(stream) as archive:
+        for name in (LABELS_FILE, PROJECT_FILE):
+            if name in archive.namelist():
+                with archive.open(name) as file:
+                    files[name] = file.read(MAX_BYTES).decode()
+    return files
+
+
+def _read(buffer, files):
+    if buffer[4:8] != IDENTIFIER:
+        raise ValueError("it is not of TFLite's kind")
+    model = TableReader.root(buffer)
+    mean = std = None
+    channels = 3
+    graphs = model.tables(_MODEL["subgraphs"])
+    for image in graphs[0].tables(_SUBGRAPH["inputs"])[:1] if graphs else []:
+        for unit in image.tables(_TENSOR["process_units"]):
+            if unit.byte(_UNION["type"]) == _NORMALIZATION_OPTIONS:
+                options = unit.table(_UNION["value"])
+                mean = [value / 255 for value in options.floats(_NORMALIZATION["mean"])]
+                std = [value / 255 for value in options.floats(_NORMALIZATION["std"])]
+        content = image.table(_TENSOR["content"])
+        if content is not None and content.byte(_UNION["type"]) == _IMAGE_PROPERTIES:
+            channels = 1 if content.table(_UNION["value"]).byte(_IMAGE["color_space"]) == _GRAYSCALE else 3
+    project = json.loads(files.get(PROJECT_FILE, "{}"))
+    labels = files.get(LABELS_FILE)
+    return Metadata(
+        name=model.string(_MODEL["name"]),
+        input_orientation=str(project.get("input_orientation", "as the Keras model")),
+        channels=channels,
+        labels=None if labels is None else labels.rstrip("\n").split("\n"),
+        mean=mean,
+        std=std,
+        source_sha256=str(project.get("source_sha256", "")),
+        version=str(project.get("version", "")),
+    )
+
+
+def _model_metadata(metadata):
+    builder = flatbuffers.Builder(1024)
+    normalization = _normalization(builder, metadata) if metadata.mean is not None else None
+    properties = write_table(builder, _IMAGE, color_space=("Int8", {3: _RGB, 1: _GRAYSCALE}.get(metadata.channels, 0)))
+    content = write_table(builder, _UNION, type=("Uint8", _IMAGE_PROPERTIES), value=properties)
+    image = write_table(
+        builder,
+        _TENSOR,
+        name=builder.CreateString("image"),
+        description=builder.CreateString(f"input image, {metadata.input_orientation}"),
+        content=content,
+        process_units=normalization and write_tables(builder, [normalization[0]]),
+        stats=normalization and normalization[1],
+    )
+    files = None
+    if metadata.labels is not None:
+        labels = write_table(
+            builder,
+            _FILE,
+            name=builder.CreateString(LABELS_FILE),
+            description=builder.CreateString("names of the classes"),
+            type=("Int8", _AXIS_LABELS),
+        )
+        files = write_tables(builder, [labels])
+    features = write_table(builder, _UNION, type=("Uint8", _FEATURE_PROPERTIES), value=write_table(builder, {}))
+    scores = write_table(builder, _TENSOR, name=builder.CreateString("logits"), content=features, files=files)
+    subgraph = write_table(
+        builder, _SUBGRAPH, inputs=write_tables(builder, [image]), outputs=write_tables(builder, [scores])
+    )
+    model = write_table(
+        builder,
+        _MODEL,
+        name=builder.CreateString(metadata.name),
+        description=builder.CreateString(
+            f"binary neural network for Larq Compute Engine, by bnext-keras {metadata.version}"
+        ),
+        version=builder.CreateString(metadata.source_sha256),
+        subgraphs=write_tables(builder, [subgraph]),
+        min_parser_version=builder.CreateString("1.0.0"),
+    )
+    builder.Finish(model, file_identifier=IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def _normalization(builder, metadata):
+    """The normalization of pixels from 0 to 255, and the smallest and largest value that comes of them."""
+    mean, std = ([255.0 * value for value in values] for values in (metadata.mean, metadata.std))
+    limits = {
+        name: write_floats(builder, [(pixel - m) / s for m, s in zip(mean, std, strict=True)])
+        for name, pixel in (("max", 255.0), ("min", 0.0))
+    }
+    options = write_table(builder, _NORMALIZATION, mean=write_floats(builder, mean), std=write_floats(builder, std))
+    unit = write_table(builder, _UNION, type=("Uint8", _NORMALIZATION_OPTIONS), value=options)
+    return unit, write_table(builder, _STATS, **limits)

@@ -1,0 +1,50 @@
+"""The inputs that a user gives for verification: a NumPy file or a folder of images."""
+
+from pathlib import Path
+
+from bnext_keras.errors import ConversionError
+from bnext_keras.files import file_errors_as, find_images
+from bnext_keras.preprocessing import load_image
+
+import numpy as np
+
+
+def read_samples(path: Path, input_shape: tuple[int, int, int]) -> np.ndarray:
+    """Reads inputs of a model.
+
+    Args:
+        path: A ``.npy`` file of inputs just as the model takes them, ``(samples, height, width, channels)``; or a
+            folder of images, which are resized, cropped and normalized like ImageNet's (`bnext_keras.preprocessing`).
+        input_shape: ``(height, width, channels)`` of the model.
+
+    Raises:
+        ConversionError: if there is nothing to read, or it does not fit.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _read_images(path, input_shape)
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ConversionError(f"{path}: neither a folder of images nor a readable .npy file ({error})") from error
+    if not isinstance(array, np.ndarray) or array.ndim != 4 or array.shape[1:] != tuple(input_shape):
+        shape = getattr(array, "shape", "several arrays")
+        raise ConversionError(
+            f"{path}: has shape {shape}, but the model takes (samples, {', '.join(map(str, input_shape))})"
+        )
+    if not len(array) or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+        raise ConversionError(f"{path}: must hold at least one input of finite numbers")
+    return array.astype(np.float32)
+
+
+def _read_images(folder, input_shape):
+    height, width, channels = input_shape
+    images = []
+    with file_errors_as(ConversionError):
+        files = find_images(folder)
+    for file in files:
+        try:
+            images.append(load_image(file, (height, width), channels=channels))
+        except (OSError, ValueError) as error:
+            raise ConversionError(f"{file}: cannot be read as an image ({error})") from error
+    return np.stack(images)

@@ -1,0 +1,247 @@
+"""Does the converted file compute what the Keras model computes?
+
+A binary network is not continuous: where a value lies within rounding of zero, Keras and LCE may take different signs
+of it, and the answers then differ visibly though nobody erred. So a plain comparison of answers either accepts real
+errors or refuses good files. Here the two are told apart. LCE runs the file and shows the signs that each binary
+convolution saw (they are tensors of the file). Keras then runs with **those** signs in place of its own, and
+
+1. wherever its own sign would have been another, its value must lie within rounding of zero, and
+2. the answers must agree up to float rounding.
+
+Together they say that every float operator of the file, and every convolution, does what its Keras layer does.
+"""
+
+import itertools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import tensorflow as tf
+from larq_compute_engine.tflite.python.interpreter import Interpreter
+
+from converter.compiler.lce import Site
+from converter.source.binary_layers import binary_convs, patched
+from converter.source.layer_graph import LayerGraph
+from converter.tflite.flatbuffer import Flatbuffer, unpack_signs
+
+#: LCE's kernels of binary convolutions: the one that devices use by default and the one that is fastest on x86. All
+#: other operators run alike with both.
+KERNELS = {"default": {}, "indirect": {"use_indirect_bgemm": True}}
+
+#: A value within this share of its map's root mean square is within rounding of zero.
+ROUNDING = 1e-5
+#: Largest difference of outputs computed from the same signs, relative to the largest output.
+OUTPUT_TOLERANCE = 1e-4
+#: Relative noise on the signs that shows how far rounding reaches, and the multiple of its effect that is let pass.
+SHAKE = 1e-6
+REACH = 10
+#: And on whole channels of all other layers' results: a unit in the last place of float32.
+LAST_PLACE = 2.0**-23
+#: Inputs that Keras runs at once.
+BATCH = 8
+
+
+@dataclass
+class Verification:
+    """What a comparison found.
+
+    Attributes:
+        binary_convs: Layers whose convolution runs bitpacked, once for each call.
+        float_convs: Layers that were meant to and do not.
+        samples: Number of inputs compared.
+        max_difference: Largest absolute difference of any output, with all its consequences of flipped signs.
+        top1_agreement: Share of inputs whose largest output is the same.
+        signs: Number of signs taken, all inputs and convolutions together.
+        flips: How many of them Keras would have taken otherwise, being within rounding of zero.
+        max_difference_same_signs: Largest absolute difference of any output computed from the same signs.
+        errors: What neither rounding nor sign flips explain, a line each, naming layers. Empty if the file is right.
+    """
+
+    binary_convs: list[str] = field(default_factory=list)
+    float_convs: list[str] = field(default_factory=list)
+    samples: int = 0
+    max_difference: float = 0.0
+    top1_agreement: float = 1.0
+    signs: int = 0
+    flips: int = 0
+    max_difference_same_signs: float = 0.0
+    errors: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        return not self.errors
+
+
+def verify(
+    model: tf.keras.Model,
+    flatbuffer: Flatbuffer,
+    sites: list[Site],
+    inputs: np.ndarray,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Verification:
+    """Compares a file with the model that it was made from.
+
+    Args:
+        model: The Keras model.
+        flatbuffer: The file.
+        sites: The calls of binary convolutions in the order in which the model makes them.
+        inputs: float32 ``(samples, height, width, channels)``.
+        progress: Called with a line for the user as inputs are compared.
+    """
+    comparison = _Comparison(model, flatbuffer, sites)
+    for start in range(0, len(inputs), BATCH):
+        progress(f"verify, {start} of {len(inputs)} inputs")
+        comparison.add(inputs[start : start + BATCH])
+    return comparison.finish()
+
+
+class _Comparison:
+    def __init__(self, model, flatbuffer, sites):
+        self._model = model
+        self._binary_layers = binary_convs(model)
+        self._float_layers = [layer for layer in LayerGraph(model).layers if layer not in self._binary_layers]
+        found = {conv.name: conv.input_tensor for conv in flatbuffer.binary_convs}
+        # For each site the tensors with the signs that it sees, one per group; None where it has stayed float.
+        self._inputs = [
+            [found[name] for name in site.operators] if all(name in found for name in site.operators) else None
+            for site in sites
+        ]
+        self._site_of = {site.call: (site, tensors) for site, tensors in zip(sites, self._inputs, strict=True)}
+        self._tensors = sorted({tensor for tensors in self._inputs for tensor in tensors or ()})
+        probed = flatbuffer.pack(more_outputs=self._tensors)
+        self._interpreters = {
+            name: Interpreter(probed, num_threads=os.cpu_count() or 1, **options) for name, options in KERNELS.items()
+        }
+        self._agreeing = dict.fromkeys(KERNELS, 0)
+        self._errors: dict[str, str] = {}
+        self._result = Verification()
+        for site, tensors in zip(sites, self._inputs, strict=True):
+            name = site.layer.name
+            if tensors is None:
+                self._result.float_convs.append(name)
+                self._errors[name] = f"layer '{name}': its convolution stayed float"
+            else:
+                self._result.binary_convs.append(name)
+
+    def add(self, inputs):
+        expected = self._model(inputs, training=False).numpy()
+        if not np.isfinite(expected).all():
+            self._errors["finite"] = "the Keras model's own outputs are not finite"
+        self._result.samples += len(inputs)
+        seen = None
+        for kernels, interpreter in self._interpreters.items():
+            outputs = interpreter.predict(inputs)
+            answers, *signs = outputs if isinstance(outputs, list) else [outputs]
+            difference = float(np.abs(answers - expected).max())
+            self._result.max_difference = max(self._result.max_difference, difference)
+            self._agreeing[kernels] += int(np.sum(answers.argmax(axis=-1) == expected.argmax(axis=-1)))
+            if seen is None or not all(map(np.array_equal, (answers, *signs), seen)):
+                self._replay(inputs, answers, dict(zip(self._tensors, signs, strict=True)), f"LCE's {kernels} kernels")
+            seen = answers, *signs
+
+    def finish(self):
+        positions = int(np.prod(self._model.output_shape[1:-1]))
+        if self._result.samples:
+            self._result.top1_agreement = min(self._agreeing.values()) / (self._result.samples * positions)
+        self._result.errors = list(self._errors.values())
+        return self._result
+
+    def _replay(self, inputs, answers, signs, where):
+        """Runs Keras with the file's signs and notes what they do not explain.
+
+        Each input runs twice in one batch, once with the signs as they are and once shaken by a little more than
+        rounding: what that changes downstream is how far rounding reaches there. In a trained network hardly beyond the
+        last digits; in one that has just been initialized, whose values explode, a gate may tip over.
+
+        Signs are shaken each by itself, the results of float layers as `_shaken` says.
+        """
+        noise = np.random.default_rng(0)
+        calls = itertools.count()
+
+        def replace(layer):
+            own_quantizer = layer.input_quantizer
+
+            def quantize(values):
+                # Results that nobody needs are computed by Keras alone.
+                site, tensors = self._site_of.get(next(calls), (None, None))
+                if tensors is None:
+                    return own_quantizer(values)
+                groups = [unpack_signs(signs[tensor], values.shape[-1] // layer.groups) for tensor in tensors]
+                taken = np.concatenate(groups, axis=-1)
+                if site.flips is not None:
+                    taken *= site.flips.astype(np.float32)
+                own = own_quantizer(values).numpy()[: len(taken)]
+                self._compare_signs(layer.name, values.numpy(), own, taken, where)
+                shaken = taken * (1 + SHAKE * noise.standard_normal(taken.shape, np.float32))
+                return tf.constant(np.concatenate([taken, shaken]))
+
+            return quantize
+
+        def shake(layer):
+            own_call = layer.call
+
+            def call(inputs, *args, **kwargs):
+                result = own_call(inputs, *args, **kwargs)
+                return _shaken(result, inputs, noise) if tf.is_tensor(result) else result
+
+            return call
+
+        with (
+            patched(self._binary_layers, "input_quantizer", replace),
+            patched(self._float_layers, "call", shake),
+        ):
+            outputs = self._model(np.concatenate([inputs, inputs]), training=False).numpy()
+        expected, shaken = np.split(outputs, 2)
+        tolerance = max(OUTPUT_TOLERANCE * np.abs(expected).max(), REACH * np.abs(shaken - expected).max())
+        difference = np.abs(answers - expected).max()
+        self._result.max_difference_same_signs = max(self._result.max_difference_same_signs, float(difference))
+        if not difference <= tolerance:
+            self._errors.setdefault(
+                where,
+                f"with {where} the outputs differ by {difference:.1e} (tolerance {tolerance:.1e}) though all signs are "
+                "equal",
+            )
+
+    def _compare_signs(self, layer_name, values, own, taken, where):
+        values, shaken = np.split(values, 2)
+        flipped = own != taken
+        self._result.signs += flipped.size
+        self._result.flips += int(flipped.sum())
+        if not flipped.any():
+            return
+        rounding = ROUNDING * np.sqrt(np.mean(np.square(values, dtype=np.float64)))
+        # Gates are one value per image and channel, and so is what tips over with them. Where the noise happened to be
+        # next to nothing in a channel, it would not have had to be: there the others tell.
+        reach = np.abs(shaken - values).max(axis=(1, 2), keepdims=True)
+        reach = np.maximum(reach, np.sqrt(np.mean(np.square(reach, dtype=np.float64), axis=-1, keepdims=True)))
+        tolerance = np.maximum(rounding, REACH * reach)
+        unexplained = flipped & ~(np.abs(values) <= tolerance)
+        if unexplained.any():
+            self._errors.setdefault(
+                f"{layer_name} {where}",
+                f"layer '{layer_name}': with {where} {int(unexplained.sum())} of {flipped.size} signs of its input "
+                f"differ beyond rounding (values up to {np.abs(values[unexplained]).max():.2g}, rounding "
+                f"{rounding:.1e})",
+            )
+
+
+def _shaken(values, inputs, noise):
+    """A layer's result, the second half of the batch off by what rounding may be off for a whole channel.
+
+    That is where gates come from: the mean over a map averages away what is off for single pixels. A constant, rounded
+    when it was folded into another, is off for all pixels alike, by a unit in the last place. A mean of N pixels is as
+    often rounded, which adds up like the steps of a random walk, relative to the magnitudes of the pixels; where those
+    are few different values, as behind a binary convolution, each rounded alike, it comes to just as much.
+    """
+    rank, half = values.shape.rank, values.shape[0] // 2
+    if not values.dtype.is_floating or rank not in (2, 4) or values.shape[0] % 2:
+        return values
+    signs = noise.choice(np.float32([-1, 1]), (half, *[1] * (rank - 2), values.shape[-1]))
+    factors = np.concatenate([np.ones_like(signs), 1 + LAST_PLACE * signs])
+    result = values * factors
+    pixels = np.prod(inputs.shape[1:3]) if tf.is_tensor(inputs) and inputs.shape.rank == 4 else 1
+    if pixels > 1 and values.shape == (2 * half, *[1] * (rank - 2), inputs.shape[-1]):
+        magnitudes = tf.reshape(tf.reduce_mean(tf.abs(inputs), axis=(1, 2)), values.shape)
+        result += np.float32(LAST_PLACE * np.sqrt(pixels)) * np.concatenate([np.zeros_like(signs), signs]) * magnitudes
+    return result

@@ -1,0 +1,133 @@
+"""The cards against the models that they describe, and ``bnext-models`` as a user runs it."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from bnext_keras import models
+from bnext_keras.cards import CARDS, find
+from bnext_keras.cli import models as models_cli
+
+import pytest
+
+NAMES = [card.name for card in CARDS]
+
+
+@pytest.mark.parametrize("card", CARDS, ids=NAMES)
+def test_counts_are_those_of_the_built_model(card):
+    side = card.input_size
+    costs = models.count(getattr(models, card.name)(input_shape=(side, side, 3)))
+    assert costs.parameters == card.parameters
+    assert costs.binary_parameters == card.binary_parameters
+    assert costs.binary_macs == card.binary_macs
+    assert costs.macs - costs.binary_macs == card.other_macs
+    assert costs.ops(card.bits) == card.ops
+    assert round(costs.mebibytes(), 2) == card.mebibytes
+
+
+@pytest.mark.parametrize("card", [card for card in CARDS if card.published_ops], ids=lambda card: card.name)
+def test_counts_are_near_the_published_ones(card):
+    """MeliusNet's tables are within 1%; the sizes of BNext are of fewer bits, hence smaller."""
+    assert card.ops == pytest.approx(card.published_ops, rel=0.01)
+    if card.bits == "32/32/32":
+        assert card.mebibytes == pytest.approx(card.published_mebibytes, rel=0.01)
+    else:
+        assert card.published_mebibytes < card.mebibytes
+
+
+def test_there_is_a_card_for_every_variant():
+    variants = [name for name in models.__all__ if re.fullmatch(r"BNext\w+|MeliusNet(\d+|[A-C])", name)]
+    assert sorted(variants) == sorted(NAMES)
+
+
+def test_published_accuracies():
+    """Every figure of the papers' tables, None where there is none."""
+    first = {card.name: (card.accuracies[0].top1, card.accuracies[0].top5) for card in CARDS if card.accuracies}
+    assert first == {
+        "BNextTiny": (72.4, None),
+        "BNextSmall": (76.1, None),
+        "BNextMiddle": (78.3, None),
+        "BNextLarge": (80.57, None),
+        "BNext18": (68.4, None),
+        "MeliusNet22": (63.6, 84.7),
+        "MeliusNet29": (65.8, 86.2),
+        "MeliusNet42": (69.2, 88.3),
+        "MeliusNet59": (70.7, 89.2),
+        "MeliusNetA": (63.4, 84.2),
+        "MeliusNetB": (65.7, 85.9),
+        "MeliusNetC": (64.1, 85.0),
+    }
+    assert all(accuracy.by for card in CARDS for accuracy in card.accuracies)
+
+
+def test_the_list_names_every_variant(capsys):
+    assert models_cli.main([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1 : len(CARDS) + 1]] == NAMES
+    assert lines[1].split()[:3] == ["BNextTiny", "72.4", "hpi-xnor/BNext"]
+    assert "MeliusNet22: also 62.4 / 83.9% by Larq Zoo." in lines
+
+
+def test_nothing_published_is_nothing_shown(capsys):
+    models_cli.main(["--markdown"])
+    line = next(line for line in capsys.readouterr().out.splitlines() if "MeliusNet23" in line)
+    assert line.startswith("| MeliusNet23 |  |  |  | 8.19 M | 90.9% | 3.72 |  | 0.114 G |")
+
+
+def test_json_holds_everything(capsys):
+    assert models_cli.main(["--json"]) == 0
+    cards = json.loads(capsys.readouterr().out)
+    assert [card["name"] for card in cards] == NAMES
+    assert cards[0]["parameters"] == 30_853_276
+    assert cards[0]["binary_share"] == 0.9157
+    assert cards[0]["accuracies"] == [{"top1": 72.4, "top5": None, "by": "hpi-xnor/BNext"}]
+    assert cards[NAMES.index("MeliusNet23")]["published_ops"] is None
+
+
+def test_show_prints_the_layers(capsys):
+    assert models_cli.main(["show", "bnext18"]) == 0
+    text = capsys.readouterr().out
+    assert "stage0_block0_3x3a_conv" in text
+    assert "12,062,728" in text
+    assert "68.4% by hpi-xnor/BNext" in text
+
+
+def test_an_unknown_variant(capsys):
+    assert models_cli.main(["show", "BNextHuge"]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("bnext-models: BNextHuge: no such variant; there are BNextTiny,")
+    assert len(message.splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [["--json", "--markdown"], ["--json", "show", "BNext18"], ["show"], ["list"]])
+def test_usage_errors(arguments, capsys):
+    with pytest.raises(SystemExit) as error:
+        models_cli.main(arguments)
+    assert error.value.code == 2
+    assert "usage: bnext-models" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"], ["--markdown"], ["--help"], ["show", "nothing"]])
+def test_listing_needs_no_tensorflow(arguments):
+    program = (
+        "import sys, bnext_keras.cli.models\n"
+        "try:\n"
+        f"    bnext_keras.cli.models.main({arguments})\n"
+        "finally:\n"
+        "    assert not {'tensorflow', 'numpy', 'bnext_keras'} & set(sys.modules)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (result.returncode, "Assertion" in result.stderr) == (0, False)
+
+
+def test_the_table_in_the_readme_is_the_tools():
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    block = re.search(r"<!-- models -->\n(.*)\n<!-- /models -->", readme, re.DOTALL).group(1)
+    assert block.strip() == models_cli.as_markdown(CARDS), "run bnext-models --markdown and paste its output"
+
+
+def test_cards_are_found_in_upper_and_lower_case():
+    assert find("meliusneta") is find("MeliusNetA")
+    assert find("MeliusNet") is None

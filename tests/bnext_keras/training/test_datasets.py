@@ -1,0 +1,172 @@
+"""Runs on images of one's own: broken ones, wrong labels, and the augmentations that are to be studied."""
+
+import math
+
+from bnext_keras import data
+from bnext_keras.cli.train import main
+from bnext_keras.quantizers import temperatures
+from bnext_keras.recipes import Recipe
+from bnext_keras.training import RunError
+from bnext_keras.training.datasets import open_data, training_batches, validation_batches
+from bnext_keras.training.fitting import Fitting
+from bnext_keras.training.student import build_model, compile_model
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+SETTINGS = {
+    "model": "BNext",
+    "widths": (8, 16),
+    "num_classes": 2,
+    "image_size": 16,
+    "augmentation": "cifar",
+    "batch_size": 4,
+    "epochs": 1,
+    "warmup_epochs": 0,
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Eight images to train on and three to evaluate with of each of two classes, as PNG and JPEG files."""
+    random = np.random.default_rng(0)
+    for split, count in (("train", 8), ("val", 3)):
+        for label, name in enumerate(("dark", "light")):
+            (tmp_path / "data" / split / name).mkdir(parents=True)
+            for i in range(count):
+                pixels = random.integers(100, size=(20, 18, 3)) + 150 * label
+                suffix = "png" if i % 2 else "jpg"
+                Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "data" / split / name / f"{i}.{suffix}")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def linear():
+    """A network whose logits are 0 and stay 0."""
+    model = tf.keras.Sequential(
+        [tf.keras.layers.Flatten(input_shape=(16, 16, 3)), tf.keras.layers.Dense(2, kernel_initializer="zeros")]
+    )
+    compile_model(model, Recipe(**SETTINGS), tf.keras.optimizers.SGD(0.0))
+    return model
+
+
+def run(folder, out, **settings):
+    settings = {**SETTINGS, **settings, "widths": "8,16"}
+    texts = [f"{name}={value}" for name, value in settings.items()]
+    assert main(["cifar10", "--data", str(folder), "--out", str(out), *texts]) == 0
+
+
+def fitting(training, validation, recipe):
+    return Fitting(recipe, tf.distribute.get_strategy(), training, validation, 4, data.BrokenImages())
+
+
+def test_broken_images_are_skipped_named_and_counted(folder, tmp_path, capsys, caplog):
+    (folder / "train" / "dark" / "0.jpg").write_bytes((folder / "train" / "dark" / "0.jpg").read_bytes()[:300])
+    (folder / "train" / "light" / "text.jpg").write_text("not an image")
+    (folder / "val" / "light" / "empty.jpg").write_bytes(b"")
+    run(folder, tmp_path / "run")
+    summary, *_ = [line for line in capsys.readouterr().out.splitlines() if "broken" in line]
+    assert summary.startswith("3 broken images skipped: ")
+    names = {str(folder / name) for name in ("train/dark/0.jpg", "train/light/text.jpg", "val/light/empty.jpg")}
+    assert set(summary.removeprefix("3 broken images skipped: ").split(", ")) == names
+    assert len([record for record in caplog.records if "broken image" in record.getMessage()]) == 3
+    lines = (tmp_path / "run" / "history.csv").read_text().splitlines()
+    assert lines[0] == "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,weight_temperature"
+    assert len(lines) == 2
+
+
+def test_nothing_but_broken_images_ends_a_run(folder, linear):
+    for path in (folder / "train").rglob("*.*"):
+        path.write_text("not an image")
+    recipe = Recipe(**SETTINGS)
+    with pytest.raises(RunError, match=r"^16 broken images in a row; \d+ broken images skipped: [^\n]+ more$"):
+        fitting(*open_data(str(folder), recipe), recipe)(linear, 1, [])
+
+
+def test_validation_images_must_be_readable(folder, linear):
+    for path in (folder / "val").rglob("*.*"):
+        path.write_text("not an image")
+    recipe = Recipe(**SETTINGS)
+    with pytest.raises(RunError, match="none of the validation images can be read"):
+        fitting(*open_data(str(folder), recipe), recipe)(linear, 1, [])
+
+
+def test_a_label_outside_the_classes_ends_a_run(folder, linear, tmp_path):
+    def feature(**value):
+        return tf.train.Feature(**{kind: type_(value=[value_]) for kind, (type_, value_) in value.items()})
+
+    image = (folder / "train" / "dark" / "1.png").read_bytes()
+    for split in ("train", "validation"):
+        with tf.io.TFRecordWriter(str(tmp_path / f"{split}-0")) as writer:
+            for label in (0, 1, 0, 2):
+                features = {
+                    "image/encoded": feature(bytes_list=(tf.train.BytesList, image)),
+                    "image/class/label": feature(int64_list=(tf.train.Int64List, label)),
+                }
+                example = tf.train.Example(features=tf.train.Features(feature=features))
+                writer.write(example.SerializeToString())
+    recipe = Recipe(**SETTINGS)
+    training, validation = open_data(f"tfrecord:{tmp_path}/{{split}}-*", recipe)
+    with pytest.raises(RunError, match=r"^[^\n]+train-0, record 3: label 2 is not from 0 to 1; label_offset [^\n]+$"):
+        fitting(training, validation, recipe)(linear, 1, [])
+
+
+def test_the_studied_augmentations_reach_the_images(folder):
+    training, _ = open_data(str(folder), Recipe(**SETTINGS))
+
+    def epoch(**settings):
+        batches = training_batches(training, Recipe(**SETTINGS, **settings))
+        images, labels = zip(*batches.as_numpy_iterator(), strict=True)
+        return np.concatenate(images), np.concatenate(labels)
+
+    images, labels = epoch()
+    assert sorted(labels) == [0] * 8 + [1] * 8
+    for name in ("color_jitter", "random_erasing", "mixup", "cutmix"):
+        changed, _ = epoch(**{name: 0.9})
+        assert not np.allclose(changed, images), name
+    for name in ("mixup", "cutmix"):
+        _, shares = epoch(**{name: 0.9})
+        np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-6)
+        assert ((shares > 0.01) & (shares < 0.99)).any(), name
+
+
+def test_mixed_labels_fit_loss_and_metrics(folder, linear):
+    """Equal logits have the cross-entropy log 2 with any shares, and half of the labels right."""
+    recipe = Recipe(**SETTINGS, mixup=0.9)
+    training, validation = open_data(str(folder), recipe)
+    compile_model(linear, recipe, tf.keras.optimizers.SGD(0.0))
+    fitting(training, validation, recipe)(linear, 1, [])
+    logs = linear.history.history
+    assert logs["loss"] == logs["val_loss"] == [pytest.approx(math.log(2))]
+    assert logs["accuracy"] == [pytest.approx(0.5)]
+    assert logs["val_accuracy"] == [pytest.approx(0.5)]
+    _, labels = next(iter(validation_batches(validation, recipe)))
+    np.testing.assert_array_equal(labels, [[1, 0], [1, 0], [1, 0], [0, 1]])
+
+
+def test_ablations_and_mixing_in_a_run_with_a_teacher(folder, tmp_path, capsys):
+    ablation = {"cutmix": 1.0, "elm_attention": False, "info_recoupling": False, "weight_temperature": False}
+    run(folder, tmp_path / "run", **ablation, strong_teacher="ConvNet2", teacher_epochs=1)
+    assert "broken image" not in capsys.readouterr().out
+    header, _ = (tmp_path / "run" / "history.csv").read_text().splitlines()
+    assert {"loss", "accuracy", "val_accuracy", "convnet2_loss"} <= set(header.split(","))
+    assert "weight_temperature" not in header
+    model = tf.keras.models.load_model(tmp_path / "run" / "final.h5")
+    assert isinstance(model.loss, tf.keras.losses.CategoricalCrossentropy)
+    assert {float(temperature) for temperature in temperatures(model).values()} == {0.0}
+
+
+def test_ablations_reach_the_network():
+    settings = {**SETTINGS, "widths": (8, 16, 16)}
+
+    def suffixes(**ablation):
+        model = build_model(Recipe(**settings, **ablation))
+        return {suffix for suffix in ("gated", "attended") if any(suffix in layer.name for layer in model.layers)}
+
+    assert suffixes() == {"gated", "attended"}
+    assert suffixes(elm_attention=False) == {"gated"}
+    assert suffixes(info_recoupling=False) == {"attended"}
+    with pytest.raises(RunError, match=r"model=MeliusNet22: .*elm_attention"):
+        build_model(Recipe(**{**SETTINGS, "model": "MeliusNet22", "widths": ()}, elm_attention=False))

@@ -1,0 +1,141 @@
+"""Runs that are killed, and folders that cannot be written."""
+
+import csv
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import bnext_keras
+from bnext_keras.cli.train import main
+from bnext_keras.training.history import History
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+# Two weak teachers take turns and the temperature falls, so that every state of the method changes within the run.
+SETTINGS = [
+    "widths=8,16",
+    "epochs=3",
+    "batch_size=256",
+    "teacher_epochs=1",
+    "weak_teachers=ConvNet2,ConvNet3",
+    "strong_teacher=ConvNet3",
+    "temperature_decay=0.5",
+]
+KILLED = -9
+
+
+def run(folder, *arguments, program=("-m", "bnext_keras.cli.train"), **options):
+    command = [sys.executable, *program, "digits", "--out", folder, *SETTINGS, *arguments]
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, **options)
+
+
+def run_killed(folder, moment, *arguments):
+    """Ends at one of the moments of killed_run.py; returns the name of the checkpoint that counts then."""
+    result = run(
+        folder, *arguments, program=(Path(__file__).parents[2] / "support" / "programs" / "killed_run.py", moment)
+    )
+    assert result.returncode == KILLED, result.stderr
+    return Path(tf.train.latest_checkpoint(folder / "checkpoints")).name
+
+
+def weights(path):
+    model = tf.keras.models.load_model(path)
+    return {weight.name: weight.numpy() for weight in [*model.weights, *model.optimizer.variables]}
+
+
+def assert_same_run(folder, other):
+    expected, found = weights(folder / "final.h5"), weights(other / "final.h5")
+    assert list(found) == list(expected)
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
+    assert (other / "history.csv").read_bytes() == (folder / "history.csv").read_bytes()
+    expected, found = weights(folder / "best.h5"), weights(other / "best.h5")
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "uninterrupted"
+    result = run(folder)
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def killed_in_epoch_2(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "killed"
+    assert run_killed(folder, 0) == "ckpt-1"
+    return folder
+
+
+@pytest.fixture
+def killed(killed_in_epoch_2, tmp_path):
+    return shutil.copytree(killed_in_epoch_2, tmp_path / "killed")
+
+
+def test_a_run_that_is_killed_again_and_again_ends_with_the_same_weights(uninterrupted, killed):
+    # Checkpoint 2 is complete, but does not count yet.
+    assert run_killed(killed, 1, "--resume") == "ckpt-1"
+    assert run_killed(killed, 2, "--resume") == "ckpt-2"
+    result = run(killed, "--resume")
+    assert result.returncode == 0, result.stderr
+    assert "Epoch 3/3" in result.stdout
+    assert "Epoch 2/3" not in result.stdout
+    assert_same_run(uninterrupted, killed)
+
+
+def test_history_has_each_epoch_once_and_the_method_moved_on(uninterrupted):
+    with (uninterrupted / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0", "1", "2"]
+    assert [float(row["weak_teacher"]) for row in rows] == [0, 0, 1]
+    assert [float(row["weight_temperature"]) for row in rows] == [1, 0.5, 0.25]
+    assert len({row["learning_rate"] for row in rows}) == 3
+
+
+def test_a_run_leaves_models_that_anyone_loads(uninterrupted):
+    names = {path.name for path in uninterrupted.iterdir()}
+    files = {"best.h5", "final.h5", "history.csv", "history.json", "curves.png", "run.json"}
+    assert names == files | {"checkpoints", "tensorboard", "teachers"}
+    model = tf.keras.models.load_model(uninterrupted / "best.h5")
+    assert model.output_shape == (None, 10)
+    assert isinstance(model.optimizer, bnext_keras.training.TwoGroupAdamW)
+
+
+def test_other_settings_do_not_continue_a_run(uninterrupted, refused_by):
+    refused = refused_by(main)
+    message = refused("digits", "--out", uninterrupted, *SETTINGS, "--resume", "epochs=5", "weight_decay=0.5")
+    assert "epochs was 3, now 5; weight_decay was 0.001, now 0.5" in message
+
+
+def test_a_finished_run_is_not_trained_further(uninterrupted, capsys):
+    before = weights(uninterrupted / "final.h5")
+    assert main(["digits", "--out", str(uninterrupted), *SETTINGS, "--resume"]) == 0
+    assert "Epoch" not in capsys.readouterr().out
+    np.testing.assert_equal(weights(uninterrupted / "final.h5"), before)
+
+
+def test_no_space_left(killed):
+    """The system lets no file grow to the size that the checkpoint of this run has."""
+    content = {path.name: path.read_bytes() for path in (killed / "checkpoints").iterdir()}
+    limit = 30_000
+    assert max(map(len, content.values())) > limit
+    result = run(killed, "--resume", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+    assert result.returncode == 2, result.stderr
+    assert "cannot be written" in result.stderr
+    assert "ckpt-1: make room, then continue with --resume" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert {path.name: path.read_bytes() for path in (killed / "checkpoints").iterdir()} == content
+
+
+def test_the_best_epoch_is_the_most_accurate_one_with_binary_kernels():
+    history = History()
+    for epoch, (accuracy, temperature) in enumerate([(0.9, 0.5), (0.5, 0.0), (0.7, 0.0), (0.7, 0.0)]):
+        history.add(epoch, {"val_accuracy": accuracy, "weight_temperature": temperature, "loss": float("nan")})
+    assert history.best()["epoch"] == 2
+    assert history.as_csv().splitlines()[1] == b"0,0.9,0.5,"

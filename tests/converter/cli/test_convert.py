@@ -1,0 +1,238 @@
+"""bnext-convert as a user runs it: in a process of its own, on files good and bad."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+
+import bnext_keras
+from bnext_keras.layers import LearnableBias
+from bnext_keras.quantizers import temperatures
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from larq_compute_engine.tflite.python.interpreter import Interpreter
+from PIL import Image
+
+from converter.cli.convert import main
+
+
+def run(*arguments, cwd, **options):
+    command = [sys.executable, "-m", "converter.cli.convert", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, **options)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A small BNext saved in every way."""
+    folder = tmp_path_factory.mktemp("models")
+    tf.keras.utils.set_random_seed(1)
+    model = bnext_keras.models.BNext([32, 64, 128], input_shape=(32, 32, 3), num_classes=10, name="small_bnext")
+    for name in ("model.h5", "model.keras", "saved_model"):
+        model.save(folder / name)
+    return folder
+
+
+@pytest.fixture
+def refused(refused_by):
+    return refused_by(main)
+
+
+@pytest.mark.parametrize(("options", "multiplications"), [(["--no-simplify"], 23), ([], None)])
+def test_simplification_can_be_left_out(folder, tmp_path, options, multiplications):
+    report = tmp_path / "report.json"
+    assert main([str(folder / "model.h5"), "-o", str(tmp_path / "out.tflite"), "--json", str(report), *options]) == 0
+    found = json.loads(report.read_text())
+    if multiplications is not None:
+        # Two for the mix, gate and second normalization of each of six processors, and the ELM-attention of one; but
+        # where two processors read one map, the same half of it goes into both mixes at first.
+        assert found["operators"]["MUL"] == multiplications
+    assert ("gate" in [entry["name"] for entry in found["passes"]]) == (multiplications is None)
+
+
+@pytest.mark.parametrize("name", ["model.h5", "model.keras", "saved_model"])
+def test_a_saved_model_becomes_a_file_with_the_same_answers(folder, tmp_path, name):
+    result = run(folder / name, "-o", "out.tflite", "--json", "out.json", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "6 of 6 became LceBconv2d" in result.stdout
+    report = json.loads((tmp_path / "out.json").read_text())
+    assert report["verification"]["float_convs"] == []
+    assert len(report["verification"]["binary_convs"]) == 6
+    assert report["operators"]["LceBconv2d"] == 6
+    assert report["verification"]["passed"] is True
+    assert report["size"] == (tmp_path / "out.tflite").stat().st_size
+    assert report["theoretical_size"] <= report["size"]
+    images = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype(np.float32)
+    model = tf.keras.models.load_model(folder / name, compile=False)
+    answers = Interpreter((tmp_path / "out.tflite").read_bytes()).predict(images)
+    np.testing.assert_array_equal(answers.argmax(-1), model.predict(images, verbose=0).argmax(-1))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "out.tflite"]
+
+
+def test_by_default_the_file_lies_beside_the_model(folder, tmp_path):
+    (tmp_path / "model.h5").write_bytes((folder / "model.h5").read_bytes())
+    assert run("model.h5", cwd=tmp_path).returncode == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.h5", "model.tflite"]
+
+
+def test_weights_only_with_the_models_name(tmp_path):
+    bnext_keras.models.BNext18(input_shape=(32, 32, 3), num_classes=7).save_weights(tmp_path / "only.weights.h5")
+    arguments = ("only.weights.h5", "--model", "BNext18", "--input-size", 32, "--num-classes", 7)
+    result = run(*arguments, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "16 of 16 became LceBconv2d" in result.stdout
+
+
+@pytest.mark.parametrize("kind", ["images", "npy"])
+def test_the_users_data_is_verified_too(folder, tmp_path, kind):
+    data = tmp_path / "data"
+    if kind == "images":
+        data.mkdir()
+        for i in range(3):
+            Image.fromarray(np.full((40, 50, 3), 60 * i, np.uint8)).save(data / f"{i}.png")
+    else:
+        data = tmp_path / "data.npy"
+        np.save(data, np.random.default_rng(0).normal(size=(3, 32, 32, 3)))
+    result = run(folder / "model.h5", "-o", tmp_path / "out.tflite", "--verify-data", data, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "7 inputs" in result.stdout
+
+
+def test_help_is_quick_and_usage_errors_exit_with_2(tmp_path):
+    program = (
+        "import sys, converter.cli.convert\n"
+        "try:\n"
+        "    converter.cli.convert.main(['--help'])\n"
+        "finally:\n"
+        "    assert 'tensorflow' not in sys.modules\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert result.returncode == 0
+    assert "exit status" in result.stdout
+    assert run(cwd=tmp_path).returncode == 2
+    assert run("model.h5", "--input-size", "many", cwd=tmp_path).returncode == 2
+
+
+def test_no_such_file(refused, tmp_path):
+    assert "missing.h5: no such file" in refused(tmp_path / "missing.h5")
+
+
+@pytest.mark.parametrize("name", ["text.h5", "text.keras", "text.tflite"])
+def test_not_a_keras_file(refused, tmp_path, name):
+    (tmp_path / name).write_text("not a model")
+    assert "not a Keras file" in refused(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["model.h5", "model.keras"])
+def test_truncated_files(refused, folder, tmp_path, name):
+    content = (folder / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: len(content) // 2])
+    assert "truncated" in refused(tmp_path / name)
+
+
+def test_a_folder_that_is_no_saved_model(refused, tmp_path):
+    assert "no saved_model.pb" in refused(tmp_path)
+
+
+def test_a_broken_saved_model(refused, tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"\xff" * 100)
+    assert "not readable as a Keras model" in refused(tmp_path, "-o", tmp_path / "out.tflite")
+
+
+def test_an_unknown_layer(refused, tmp_path):
+    class Mystery(LearnableBias):
+        pass
+
+    image = tf.keras.Input((32, 32, 3))
+    tf.keras.Model(image, Mystery()(image)).save(tmp_path / "model.h5")
+    assert "Mystery" in refused(tmp_path / "model.h5")
+
+
+def test_weights_without_their_architecture(refused, tmp_path, small_bnext):
+    small_bnext.save_weights(tmp_path / "weights.h5")
+    assert "holds weights without an architecture; name it: --model BNextTiny" in refused(tmp_path / "weights.h5")
+    assert "not one of BNextTiny" in refused(tmp_path / "weights.h5", "--model", "BNextHuge")
+    arguments = ("--model", "BNextTiny", "--input-size", 32, "--num-classes", 10)
+    assert "not the weights of BNextTiny" in refused(tmp_path / "weights.h5", *arguments)
+    assert "must be multiples of 32" in refused(tmp_path / "weights.h5", "--model", "BNextTiny", "--input-size", 100)
+
+
+def test_an_architecture_for_a_whole_model(refused, tmp_path, small_bnext):
+    small_bnext.save(tmp_path / "model.keras")
+    assert "leave out --model" in refused(tmp_path / "model.keras", "--model", "BNextTiny")
+
+
+def test_a_dynamic_shape(refused, tmp_path):
+    bnext_keras.models.BNext([8, 16], input_shape=(None, None, 3), num_classes=2).save(tmp_path / "model.h5")
+    assert "dynamic input shape (None, None, None, 3)" in refused(tmp_path / "model.h5")
+
+
+def test_mixed_precision(refused, tmp_path, mixed_float16):
+    bnext_keras.models.BNext([8, 16], input_shape=(32, 32, 3), num_classes=2).save(tmp_path / "model.h5")
+    assert "mixed precision (mixed_float16)" in refused(tmp_path / "model.h5")
+
+
+def test_float64(refused, tmp_path, float64):
+    bnext_keras.models.BNext([8, 16], input_shape=(32, 32, 3), num_classes=2).save(tmp_path / "model.h5")
+    assert "is float64" in refused(tmp_path / "model.h5")
+
+
+def test_a_kernel_that_is_not_binary(refused, tmp_path, conv_model):
+    conv_model((8, 8, 32), filters=32, kernel_size=3, kernel_quantizer="ste_tern").save(tmp_path / "model.h5")
+    assert "layer 'conv': its kernel is not binary" in refused(tmp_path / "model.h5")
+
+
+def test_a_temperature_that_is_not_annealed(refused, tmp_path, small_bnext):
+    list(temperatures(small_bnext).values())[2].assign(0.25)
+    small_bnext.save(tmp_path / "model.h5")
+    assert "layer 'block1_1x1b_conv': its weight temperature is 0.25, not annealed" in refused(tmp_path / "model.h5")
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (lambda path: np.save(path, np.zeros((2, 16, 16, 3))), "has shape (2, 16, 16, 3)"),
+        (lambda path: np.save(path, np.zeros((0, 32, 32, 3))), "at least one input"),
+        (lambda path: np.save(path, np.full((1, 32, 32, 3), np.nan)), "finite"),
+        (lambda path: np.save(path, np.array([{}], object)), "readable .npy"),
+        (lambda path: path.write_bytes(b"\x93NUMPY"), "readable .npy"),
+        (lambda path: path.write_bytes(b""), "readable .npy"),
+        (lambda path: path.mkdir(), "has no images"),
+        (
+            lambda path: (path.mkdir(), (path / "broken.png").write_bytes(b"?")),
+            "broken.png: cannot be read as an image",
+        ),
+        (lambda path: None, "no such file"),
+    ],
+)
+def test_verification_data_that_does_not_fit(refused, folder, tmp_path, data, message):
+    path = tmp_path / "data.npy"
+    data(path)
+    output = tmp_path / "out.tflite"
+    assert message.lower() in refused(folder / "model.h5", "-o", output, "--verify-data", path).lower()
+
+
+def test_an_output_that_cannot_be_written(refused, folder, tmp_path):
+    assert "does not exist" in refused(folder / "model.h5", "-o", tmp_path / "nowhere" / "out.tflite")
+    assert "is a folder" in refused(folder / "model.h5", "-o", tmp_path)
+    assert "is a folder" in refused(folder / "model.h5", "-o", tmp_path / "out.tflite", "--json", tmp_path)
+
+
+def test_no_space_left(folder, tmp_path):
+    """The system refuses to let the file grow; an older file of that name stays as it was."""
+    (tmp_path / "out.tflite").write_text("older")
+    limit = 4096
+    result = run(
+        folder / "model.h5",
+        "-o",
+        "out.tflite",
+        cwd=tmp_path,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert result.returncode == 2
+    assert "out.tflite: cannot be written (File too large)" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["out.tflite"]
+    assert (tmp_path / "out.tflite").read_text() == "older"

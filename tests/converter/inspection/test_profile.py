@@ -1,0 +1,79 @@
+"""The profile's parts: operators cut out compute what they do in the network, and the sums are sums."""
+
+from bnext_keras.layers import BinaryConv2D
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from larq_compute_engine import convert_keras_model
+from larq_compute_engine.tflite.python.interpreter import Interpreter
+from tensorflow.lite.python import schema_py_generated as schema
+
+from converter.inspection.profile import KERNELS, LEAST_ROUNDS, cut_out, processor_name, profile
+from converter.tflite.flatbuffer import unpack_signs
+
+
+@pytest.fixture(scope="module")
+def content():
+    """A float convolution, four equal binary ones (their normalizations differ, which takes no time), and a dense."""
+    tf.keras.utils.set_random_seed(0)
+    image = tf.keras.Input((16, 16, 3))
+    x = tf.keras.layers.Conv2D(32, 3, use_bias=False)(image)
+    for _ in range(4):
+        x = tf.keras.layers.BatchNormalization(beta_initializer="random_normal")(BinaryConv2D(32, 3)(x))
+    x = tf.keras.layers.Dense(5)(tf.keras.layers.GlobalAveragePooling2D()(x))
+    return convert_keras_model(tf.keras.Model(image, x))
+
+
+def parse(content):
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+def test_an_operator_cut_out_computes_what_it_did(content, conv_model, copies):
+    model = conv_model((8, 8, 40), filters=32, kernel_size=3, padding="same")
+    whole = convert_keras_model(model)
+    parsed = parse(whole)
+    quantize, conv = (cut_out(parsed, operator, copies) for operator in parsed.subgraphs[0].operators)
+    image = np.random.default_rng(0).normal(size=(1, 8, 8, 40)).astype(np.float32)
+    signs = Interpreter(quantize).predict(image)
+    np.testing.assert_array_equal(unpack_signs(signs, 40), np.where(image < 0, -1, 1))
+    np.testing.assert_array_equal(Interpreter(conv).predict(signs), Interpreter(whole).predict(image))
+
+
+def test_every_operator_gets_the_time_of_its_like(content):
+    steps = []
+    profiled = profile(content, budget=0, progress=steps.append)
+    operators = parse(content).subgraphs[0].operators
+    names = [Interpreter(cut_out(parse(content), operator, 1)).output_shapes for operator in operators]
+    assert len(profiled.milliseconds) == len(operators) == len(names)
+    assert None not in profiled.milliseconds
+    # CONV_2D, LceQuantize, LceBconv2d, MEAN, FULLY_CONNECTED: what differs in constants alone is measured once.
+    assert (len(operators), profiled.distinct) == (11, 5)
+    convs = [time for time, shape in zip(profiled.milliseconds, names, strict=True) if shape == [(1, 14, 14, 32)]]
+    assert len(convs) == 5
+    assert len(set(convs[1:])) == 1
+    assert convs[0] != convs[1]
+    assert profiled.rounds == LEAST_ROUNDS
+    assert len(steps) == 1 + LEAST_ROUNDS
+
+
+def test_the_rest_is_the_network_less_the_sum(content):
+    profiled = profile(content, budget=0)
+    assert profiled.network.keys() == KERNELS.keys()
+    assert profiled.total == profiled.network[profiled.kernels] >= profiled.fastest > 0
+    assert profiled.explained == pytest.approx(sum(profiled.milliseconds))
+    assert profiled.explained + profiled.unexplained == pytest.approx(profiled.total)
+    assert all(time >= 0 for time in profiled.milliseconds)
+    assert profiled.to_dict()["unexplained"] == profiled.unexplained
+    assert profiled.to_dict()["processor"] == processor_name() != ""
+
+
+def test_an_operator_that_does_not_run_alone_has_no_time():
+    """LCE's Python interpreter takes no inputs of booleans."""
+    image = tf.keras.Input((8, 8, 32))
+    content = convert_keras_model(tf.keras.Model(image, tf.where(image > 0, image, 0.5 * image)))
+    profiled = profile(content, budget=0)
+    greater, product, selection = profiled.milliseconds
+    assert selection is None
+    assert profiled.explained == pytest.approx(greater + product)

@@ -1,0 +1,188 @@
+"""The verification finds what it is there for, and forgives rounding alone."""
+
+from dataclasses import replace
+
+import bnext_keras
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from larq_compute_engine import convert_keras_model
+from larq_compute_engine.tflite.python.interpreter import Interpreter
+from rewrites import randomize
+
+from converter import VerificationError, conversion, convert
+from converter.compiler import lce, lower
+from converter.tflite.flatbuffer import Flatbuffer, pack_signs, unpack_signs
+from converter.verification.verify import verify
+
+IMAGES = np.random.default_rng(3).normal(size=(2, 32, 32, 3)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def sites(imported_bnext):
+    return lce.to_graph(imported_bnext).sites
+
+
+@pytest.fixture(scope="module")
+def right(imported_bnext):
+    return convert(imported_bnext, verify_data=IMAGES)
+
+
+@pytest.fixture(scope="module")
+def wrong(imported_bnext, sites):
+    """LCE's own conversion, which is wrong for the last block's 2x2 map."""
+    flatbuffer = Flatbuffer(convert_keras_model(imported_bnext))
+    # It calls every tensor after several nodes, and cuts the name.
+    found = {conv.kernel.tobytes(): conv.name for conv in flatbuffer.binary_convs}
+    known = {
+        found[pack_signs(kernel).tobytes()]: name
+        for site in sites
+        for kernel, name in zip(lower.group_kernels(site.layer), site.operators, strict=True)
+    }
+    flatbuffer.names = [known.get(name, name) for name in flatbuffer.names]
+    return flatbuffer
+
+
+def test_a_right_file_passes(imported_bnext, right):
+    assert right.operators["LceBconv2d"] == 31
+    assert len(right.binary_convs) == 31
+    checked = right.verification
+    assert checked.errors == []
+    assert checked.samples == 2 + conversion.RANDOM_SAMPLES
+    assert checked.top1_agreement == 1.0
+    assert checked.max_difference_same_signs < 1e-4
+    # 31 convolutions see 471,040 signs of each image: counted from the architecture, once for two equal LCE kernels.
+    assert checked.signs == 6 * 471_040
+    answers = Interpreter(right.content, use_indirect_bgemm=True).predict(IMAGES)
+    assert np.abs(answers - imported_bnext(IMAGES)).max() <= checked.max_difference
+
+
+def test_lces_own_conversion_of_small_maps_is_found_out(imported_bnext, sites, wrong):
+    checked = verify(imported_bnext, wrong, sites, IMAGES)
+    assert not checked.passed
+    # Block 13 is the one that works on a 2x2 map; what is wrong there shows in the next layer's signs.
+    assert any("layer 'block13_1x1_conv': with LCE's default kernels" in error for error in checked.errors)
+    assert not any("block12" in error for error in checked.errors)
+
+
+def test_a_convolution_that_stayed_float_is_named(conv_model):
+    """Padding with -1 is what LCE quietly turns into float operators."""
+    model = conv_model((8, 8, 32), filters=32, kernel_size=3, padding="same", pad_values=-1.0)
+    images = np.random.default_rng(0).normal(size=(1, 8, 8, 32)).astype(np.float32)
+    plain = Flatbuffer(convert_keras_model(model))
+    assert "LceBconv2d" not in plain.operators
+    assert verify(model, plain, lce.to_graph(model).sites, images).errors == [
+        "layer 'conv': its convolution stayed float"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("layer", "weight", "change"),
+    [
+        ("block3_3x3_bn1", "gamma", 1e-2),
+        ("block7_1x1_se_squeeze", "kernel", 1e-2),
+        ("block12_3x3_shortcut_prelu", "alpha", 1e-2),
+        ("block4_3x3_bias", "bias", 1e-2),
+        ("head", "bias", 1e-2),
+    ],
+)
+def test_a_slightly_wrong_file_is_found_out(imported_bnext, right, sites, layer, weight, change):
+    """The file is right, but for another model: one tensor of it differs a little."""
+    variable = getattr(imported_bnext.get_layer(layer), weight)
+    before = variable.numpy()
+    try:
+        variable.assign(before + change)
+        assert not verify(imported_bnext, Flatbuffer(right.content), sites, IMAGES).passed
+    finally:
+        variable.assign(before)
+
+
+def test_a_failed_verification_writes_nothing(imported_bnext, wrong, tmp_path, monkeypatch):
+    monkeypatch.setattr(lce, "to_flatbuffer", lambda frozen: wrong)
+    with pytest.raises(VerificationError, match="block13_1x1_conv") as caught:
+        convert(imported_bnext, tmp_path / "model.tflite")
+    assert not caught.value.result.verification.passed
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_untrained_network_whose_values_explode_passes():
+    """Its logits reach 1e7 and single sign flips move them by as much; rounding explains every one of them."""
+    model = bnext_keras.models.BNextTiny(input_shape=(32, 32, 3), num_classes=10)
+    assert np.abs(model(IMAGES)).max() > 1e5
+    assert convert(model).verification.passed
+
+
+def test_a_model_that_is_not_finite_fails(imported_bnext, right, sites):
+    checked = verify(imported_bnext, Flatbuffer(right.content), sites, np.full_like(IMAGES, np.nan))
+    assert "the Keras model's own outputs are not finite" in checked.errors
+
+
+def test_a_flip_within_rounding_of_zero_is_counted_and_forgiven():
+    """One pixel is 1e-8 in a map of ones: moved by as much as rounding it may flip, moved by more it may not."""
+    image = tf.keras.Input((4, 4, 32))
+    conv = bnext_keras.layers.BinaryConv2D(32, 1, name="conv")
+    logits = tf.keras.layers.GlobalAveragePooling2D()(conv(tf.keras.layers.BatchNormalization(name="bn")(image)))
+    model = tf.keras.Model(image, logits)
+    flatbuffer, sites = Flatbuffer(convert(model).content), lce.to_graph(model).sites
+    images = np.ones((1, 4, 4, 32), np.float32)
+    images[:, 0, 0] = 1e-8
+    assert verify(model, flatbuffer, sites, images).flips == 0
+    model.get_layer("bn").beta.assign(np.full(32, -1e-6, np.float32))
+    checked = verify(model, flatbuffer, sites, images)
+    assert (checked.flips, checked.errors) == (32, [])
+    model.get_layer("bn").beta.assign(np.full(32, -1e-3, np.float32))
+    checked = verify(model, flatbuffer, sites, images)
+    assert checked.errors[0].startswith("layer 'conv': with LCE's default kernels 32 of 512 signs of its input differ")
+
+
+@pytest.mark.parametrize("channels", [1, 31, 32, 33, 64])
+def test_signs_survive_packing(channels):
+    kernel = np.where(np.random.default_rng(0).random((3, 2, channels, 5)) < 0.5, -1.0, 1.0)
+    packed = pack_signs(kernel)
+    assert packed.shape == (5, 3, 2, -(-channels // 32))
+    assert packed.dtype == np.int32
+    np.testing.assert_array_equal(unpack_signs(packed, channels), kernel.transpose(3, 0, 1, 2))
+
+
+def test_signs_that_the_file_negates_are_compared_as_keras_takes_them():
+    """A channel with a negative gamma is negated in the file, and so is its kernel; a wrong flip is found out."""
+    image = tf.keras.Input((6, 6, 32))
+    norm = tf.keras.layers.BatchNormalization(name="bn")
+    model = tf.keras.Model(image, bnext_keras.layers.BinaryConv2D(32, 3, name="conv")(norm(image)))
+    norm.gamma.assign(np.where(np.arange(32) < 10, -1.0, 1.0))
+    norm.beta.assign(np.full(32, 0.3))
+    frozen = lce.to_graph(model)
+    flatbuffer, (site,) = lce.to_flatbuffer(frozen), frozen.sites
+    assert site.flips.tolist() == [-1] * 10 + [1] * 22
+    images = np.random.default_rng(0).normal(size=(2, 6, 6, 32)).astype(np.float32)
+    assert verify(model, flatbuffer, [site], images).errors == []
+    (error, *_) = verify(model, flatbuffer, [replace(site, flips=None)], images).errors
+    # Ten of 32 channels of two 6x6 maps.
+    assert error.startswith("layer 'conv': with LCE's default kernels 720 of 2304 signs of its input differ")
+
+
+def test_a_convolution_whose_result_nobody_needs_is_left_to_keras():
+    """A model within the model has two outputs, of which one is used: Keras computes both, the file only that one."""
+    image = tf.keras.Input((6, 6, 32))
+    # Deeper, so that Keras calls it first.
+    unused = tf.keras.layers.ReLU()(bnext_keras.layers.BinaryConv2D(32, 3, name="unused")(image))
+    used = bnext_keras.layers.BinaryConv2D(32, 3, name="used")(image)
+    inner = tf.keras.Model(image, [unused, used], name="inner")
+    outer = tf.keras.Input((6, 6, 32))
+    model = tf.keras.Model(outer, inner(outer)[1])
+    (site,) = lce.to_graph(model).sites
+    assert (site.layer.name, site.call) == ("used", 1)
+    result = convert(model)
+    assert (result.binary_convs, result.verification.errors) == (["used"], [])
+    assert result.operators["LceBconv2d"] == 1
+
+
+def test_rounding_of_a_mean_over_many_pixels_is_forgiven_in_the_gates():
+    """Statistics that fit nothing, at full resolution: a mean of 112x112 pixels of few different values, which the file
+    takes where Keras takes that of a mix, is off by a hundred times the last place, and so is all that its gate scales.
+    """
+    model = randomize(bnext_keras.models.BNextTiny())
+    image = np.random.default_rng(0).standard_normal((4, 224, 224, 3), np.float32)[:1]
+    frozen = lce.to_graph(model)
+    assert verify(model, lce.to_flatbuffer(frozen), frozen.sites, image).errors == []

@@ -1,0 +1,50 @@
+"""The demo, as a newcomer starts it, only shorter."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+DIGITS = Path(__file__).parents[2] / "examples" / "digits.py"
+
+
+def run(*arguments):
+    return subprocess.run([sys.executable, DIGITS, *map(str, arguments)], capture_output=True, text=True)
+
+
+def test_digits_are_learned_converted_and_classified_alike(tmp_path):
+    result = run("--epochs", 3, "--widths", 32, 64, 128, "--out", tmp_path)
+    assert result.returncode == 0, result.stderr
+    lines = [line for line in result.stdout.splitlines() if "same class as Keras" in line]
+    assert len(lines) == 1
+    assert "100.00%" in lines[0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["digits.png", "model.h5", "model.tflite"]
+    assert (tmp_path / "model.tflite").stat().st_size < (tmp_path / "model.h5").stat().st_size / 5
+    with Image.open(tmp_path / "digits.png") as figure:
+        figure.verify()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--epochs", 1], "--epochs: '1' is not a whole number from 2"),
+        (["--widths", 32, 48], "must equal widths[0] = 32 or be twice as much"),
+        (["--variant", "BNextHuge"], "invalid choice: 'BNextHuge'"),
+        (["--learning-rate", "-1"], "is not a number above zero"),
+        (["--out", __file__], "--out"),
+    ],
+)
+def test_bad_arguments_get_one_line(tmp_path, arguments, message):
+    defaults = [] if "--out" in arguments else ["--out", tmp_path]
+    result = run(*arguments, *defaults)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_help_teaches():
+    result = run("--help")
+    assert result.returncode == 0
+    assert "1797 real handwritten digits" in result.stdout
