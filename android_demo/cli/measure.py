@@ -37,7 +37,7 @@ def _measure(arguments):
     store = Store(arguments.out, arguments.resume)
     before = store.results
     with messages.status("") as status:
-        session = Session(arguments.plan, store, status.update)
+        session = Session(arguments.settings, arguments.procedure, store, status.update)
         states, complaints = set(), []
         try:
             for target, models in targets:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from enum import Enum
 
-from android_demo.results.records import Record
+from android_demo.records import Record
 from android_demo.results.subjects import Device, ModelFile, Settings, Tool, measurement_key
 from android_demo.tools.benchmark_model import Profile, ToolOutput
 
@@ -48,7 +48,6 @@ class Repetition(Record):
         started_at: ISO 8601, UTC.
         seconds: From start to end.
         output: What it printed.
-        samples_us: Time of every inference in microseconds, where the tool tells; lce_benchmark_model does not.
         exit_code: Of the process, None if it was stopped.
         profiled: Whether operators were timed too; such runs are slower and count for no latency.
         log: The last lines of its output, if it failed.
@@ -57,7 +56,6 @@ class Repetition(Record):
     started_at: str
     seconds: float
     output: ToolOutput
-    samples_us: tuple[float, ...] = ()
     exit_code: int | None = None
     profiled: bool = False
     log: str = ""
@@ -146,11 +144,6 @@ class Measurement(Record):
         peaks = [output.memory_peak_mb for output in outputs if output.memory_peak_mb is not None]
         growths = [output.memory_overall_mb for output in outputs if output.memory_overall_mb is not None]
         return max(peaks or growths, default=None)
-
-    @property
-    def hottest_celsius(self) -> float | None:
-        """Highest temperature of any zone at any moment."""
-        return max((value for sample in self.thermal for value in sample.celsius.values()), default=None)
 
 
 def timestamp() -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from bnext_keras.errors import BenchmarkError
 from bnext_keras.files import sha256
 
-from android_demo.results.records import Record
+from android_demo.records import Record
 
 
 class Kind(str, Enum):
@@ -84,21 +84,23 @@ class ModelFile(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Record):
-    """How the tool was run. Equal settings of the same model on the same device are the same measurement.
+    """How the tool is run. Equal settings of the same model on the same device are the same measurement.
+
+    The defaults are those of ``bnext-benchmark``, which takes them from here.
 
     Attributes:
         threads: Threads of the interpreter.
-        runs: Inferences to measure at least in one repetition.
-        warmup_runs: Inferences before that.
-        repetitions: How often the tool was to be started anew.
+        runs: Minimum number of measured inferences in one repetition.
+        warmup_runs: Minimum number of inferences before those.
+        repetitions: Number of times that the tool is started anew; a profiled start comes on top.
         flags: Further arguments of the tool, as given.
-        pinned_mask: Cores that it was pinned to, as taskset's hexadecimal mask; empty if it was not.
+        pinned_mask: Cores that it is pinned to, as taskset's hexadecimal mask; empty if it is not.
     """
 
     threads: int
     runs: int = 50
     warmup_runs: int = 1
-    repetitions: int = 1
+    repetitions: int = 3
     flags: tuple[str, ...] = ()
     pinned_mask: str = ""
 

@@ -8,9 +8,10 @@ from bnext_keras.errors import BenchmarkError, DeviceLost
 
 from android_demo.results import Measurement, Repetition, State, ThermalSample, timestamp
 from android_demo.session.outcome import why_failed
-from android_demo.session.plan import Plan
+from android_demo.session.procedure import Procedure
 from android_demo.session.throttling import throttled
 from android_demo.targets import Target
+from android_demo.targets.facts import Sample
 from android_demo.tools import benchmark_model
 from android_demo.tools.choice import Model
 from android_demo.tools.programs import InstalledTool
@@ -31,16 +32,22 @@ class Job:
     """
 
     def __init__(
-        self, target: Target, model: Model, tool: InstalledTool, plan: Plan, progress: Progress, empty: Measurement
+        self,
+        target: Target,
+        model: Model,
+        tool: InstalledTool,
+        procedure: Procedure,
+        progress: Progress,
+        empty: Measurement,
     ):
         self.measurement = empty
         self.lost: DeviceLost | None = None
         self._target = target
         self._model = model
         self._tool = tool
-        self._plan = plan
+        self._procedure = procedure
         self._progress = progress
-        self._samples = []
+        self._samples: list[Sample] = []
         self._start = time.monotonic()
         self._title = f"{target.name}: {model.path.name}, {empty.settings.threads} thread(s)"
 
@@ -58,7 +65,7 @@ class Job:
         self._progress(f"{self._title}: copying")
         graph = self._target.push(self._model.path)
         self._sample("before")
-        repetitions = self._plan.repetitions
+        repetitions = self.measurement.settings.repetitions
         for number in range(repetitions):
             if number:
                 self._cool_down()
@@ -66,38 +73,31 @@ class Job:
             if not self._repeat(graph):
                 return
         no_profile = ""
-        if self._plan.profile and self._tool.profiles:
+        if self._procedure.profile and self._tool.profiles:
             self._cool_down()
             self._progress(f"{self._title}: profile")
             if not self._repeat(graph, profiled=True):
                 no_profile = f"no profile: {self.measurement.reason}"
         self._sample("after")
-        means = [entry.output.inference_avg_us for entry in self.measurement.repetitions if not entry.profiled]
+        outputs = [entry.output for entry in self.measurement.repetitions if not entry.profiled]
+        means = [output.inference_avg_us for output in outputs if output.inference_avg_us is not None]
         settings, device = self.measurement.settings, self.measurement.device
         reason = throttled(self._samples, device.cores, settings.pinned_mask, means)
         # A profile that failed is a pity, but takes nothing from the times that were measured before.
         self._end(State.THROTTLED if reason else State.OK, reason or no_profile)
 
     def _cool_down(self):
-        self._progress(f"{self._title}: cooling down for {self._plan.cool_down:g} s")
-        time.sleep(self._plan.cool_down)
+        self._progress(f"{self._title}: cooling down for {self._procedure.cool_down:g} s")
+        time.sleep(self._procedure.cool_down)
         self._sample("between")
 
     def _repeat(self, graph, profiled=False):
         """Starts the tool once; returns whether it is worth going on."""
         settings = self.measurement.settings
         *launcher, program = self._tool.program
-        arguments = benchmark_model.command(
-            program,
-            graph,
-            num_threads=settings.threads,
-            num_runs=settings.runs,
-            warmup_runs=settings.warmup_runs,
-            profiling=profiled,
-            extra=settings.flags,
-        )
+        arguments = benchmark_model.command(program, graph, settings, profiling=profiled)
         started_at, start = timestamp(), time.monotonic()
-        done = self._target.run([*launcher, *arguments], self._plan.timeout, settings.pinned_mask)
+        done = self._target.run([*launcher, *arguments], self._procedure.timeout, settings.pinned_mask)
         output = benchmark_model.parse(done.stdout, done.stderr)
         good = done.exit_code == 0 and output.complete
         repetition = Repetition(
@@ -110,7 +110,7 @@ class Job:
         )
         self.measurement = replace(self.measurement, repetitions=(*self.measurement.repetitions, repetition))
         if done.exit_code is None:
-            self._end(State.TIMED_OUT, f"stopped after {self._plan.timeout:g} s; --timeout gives it more")
+            self._end(State.TIMED_OUT, f"stopped after {self._procedure.timeout:g} s; --timeout gives it more")
         elif not good:
             self._end(State.FAILED, why_failed(self._tool.record.kind, done.exit_code, output))
         return good

@@ -12,7 +12,7 @@ from bnext_keras.files import sha256
 
 from android_demo.results import Device, Kind, hashed_serial
 from android_demo.targets.facts import FACTS_SCRIPT, SAMPLE_SCRIPT, Facts, Sample, parse_facts, parse_sample
-from android_demo.targets.shell import Completed, OnLine, Shell
+from android_demo.targets.shell import Completed, Shell
 
 _MB = 1e6
 
@@ -124,17 +124,16 @@ class Target:
         if columns and int(columns[-1][2]) * 1024 < size:
             raise DeviceError(
                 f"{self.name}: no space for {name} ({size / _MB:.1f} MB) in {self.folder}, "
-                f"{int(columns[-1][2]) * 1024 / _MB:.1f} MB are free; bnext-benchmark --clean removes what it put there"
+                f"{int(columns[-1][2]) * 1024 / _MB:.1f} MB are free; bnext-benchmark clean removes what it put there"
             )
 
-    def run(self, command: list[str], timeout: float, mask: str = "", on_line: OnLine | None = None) -> Completed:
+    def run(self, command: list[str], timeout: float, mask: str = "") -> Completed:
         """Runs a program in our folder; if its time is up or Ctrl-C is pressed, it is killed there too.
 
         Args:
             command: The program and its arguments.
             timeout: Seconds.
             mask: Cores to bind it to, hexadecimal.
-            on_line: Is given every line as it comes.
 
         Raises:
             DeviceLost: if the connection breaks.
@@ -147,7 +146,7 @@ class Target:
         script = f"mkdir -p {folder} && cd {folder} && {{ {script}; code=$?; rm -f {record}; exit $code; }}"
         kill = f"cd {folder} && kill -9 $(cat {record}); rm -f {record}"
         try:
-            done = self.shell.run(script, timeout, on_line)
+            done = self.shell.run(script, timeout)
         except KeyboardInterrupt:
             with suppress(DeviceError):
                 self.shell.run(kill)

@@ -53,11 +53,9 @@ class Tool(Protocol):
 
     Attributes:
         kind: Its name in results.
-        runs_lce: Whether it has LCE's operators.
     """
 
     kind: str
-    runs_lce: bool
 
     def install(self, target: Target) -> InstalledTool:
         """Brings it to a device, unless it is there already.
@@ -81,7 +79,6 @@ class LceTool:
     file: Path | None = None
     expected_sha256: str = ""
     kind = "lce_benchmark_model"
-    runs_lce = True
 
     def install(self, target: Target) -> InstalledTool:
         """Brings it to a device."""
@@ -106,7 +103,6 @@ class TfliteTool:
 
     file: Path
     kind = "benchmark_model"
-    runs_lce = False
 
     def install(self, target: Target) -> InstalledTool:
         """Brings it to a device."""
@@ -117,7 +113,6 @@ class HostInterpreter:
     """LCE's interpreter from its Python package, on this machine only."""
 
     kind = "lce_interpreter"
-    runs_lce = True
 
     def install(self, target: Target) -> InstalledTool:
         """Finds it."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from android_demo.results.records import Record
+from android_demo.records import Record
 
 
 @dataclass(frozen=True, kw_only=True)
