@@ -50,16 +50,13 @@ def summary(measurement: Measurement) -> str:
 
 
 def print_comparison(
-    pairs: Sequence[tuple[Measurement, Measurement]],
-    ratios: Sequence[Ratio],
-    differences: Sequence[str],
-    console: Console,
+    ratios: Sequence[tuple[Measurement, Measurement, Ratio]], differences: Sequence[str], console: Console
 ) -> None:
     """Prints one row for each pair of measurements: before, after, the ratio, what can be said of it."""
     table = Table()
     for name in ("model", "", "before, ms", "after, ms", "ratio", "verdict"):
         table.add_column(name, justify="left" if name in ("model", "", "verdict") else "right", overflow="fold")
-    for (old, new), ratio in zip(pairs, ratios, strict=True):
+    for old, new, ratio in ratios:
         interval = "" if ratio.low is None else f" ({ratio.low:.3f} to {ratio.high:.3f})"
         mark = marks(old) or marks(new)
         verdict = ratio.verdict.value + (f", {mark}" if mark else "")

@@ -8,8 +8,8 @@ from pathlib import Path
 from bnext_keras.errors import BenchmarkError
 from bnext_keras.files import file_errors_as, write_atomically
 
-from android_demo.results.measurement import Measurement, State
 from android_demo.records import Record, decode, encode
+from android_demo.results.measurement import Measurement, State
 
 #: Version of the files that `save` writes.
 SCHEMA_VERSION = "1.0"
