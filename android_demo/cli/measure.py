@@ -5,6 +5,7 @@ from bnext_keras.errors import BenchmarkError, DeviceLost
 
 from android_demo.cli.arguments import open_targets, read_arguments
 from android_demo.cli.clean import clean
+from android_demo.results import State
 
 TOOL = "bnext-benchmark"
 
@@ -38,7 +39,8 @@ def _measure(arguments):
     before = store.results
     with messages.status("") as status:
         session = Session(arguments.settings, arguments.procedure, store, status.update)
-        states, complaints = set(), []
+        states: set[State] = set()
+        complaints: list[str] = []
         try:
             for target, models in targets:
                 complaints += _measure_on(target, models, session, states, messages)
@@ -54,20 +56,21 @@ def _measure(arguments):
         complain(TOOL, complaint)
     if complaints and store.results is before:
         return 2
-    return 1 if complaints or not states <= {"ok", "throttled"} else 0
+    return 1 if complaints or not states <= {State.OK, State.THROTTLED} else 0
 
 
 def _measure_on(target, models, session, states, messages):
-    """Measures on one device; returns what went wrong beyond single measurements."""
+    """Measures on one device, adds to `states`, and returns what went wrong beyond single measurements."""
     from android_demo.report.table import summary
 
     told = ""
     try:
         for measurement in session.run(target, models):
             told = measurement.reason
-            states.add(measurement.state.value)
+            states.add(measurement.state)
             messages.print(f"{target.name}: {summary(measurement)}", highlight=False, markup=False, soft_wrap=True)
     except DeviceLost as error:
+        # The measurement that it interrupted has told so already.
         return [] if told == str(error) else [str(error)]
     except BenchmarkError as error:
         return [str(error)]

@@ -21,8 +21,8 @@ def print_table(measurements: Sequence[Measurement], console: Console) -> None:
     """Prints one row for each measurement, and under the table why some are not as they should be."""
     devices, models = device_names(measurements), model_names(measurements)
     table = Table()
-    for name, justify in (("model", "left"), ("device", "left"), ("", "left"), ("ms", "right"), ("state", "left")):
-        table.add_column(name, justify=justify, overflow="fold")
+    for name in ("model", "device", "", "ms", "state"):
+        table.add_column(name, justify="right" if name == "ms" else "left", overflow="fold")
     for entry in measurements:
         state = _STATES[entry.state] + (" [bold red]emulated" if entry.device.emulated else "")
         table.add_row(

@@ -83,7 +83,7 @@ def save(results: Results, path: Path) -> None:
 
 def merge(*results: Results) -> Results:
     """All measurements; of several with the same key the best state, then the latest start, wins."""
-    chosen = {}
+    chosen: dict[tuple, Measurement] = {}
     for measurement in (entry for one in results for entry in one.measurements):
         rival = chosen.get(measurement.key)
         if rival is None or _rank(measurement) >= _rank(rival):

@@ -164,7 +164,7 @@ def parse_sample(text: str) -> Sample:
         >>> sample.mhz, sample.celsius, sample.status
         ({'cpu0': 1800.0}, {'cpu-big': 41.25}, 0)
     """
-    frequencies = {"cur": {}, "max": {}}
+    frequencies: dict[str, dict[str, float]] = {"cur": {}, "max": {}}
     for core, kind, khz in re.findall(r"^/sys/.*/(cpu\d+)/cpufreq/scaling_(cur|max)_freq=(\d+)$", text, re.MULTILINE):
         frequencies[kind][core] = int(khz) / 1000
     kinds = dict(re.findall(r"/(thermal_zone\d+)/type=(.+)$", text, re.MULTILINE))
@@ -200,10 +200,11 @@ def fastest_cores(cores: tuple[Core, ...], threads: int) -> str:
         >>> fastest_cores(cores, 1), fastest_cores(cores, 4), fastest_cores(cores, 8)
         ('80', 'f0', '')
     """
+    clocks = {core.max_mhz for core in cores if core.max_mhz is not None}
     if any(core.max_mhz is None for core in cores):
         return ""
-    chosen = []
-    for mhz in sorted({core.max_mhz for core in cores}, reverse=True):
+    chosen: list[int] = []
+    for mhz in sorted(clocks, reverse=True):
         if len(chosen) >= threads:
             break
         chosen += [core.index for core in cores if core.max_mhz == mhz]

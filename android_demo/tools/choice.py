@@ -74,7 +74,7 @@ class Tools:
         """
         return Model(request.path, request.record, self._tool(request, target))
 
-    def _tool(self, request, target) -> Tool:
+    def _tool(self, request: Request, target: Target) -> Tool:
         if request.tool == "tflite" or (not request.tool and not request.lce and self.rival):
             if self.rival is None:
                 raise BenchmarkError(f"{request.path}@tflite: give TensorFlow Lite's benchmark_model with --rival-tool")

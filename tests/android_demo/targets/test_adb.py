@@ -173,9 +173,8 @@ def test_a_phone_that_is_not_ready_does_not_hide_one_that_is(phones, tmp_path):
 
 def test_a_full_phone_is_found_before_anything_is_pushed(target, phone, file):
     phone.write("/free_kb", "100")
-    with pytest.raises(
-        DeviceError, match=r"no space for some file\.bin \(0\.3 MB\).*0\.1 MB are free.*bnext-benchmark clean"
-    ):
+    message = r"no space for some file\.bin \(0\.3 MB\).*0\.1 MB are free.*bnext-benchmark clean"
+    with pytest.raises(DeviceError, match=message):
         target.push(file)
     assert phone.pushes == []
 
