@@ -20,16 +20,16 @@ results of throttled or emulated devices are marked as such."""
 
 EPILOG = """\
 devices:
-  adb, adb:SERIAL     the phone that is connected; the one with this serial number
+  adb, adb:SERIAL     the phone that is connected, or the one with this serial number
   ssh:USER@HOST:PORT  a board or server that ssh reaches without a password
   qemu, qemu:CPU      an emulated ARM64 CPU; models run, their times mean nothing
   host                this machine, with LCE's Python package
 
 tools:
-  lce_benchmark_model of Larq Compute Engine runs all models; LCE's release has it for
-  64-bit Android and for ARM Linux, from where it is fetched once into --cache. With
-  --rival-tool, models without LCE's operators run in TensorFlow Lite's own
-  benchmark_model. FILE@lce and FILE@tflite choose for one model.
+  lce_benchmark_model of Larq Compute Engine runs all models. LCE's release has it for
+  64-bit Android and for ARM Linux; it is fetched once into --cache. With --rival-tool,
+  models without LCE's operators run in TensorFlow Lite's own benchmark_model. FILE@lce
+  and FILE@tflite choose for one model.
 
 examples:
   bnext-benchmark model.tflite                          on the phone that is connected
@@ -84,30 +84,37 @@ def _parser():
     add = parser.add_argument
     add("models", nargs="*", metavar="FILE", help="a .tflite file, as bnext-convert writes it")
     add_device_arguments(parser)
-    add("--out", type=Path, default=Path("benchmark-results"), metavar="DIR", help="results (default %(default)s)")
+    add(
+        "--out",
+        type=Path,
+        default=Path("benchmark-results"),
+        metavar="DIR",
+        help="folder for the results (default %(default)s)",
+    )
     add("--resume", action="store_true", help="go on with the results in --out: measure only what is missing there")
     add("--clean", action="store_true", help="remove what was put on the device afterwards")
 
     group = parser.add_argument_group("how to measure")
     add = group.add_argument
     add("--threads", type=thread_counts, default=(1,), metavar="N,N", help="threads, each a measurement (default 1)")
-    text = "inferences in one repetition, at least (default %(default)s)"
+    text = "least number of inferences in a repetition (default %(default)s)"
     add("--runs", type=positive, metavar="N", help=text)
-    add("--warmup-runs", type=count, metavar="N", help="inferences before that (default %(default)s)")
-    add("--repetitions", type=positive, metavar="N", help="starts of the tool (default %(default)s)")
+    text = "least number of inferences before those (default %(default)s)"
+    add("--warmup-runs", type=count, metavar="N", help=text)
+    add("--repetitions", type=positive, metavar="N", help="times that the tool is started (default %(default)s)")
     add("--cool-down", type=seconds, metavar="S", help="seconds between repetitions (default %(default)s)")
     text = "cores: big for the fastest that suffice, none, or taskset's hexadecimal mask (default %(default)s)"
     add("--pin", type=core_choice, metavar="WHICH", help=text)
     text = "leave out the last start of the tool, which times every operator"
     add("--no-profile", dest="profile", action="store_false", help=text)
-    add("--timeout", type=seconds, metavar="S", help="seconds for one repetition (default %(default)s)")
+    add("--timeout", type=seconds, metavar="S", help="seconds that a repetition may take (default %(default)s)")
     text = "top-1 accuracy in percent of a model, for the report; repeat for several"
     add("--top1", type=accuracy, action="append", default=[], metavar="FILE=PERCENT", help=text)
 
     group = parser.add_argument_group("tools")
     add = group.add_argument
     add("--tool", type=Path, metavar="FILE", help="your own lce_benchmark_model instead of the release's")
-    add("--tool-sha256", type=sha256, metavar="HEX", help="what lce_benchmark_model must hash to")
+    add("--tool-sha256", type=sha256, metavar="HEX", help="SHA-256 that lce_benchmark_model must have")
     add("--rival-tool", type=Path, metavar="FILE", help="TensorFlow Lite's benchmark_model")
     text = "a further argument for the tool, as in --tool-flag=--use_xnnpack=false; repeat for several"
     add("--tool-flag", dest="flags", action="append", default=[], metavar="FLAG", help=text)
@@ -119,9 +126,9 @@ def add_device_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds ``--device`` and what opening a device takes, see `open_targets`."""
     add = parser.add_argument
     add("--device", action="append", metavar="DEVICE", help="adb (default), ssh:..., qemu or host; repeat for several")
-    text = "as ssh's -o, StrictHostKeyChecking=accept-new for one; repeat for several"
+    text = "option for ssh -o, such as StrictHostKeyChecking=accept-new; repeat for several"
     add("--ssh-option", action="append", default=[], metavar="OPTION", help=text)
-    add("--cache", type=Path, default=CACHE, metavar="DIR", help="for fetched tools (default %(default)s)")
+    add("--cache", type=Path, default=CACHE, metavar="DIR", help="folder for fetched tools (default %(default)s)")
 
 
 def open_targets(arguments: argparse.Namespace) -> list:

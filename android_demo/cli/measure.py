@@ -63,15 +63,15 @@ def _measure_on(target, models, session, states, messages):
     """Measures on one device, adds to `states`, and returns what went wrong beyond single measurements."""
     from android_demo.report.table import summary
 
-    told = ""
+    reason = ""
     try:
         for measurement in session.run(target, models):
-            told = measurement.reason
+            reason = measurement.reason
             states.add(measurement.state)
             messages.print(f"{target.name}: {summary(measurement)}", highlight=False, markup=False, soft_wrap=True)
     except DeviceLost as error:
-        # The measurement that it interrupted has told so already.
-        return [] if told == str(error) else [str(error)]
+        # The measurement that it interrupted has said so already.
+        return [] if reason == str(error) else [str(error)]
     except BenchmarkError as error:
         return [str(error)]
     return []

@@ -16,7 +16,7 @@ from android_demo.tools import benchmark_model
 from android_demo.tools.choice import Model
 from android_demo.tools.programs import InstalledTool
 
-#: Is told what happens now, for people who wait.
+#: Takes a line about what happens now, for people who wait.
 Progress = Callable[[str], None]
 
 #: Lines of a failed tool's output that are kept.
@@ -28,7 +28,7 @@ class Job:
 
     Attributes:
         measurement: As far as it has come; FAILED until it is done.
-        lost: What happened to the device, if it is gone.
+        lost: The error that says so, if the device is gone.
     """
 
     def __init__(
@@ -63,20 +63,20 @@ class Job:
 
     def _run(self):
         self._progress(f"{self._title}: copying")
-        graph = self._target.push(self._model.path)
+        model = self._target.push(self._model.path)
         self._sample("before")
         repetitions = self.measurement.settings.repetitions
         for number in range(repetitions):
             if number:
                 self._cool_down()
             self._progress(f"{self._title}: repetition {number + 1} of {repetitions}")
-            if not self._repeat(graph):
+            if not self._repeat(model):
                 return
         no_profile = ""
         if self._procedure.profile and self._tool.profiles:
             self._cool_down()
             self._progress(f"{self._title}: profile")
-            if not self._repeat(graph, profiled=True):
+            if not self._repeat(model, profiled=True):
                 no_profile = f"no profile: {self.measurement.reason}"
         self._sample("after")
         outputs = [entry.output for entry in self.measurement.repetitions if not entry.profiled]
@@ -91,11 +91,11 @@ class Job:
         time.sleep(self._procedure.cool_down)
         self._sample("between")
 
-    def _repeat(self, graph, profiled=False):
+    def _repeat(self, model, profiled=False):
         """Starts the tool once; returns whether it is worth going on."""
         settings = self.measurement.settings
         *launcher, program = self._tool.program
-        arguments = benchmark_model.command(program, graph, settings, profiling=profiled)
+        arguments = benchmark_model.command(program, model, settings, profiling=profiled)
         started_at, start = timestamp(), time.monotonic()
         done = self._target.run([*launcher, *arguments], self._procedure.timeout, settings.pinned_mask)
         output = benchmark_model.parse(done.stdout, done.stderr)

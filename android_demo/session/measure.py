@@ -42,7 +42,7 @@ def measure(
         top1: Accuracies in percent by file name, for the page.
         tools: Programs of your own; by default those of LCE's release.
         cache: Folder for fetched tools.
-        progress: Is told what happens now.
+        progress: Takes a line about what happens now.
 
     Returns:
         All results in ``out``.

@@ -27,7 +27,7 @@ class Session:
             depends on the device.
         procedure: What surrounds these runs.
         store: Takes every measurement as it comes. What it holds already is not measured again.
-        progress: Is told what happens now.
+        progress: Takes a line about what happens now.
     """
 
     settings: Sequence[Settings]

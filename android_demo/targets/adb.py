@@ -92,7 +92,7 @@ class AdbShell:
                 return _read_shell(connection, time.monotonic() + timeout)
 
     def _run_before_android_7(self, script, timeout):
-        """One stream, and an exit code that the shell itself has to tell."""
+        """There both streams are one, and the exit code has to be printed by the shell itself."""
         try:
             done = self._device.shell2(f"({script})", timeout=timeout)
         except AdbTimeout:
@@ -111,7 +111,7 @@ class AdbShell:
                     connection.conn.sendall(b"DATA" + struct.pack("<I", len(chunk)) + chunk)
                 connection.conn.sendall(b"DONE" + struct.pack("<I", int(time.time())))
             except BrokenPipeError:
-                pass  # a phone that refuses may hang up before the end, having told why
+                pass  # a phone that refuses a file may hang up before its end; its reason is read below
             answer = connection.read_exact(4)
             if answer == b"FAIL":
                 reason = connection.read_exact(connection.read_uint32()).decode(errors="replace")

@@ -64,7 +64,7 @@ _ARM_PARTS = {
 
 @dataclass(frozen=True)
 class Facts:
-    """What `FACTS_SCRIPT` found; empty where the machine does not tell. `emulator` is Android's own."""
+    """What `FACTS_SCRIPT` found; empty where the machine says nothing. ``emulator`` means Android's own."""
 
     model: str
     soc: str
@@ -172,7 +172,7 @@ def parse_sample(text: str) -> Sample:
         (kinds.get(zone, zone), _celsius(int(value)))
         for zone, value in re.findall(r"/(thermal_zone\d+)/temp=(-?\d+)$", text, re.MULTILINE)
     ]
-    # Newer Androids keep the zones to themselves but tell what their thermal HAL reads; before that comes a cache.
+    # Newer Androids hide the zones but print what their thermal HAL reads; what they print before that is a cache.
     current = text.rpartition("Current temperatures from HAL:")[2].partition("Current cooling devices")[0]
     zones += [
         (name, float(value)) for value, name in re.findall(r"mValue=(-?[\d.]+), mType=-?\d+, mName=([^,}]+)", current)

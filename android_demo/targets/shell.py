@@ -15,8 +15,8 @@ class Completed:
 
     Attributes:
         exit_code: 128 + n if signal n ended it, None if it was stopped because its time was up.
-        stdout: What it printed, until then if it was stopped.
-        stderr: The same of standard error.
+        stdout: What it printed; if it was stopped, what had come until then.
+        stderr: What it wrote to standard error, likewise.
     """
 
     exit_code: int | None

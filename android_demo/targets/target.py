@@ -24,11 +24,11 @@ class Target:
     twice; `clean` removes it.
 
     Args:
-        kind: What it is.
-        shell: How to reach it.
-        folder: Ours, on the machine; made when the first file comes.
-        wrapper: Command that runs programs there, an emulator say.
-        name: What people call it, for an emulator; else it is asked.
+        kind: How the machine is reached.
+        shell: The way to it.
+        folder: Our folder there, made when the first file comes.
+        wrapper: Command that runs programs there, such as an emulator.
+        name: An emulator's name and id; any other machine is asked for them.
     """
 
     def __init__(self, kind: Kind, shell: Shell, folder: str, wrapper: tuple[str, ...] = (), name: str = ""):
@@ -40,7 +40,7 @@ class Target:
 
     @property
     def name(self) -> str:
-        """As after ``--device``."""
+        """What the user would type after ``--device``."""
         return self.shell.name
 
     @cached_property
@@ -141,7 +141,7 @@ class Target:
         words = [*(["taskset", mask] if mask else []), *self.wrapper, *command]
         folder, record = shlex.quote(self.folder), f"{uuid.uuid4().hex[:8]}.pid"
         # The inner sh writes down its process number, then becomes the program; the outer one waits for it, because
-        # some connections do not tell by which signal a program ended, but every sh does.
+        # some connections lose the signal that ended a program, while every sh makes an exit code of it.
         script = f"""sh -c 'echo "$$" > {record}; exec "$@"' sh {shlex.join(words)} & wait $!"""
         script = f"mkdir -p {folder} && cd {folder} && {{ {script}; code=$?; rm -f {record}; exit $code; }}"
         kill = f"cd {folder} && kill -9 $(cat {record}); rm -f {record}"

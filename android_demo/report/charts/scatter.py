@@ -20,7 +20,7 @@ class Point:
     """One measured model with one number of threads.
 
     Attributes:
-        name: Of the model; its points are connected.
+        name: Name of the model, whose points are connected.
         ms: Mean latency.
         percent: Top-1 accuracy.
         threads: Number of threads.
@@ -138,7 +138,7 @@ def scatter(points: Sequence[Point], series: Sequence[Series], width: int, heigh
 
 
 def outline(shape: str, x: float, y: float, size: float = 4.5) -> str:
-    """The corners of a published point's mark, as SVG wants them."""
+    """The corners of a published point's mark, as an SVG attribute."""
     return " ".join(f"{x + size * dx:.1f},{y + size * dy:.1f}" for dx, dy in _OUTLINES[shape])
 
 

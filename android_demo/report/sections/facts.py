@@ -44,20 +44,20 @@ def repetitions(measurements: Sequence[Measurement]) -> dict[str, object]:
         state = entry.state.value.replace("_", " ") + (", emulated" if entry.device.emulated else "")
         cells = [_repetition(one) for one in entry.repetitions] or [(entry.started_at, *[""] * 9)]
         rows += [(*common, *one, heat, state) for one in cells]
-    # What no tool told needs no column.
+    # A figure that no tool printed needs no column.
     columns = [column for column in zip(head, *rows, strict=True) if any(column[1:])]
     titles, *cells = zip(*columns, strict=True)
     return {"head": titles, "rows": cells}
 
 
 def _repetition(repetition: Repetition) -> tuple[str, ...]:
-    output, told = repetition.output, repetition.output.inference
-    statistics = [told.std, told.min, told.median, told.max] if told else [None] * 4
+    output, found = repetition.output, repetition.output.inference
+    statistics = [found.std, found.min, found.median, found.max] if found else [None] * 4
     times = [output.inference_avg_us, *statistics, output.first_inference_us, output.init_us]
     peak = output.memory_overall_mb if output.memory_peak_mb is None else output.memory_peak_mb
     return (
         repetition.started_at + (" profiled" if repetition.profiled else ""),
-        str(told.count) if told else "",
+        str(found.count) if found else "",
         *("" if time is None else number(time / 1000) for time in times),
         "" if peak is None else number(peak),
     )

@@ -42,13 +42,13 @@ def _latency_bar(entry: Measurement) -> Bar:
 
 
 def memory(measurements: Sequence[Measurement], devices: dict[str, str]) -> BarChart | None:
-    """Growth of the process beside the size of the file; None if the tool told nothing."""
+    """Growth of the process beside the size of the file; None if no tool printed any."""
     names = model_names(measurements)
-    told = [entry for entry in measurements if entry.memory_mb is not None]
-    if not told:
+    known = [entry for entry in measurements if entry.memory_mb is not None]
+    if not known:
         return None
     groups = []
-    for (device, digest), group in grouped(told, lambda entry: (entry.device.id, entry.model.sha256)):
+    for (device, digest), group in grouped(known, lambda entry: (entry.device.id, entry.model.sha256)):
         place = f", {devices[device]}" if len(devices) > 1 else ""
         bars = [
             Bar(settings_name(entry.settings), entry.memory_mb, number(entry.memory_mb or 0), note=" MB")

@@ -8,12 +8,12 @@ if TYPE_CHECKING:  # Results hold what the tool prints, so that at run time they
     from android_demo.results import Settings
 
 
-def command(tool: str, graph: str, settings: "Settings", *, profiling: bool = False) -> list[str]:
+def command(program: str, model: str, settings: "Settings", *, profiling: bool = False) -> list[str]:
     """The tool's command line, one argument an item, unquoted.
 
     Args:
-        tool: Path of the tool on the device.
-        graph: Path of the model on the device.
+        program: Path of the tool on the device.
+        model: Path of the model on the device.
         settings: How to run it. Its flags come last, so that they override what the others say.
         profiling: Whether to time every operator, which slows the run down.
 
@@ -35,8 +35,8 @@ def command(tool: str, graph: str, settings: "Settings", *, profiling: bool = Fa
             raise BenchmarkError(f"{name} is {value}, but must be at least {least}")
     numbers = [f"--{name}={value}" for name, (value, _) in counts.items()]
     return [
-        tool,
-        f"--graph={graph}",
+        program,
+        f"--graph={model}",
         *numbers,
         *(["--enable_op_profiling=true"] if profiling else []),
         *settings.flags,
