@@ -11,7 +11,8 @@ import sys
 import time
 from pathlib import Path
 
-INTERVAL = 0.25
+#: Seconds. A look at a large process takes the kernel tens of milliseconds.
+INTERVAL = 1
 
 
 def main(command):
