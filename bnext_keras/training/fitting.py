@@ -52,7 +52,7 @@ class Fitting:
         Raises:
             RunError: if the images cannot be used, or out of a callback.
         """
-        batch_size, validation_steps = self.recipe.batch_size, None
+        batch_size, validation_steps = self.recipe.data.batch_size, None
         if is_distributed(self.devices):
             synchronize_batch_norm(model)
             # Metrics are those of all workers already; Keras' default would add them up once more.
