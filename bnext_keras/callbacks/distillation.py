@@ -76,12 +76,12 @@ class Distillation(SoftLabelTerm):
     Example:
         >>> import bnext_keras, numpy as np, tensorflow as tf
         >>> dense = lambda name: tf.keras.Sequential([tf.keras.layers.Dense(2, input_shape=(3,))], name=name)
-        >>> student, teacher = dense("student"), dense("tutor")
+        >>> student, teacher = dense("student"), dense("teacher")
         >>> student.compile("sgd", tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         >>> distillation = bnext_keras.callbacks.Distillation([teacher], label_weight=0.5)
         >>> history = student.fit(np.ones((4, 3)), np.zeros(4), callbacks=[distillation], verbose=0).history
         >>> sorted(history)
-        ['distillation_loss', 'label_loss', 'loss', 'tutor_loss', 'tutor_weight']
+        ['distillation_loss', 'label_loss', 'loss', 'teacher_loss', 'teacher_weight']
 
     Reference:
         Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", arXiv 1503.02531.

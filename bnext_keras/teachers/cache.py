@@ -67,7 +67,7 @@ def cache_logits(teacher: Teacher, batches: tf.data.Dataset, path: str | Path, *
         >>> teacher = Teacher(tf.keras.Sequential([tf.keras.layers.Dense(2, input_shape=(3,))]))
         >>> images = tf.data.Dataset.from_tensor_slices(np.ones((5, 3), np.float32))
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = cache_logits(teacher, images.batch(2), pathlib.Path(folder) / "tutor.npy", progress=False)
+        ...     path = cache_logits(teacher, images.batch(2), pathlib.Path(folder) / "teacher.npy", progress=False)
         ...     np.load(path).shape
         (5, 2)
     """
