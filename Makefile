@@ -8,7 +8,7 @@ VENV := .venv
 
 .PHONY: demo test lint clean
 
-demo: $(VENV)/demo.installed
+demo: $(VENV)/train.installed
 	$(VENV)/bin/python examples/digits.py
 
 test: $(VENV)/test.installed
