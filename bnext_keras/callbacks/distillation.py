@@ -61,14 +61,14 @@ class Distillation(SoftLabelTerm):
     the compiled loss.
 
     ``logs`` carry ``loss``, which is what is minimized, ``label_loss`` and ``distillation_loss``, the two parts of it
-    before ``label_weight``, and of every teacher ``<name>_loss`` and ``<name>_weight``.
+    before ``label_weight``, and for every teacher ``<name>_loss`` and ``<name>_weight``.
 
     Args:
         teachers: `bnext_keras.teachers.Teacher`, `bnext_keras.teachers.CachedTeacher` or plain Keras models that take
             the student's images.
         weights: For each teacher a number or a function of the epoch; by default equal parts of 1.
         label_weight: Weight of the compiled loss. 1 by default: whoever compiles a loss expects it to count. ReActNet's
-            training uses 0. None if another callback says it.
+            training uses 0. None leaves it to another callback.
 
     Raises:
         ValueError: if teachers and weights do not fit together, before the first step if teachers and student do not.

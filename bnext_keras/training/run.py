@@ -46,7 +46,7 @@ def train(
         resume: Whether to continue the run in ``folder``, rather than begin one.
         strategy: ``"none"``, ``"mirrored"`` or ``"multi_worker"``, see `bnext_keras.training.strategy`.
         teacher_weights: Folder of the published teachers' weights; by default Keras downloads them.
-        broken: Is filled with the names of images that cannot be read; they are skipped.
+        broken: Collects the names of images that cannot be read; they are skipped.
 
     Returns:
         What became of every epoch.
