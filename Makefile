@@ -14,7 +14,7 @@ PYTEST := $(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 .PHONY: demo test test-fast test-memory lint clean
 
-demo: $(VENV)/demo.installed
+demo: $(VENV)/train.installed
 	$(VENV)/bin/python examples/digits.py
 
 test: $(VENV)/test.installed
