@@ -6,6 +6,7 @@ import importlib
 import io
 import re
 import shlex
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,12 @@ PACKAGES = ("bnext_keras", "converter", "android_demo")
 FOLDERS = (*PACKAGES, "tests", "examples", "benchmarks", "docs")
 MOST_LINES = 120
 
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 #: A line that a user types, behind a prompt or variables perhaps.
 _COMMAND = re.compile(r"^(?:\$ )?(?:[A-Z_]+='[^']*'\s+)*(bnext-[a-z]+\b.*)$")
+_PYTEST = re.compile(r"^pytest( \S.*)$")
 _SCRIPT = re.compile(r"^(?:\$ )?python (\S+\.py)(.*)$")
 #: ``converter/graph.py:Graph``, or the file alone, or a folder.
 _PLACE = re.compile(rf"^((?:{'|'.join(FOLDERS)})/[\w./-]*)(?::(\w+))?$")
@@ -38,7 +40,7 @@ def prose(page):
 
 
 def blocks(page, *languages):
-    return [code for language, code in _FENCE.findall(read(page)) if language in languages]
+    return [textwrap.dedent(code) for _, language, code in _FENCE.findall(read(page)) if language in languages]
 
 
 def spans(page):
@@ -179,3 +181,8 @@ def test_scripts_have_the_options_that_are_shown(page, line):
     path, arguments = _SCRIPT.match(line).groups()
     script = read(ROOT / path)
     assert [option for option in re.findall(r"--[a-z][\w-]*", arguments) if f'"{option}"' not in script] == []
+
+
+@pytest.mark.parametrize(("page", "paths"), cases((page, match[1]) for page, match in typed(_PYTEST)))
+def test_tests_to_run_exist(page, paths):
+    assert [path for path in paths.split() if not (ROOT / path).exists()] == []
