@@ -9,6 +9,8 @@ import shlex
 import textwrap
 from pathlib import Path
 
+import bnext_keras
+
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -133,6 +135,21 @@ def test_python_compiles(page, code):
     ast.parse(code)
 
 
+def names_in_code():
+    for page in PAGES:
+        for code in blocks(page, "python"):
+            yield from ((page, name) for name in re.findall(r"\b(?:bnext_keras|data)(?:\.[A-Za-z]\w*)+", code))
+
+
+@pytest.mark.parametrize(("page", "name"), cases(names_in_code()))
+def test_names_in_code_exist(page, name):
+    if name.startswith("data."):
+        name = f"bnext_keras.{name}"
+    found = bnext_keras
+    for part in name.split(".")[1:]:
+        found = getattr(found, part)
+
+
 @pytest.fixture
 def command(monkeypatch):
     """Runs a command line all the way but for its work; returns its exit status and what it complains of."""
@@ -179,7 +196,7 @@ def test_settings_exist(page, line):
 @pytest.mark.parametrize(("page", "line"), cases((page, match[0]) for page, match in typed(_SCRIPT)))
 def test_scripts_have_the_options_that_are_shown(page, line):
     path, arguments = _SCRIPT.match(line).groups()
-    script = read(ROOT / path)
+    script = read(ROOT / path) + '"--help"'
     assert [option for option in re.findall(r"--[a-z][\w-]*", arguments) if f'"{option}"' not in script] == []
 
 
