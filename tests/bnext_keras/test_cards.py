@@ -131,9 +131,9 @@ def test_listing_needs_no_tensorflow(arguments):
     assert (result.returncode, "Assertion" in result.stderr) == (0, False)
 
 
-def test_the_table_in_the_readme_is_the_tools():
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    block = re.search(r"<!-- models -->\n(.*)\n<!-- /models -->", readme, re.DOTALL).group(1)
+def test_the_table_in_the_results_is_the_tools():
+    page = (Path(__file__).parents[2] / "docs" / "results.md").read_text(encoding="utf-8")
+    block = re.search(r"<!-- models -->\n(.*)\n<!-- /models -->", page, re.DOTALL).group(1)
     assert block.strip() == models_cli.as_markdown(CARDS), "run bnext-models --markdown and paste its output"
 
 
