@@ -19,7 +19,7 @@ collect_ignore = ["checkpoints/write.py", "programs"]
 #: Names of test functions, of all their parameters; doctests by the names of what they document.
 SLOW_TESTS = frozenset((Path(__file__).parent / "slow_tests.txt").read_text().split())
 #: What takes long to make, whichever test is the first to want it.
-SLOW_FIXTURES = {"imported_bnext"}
+SLOW_FIXTURES = {"imported_bnext", "killed", "quantized", "runs", "uninterrupted"}
 
 
 def pytest_collection_modifyitems(items):
