@@ -19,7 +19,7 @@ collect_ignore = ["support/checkpoints/write.py", "support/programs"]
 #: Names of test functions, of all their parameters; doctests by the names of what they document.
 SLOW_TESTS = frozenset((Path(__file__).parent / "slow_tests.txt").read_text().split())
 #: What takes long to make, whichever test is the first to want it.
-SLOW_FIXTURES = {"imported_bnext"}
+SLOW_FIXTURES = {"imported_bnext", "killed", "quantized", "runs", "uninterrupted"}
 
 
 def pytest_collection_modifyitems(items):
@@ -27,6 +27,12 @@ def pytest_collection_modifyitems(items):
         is_slow = getattr(item, "originalname", item.name) in SLOW_TESTS
         if is_slow or SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
+
+
+def pytest_collection_finish():
+    """What is imported by now stays: the garbage collector need not look through it after every test."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +44,8 @@ def _fresh_keras():
     polymorphic_function._frequent_tracing_detector_manager = polymorphic_function._FrequentTracingDetectorManager()
     yield
     _forget_custom_gradients()
+    # Keras models are full of reference cycles: gigabytes would pile up before Python looks for them.
+    gc.collect()
 
 
 def _forget_custom_gradients():
@@ -49,14 +57,6 @@ def _forget_custom_gradients():
     entries = gradient_registry._registry
     for name in [name for name in entries if name.startswith("CustomGradient-")]:
         del entries[name]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _free_memory():
-    """Keras models are full of reference cycles: gigabytes would pile up before Python looks for them."""
-    yield
-    tf.keras.backend.clear_session()
-    gc.collect()
 
 
 @pytest.fixture
