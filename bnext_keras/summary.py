@@ -153,7 +153,7 @@ def summary(model: tf.keras.Model, bits: str = "8/4/8", print_fn: Callable[[str]
     Example:
         >>> import bnext_keras
         >>> model = bnext_keras.models.BNext([8, 16], input_shape=(32, 32, 3), num_classes=2)
-        >>> costs = bnext_keras.summary(model, print_fn=lambda text: None)
+        >>> costs = bnext_keras.models.summary(model, print_fn=lambda text: None)
         >>> costs.binary_parameters
         704
     """

@@ -80,10 +80,11 @@ def demo(arguments: argparse.Namespace) -> int:
     _, held_out = open_data(recipe.data.source, recipe)
     images, labels = map(np.concatenate, zip(*validation_batches(held_out, recipe).as_numpy_iterator(), strict=True))
     model = tf.keras.models.load_model(arguments.out / "model.h5")
+    keras = tf.function(lambda batch: model(batch, training=False))
     # One thread, as on a phone's one core; Keras takes all.
     interpreter = Interpreter(converted.content, num_threads=1, use_indirect_bgemm=True)
     forms = {
-        "Keras, float32": (lambda batch: model.predict_on_batch(batch), 4 * model.count_params()),
+        "Keras, float32": (lambda batch: keras(batch).numpy(), 4 * model.count_params()),
         "LCE, binary": (interpreter.predict, converted.size),
     }
     classes = {name: classify(images).argmax(axis=-1) for name, (classify, _) in forms.items()}
