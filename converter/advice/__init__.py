@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from converter.advice import signs, speed
 from converter.advice.finding import SEVERITIES, Advice, merged
-from converter.source.layer_graph import LayerGraph
+from bnext_keras.layer_graph import LayerGraph
 
 __all__ = ["RULES", "SEVERITIES", "Advice", "advise", "merged"]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from converter.source.layer_graph import has_kernel, kernel_quantizer, precision
+from bnext_keras.layer_graph import has_kernel, kernel_quantizer, precision
 
 #: No file is written; answers on the device are not what was meant; time or bytes are wasted; by the way.
 REFUSED, WRONG, SLOW, NOTE = SEVERITIES = ("refused", "wrong", "slow", "note")

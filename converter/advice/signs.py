@@ -20,7 +20,7 @@ from converter.advice.finding import (
     binarizes_input,
 )
 from converter.compiler import lower
-from converter.source.layer_graph import LayerGraph, has_kernel, is_quant_layer, kernel_quantizer, precision
+from bnext_keras.layer_graph import LayerGraph, has_kernel, is_quant_layer, kernel_quantizer, precision
 
 #: The layers that `converter.compiler.lower` looks at.
 _CONVOLUTIONS = (lq.layers.QuantConv2D, lq.layers.QuantDepthwiseConv2D)

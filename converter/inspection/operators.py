@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from flatbuffers import flexbuffers
 from tensorflow.lite.python import schema_py_generated as schema
 
-from converter.source.layer_graph import LayerGraph, has_kernel
+from bnext_keras.layer_graph import LayerGraph, has_kernel
 from converter.tflite.flatbuffer import BUILTIN_NAMES, TENSOR_TYPES
 
 BINARY_CONV, BIT_PACKING, FLOAT_CONV, DENSE, ELEMENTWISE, POOLING, DATA_MOVEMENT, OTHER = KINDS = (

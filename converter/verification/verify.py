@@ -22,7 +22,7 @@ from larq_compute_engine.tflite.python.interpreter import Interpreter
 
 from converter.compiler.lce import Site
 from converter.source.binary_layers import binary_convs, patched
-from converter.source.layer_graph import LayerGraph
+from bnext_keras.layer_graph import LayerGraph
 from converter.tflite.flatbuffer import Flatbuffer, unpack_signs
 
 #: LCE's kernels of binary convolutions: the one that devices use by default and the one that is fastest on x86. All
