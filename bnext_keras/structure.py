@@ -1,8 +1,8 @@
 """Roles of layers, found from how they are connected: for networks whose author states none.
 
 A layer's own statement goes first (`bnext_keras.roles.stated_role`), so networks of this project need no search. Any
-other Larq network gets its roles by the definitions below, which `converter.quantization.roles` applies to the operators
-of a file:
+other Larq network gets its roles by the definitions below, which `converter.quantization.roles` applies to the
+operators of a file:
 
 * the **stem** are the float convolutions and dense layers that the first binary convolutions are computed from;
 * the **head** is the convolution or dense layer that the output is computed from, without another one or a sum of two
@@ -126,9 +126,9 @@ def _computes(layer, types, function):
 
 
 def _is_shortcut_of_bnext18(graph, layer):
-    """Whether a network that states nothing, like those that earlier versions saved, is a BNext-18 and this its shortcut.
+    """Whether this is a 1x1 convolution beside a `LearnableBias` and `BinaryConv2D`.
 
-    The paper's table counts these 1x1 convolutions as stem. They stand beside a `LearnableBias` and `BinaryConv2D`.
+    The paper's table counts BNext-18's as stem; those that earlier versions saved do not state it.
     """
     if not isinstance(layer, Layers.Conv2D) or layer.kernel_size != (1, 1) or _is_binary(layer):
         return False

@@ -15,6 +15,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 
 from bnext_keras.cards import CARDS, Card
+from bnext_keras.layer_graph import LayerGraph, has_kernel, is_quant_layer, kernel_quantizer, precision
 from bnext_keras.models import Costs, count
 from bnext_keras.structure import find_roles
 from bnext_keras.summary import count_layer
@@ -23,7 +24,6 @@ import larq as lq
 import tensorflow as tf
 
 from converter.inspection.operators import BINARY_CONV, KINDS, Operator, read_operators
-from bnext_keras.layer_graph import LayerGraph, has_kernel, is_quant_layer, kernel_quantizer, precision
 
 #: Height and width of maps on which a float layer costs next to nothing.
 POINTWISE_SHAPE = (1, 1)
