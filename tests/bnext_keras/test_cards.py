@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 from bnext_keras import models
-from bnext_keras.cards import CARDS, find
+from bnext_keras.cards import CARDS, PUBLISHED, find
+from bnext_keras.cards import recount as recounting
+from bnext_keras.cards.card import COUNTS, COUNTS_FILE
 from bnext_keras.cli import models as models_cli
 
 import pytest
@@ -34,6 +36,23 @@ def test_counts_are_those_of_the_built_model(card):
     assert costs.macs - costs.binary_macs == card.other_macs
     assert costs.ops(card.bits) == card.ops
     assert round(costs.mebibytes(), 2) == card.mebibytes
+
+
+def test_every_entry_has_been_counted():
+    recount = "run python -m bnext_keras.cards.recount"
+    assert list(COUNTS) == [published.name for published in PUBLISHED] == NAMES, recount
+
+
+@pytest.mark.usefixtures("zero_weights")
+def test_recounting_changes_nothing(monkeypatch, tmp_path):
+    """Of two, one with and one without published figures; what it writes is what is stored, to the byte."""
+    entries = [published for published in PUBLISHED if published.name in ("BNext18", "MeliusNet23")]
+    monkeypatch.setattr(recounting, "PUBLISHED", entries)
+    monkeypatch.setattr(recounting, "COUNTS_FILE", tmp_path / "counts.json")
+    recounting.main()
+    written = (tmp_path / "counts.json").read_text()
+    assert json.loads(written) == {published.name: COUNTS[published.name] for published in entries}
+    assert all(line in COUNTS_FILE.read_text().splitlines() for line in written.splitlines()[1:-3])
 
 
 @pytest.mark.parametrize("card", [card for card in CARDS if card.published_ops], ids=lambda card: card.name)

@@ -13,6 +13,7 @@ WITHOUT_TENSORFLOW = (
     "bnext_keras.files",
     "bnext_keras.text",
     "bnext_keras.labels",
+    "bnext_keras.roles",
     "bnext_keras.cards",
     "bnext_keras.recipes",
     "bnext_keras.cli",
