@@ -1,15 +1,24 @@
-# make demo   trains, converts and runs a binary network on real digits
-# make test   runs every test
-# make lint   checks style
-# Each makes the virtual environment that it needs in .venv; PYTHON=python3.10 chooses another interpreter.
+# make demo         trains, converts and runs a binary network on real digits
+# make test         runs every test
+# make test-oldest  runs the quick ones with the lowest versions that pyproject.toml promises
+# make lint         checks style and types
+# make clean        removes what these leave behind
+# Each makes the virtual environment that it needs in .venv or .venv-oldest; PYTHON=python3.10 chooses another interpreter.
 
 PYTHON ?= python3
 VENV := .venv
 
-.PHONY: demo test lint clean
+.PHONY: help demo test test-oldest lint clean
+
+help:
+	@sed -n 's/^# make/make/p' Makefile
 
 demo: $(VENV)/demo.installed
 	$(VENV)/bin/python examples/digits.py
+
+test-oldest:
+	$(MAKE) VENV=.venv-oldest CONSTRAINTS="--constraint tests/oldest.txt --prefer-binary" .venv-oldest/test.installed
+	.venv-oldest/bin/python -m pytest -m "not slow"
 
 test: $(VENV)/test.installed
 	$(VENV)/bin/python -m pytest
@@ -17,6 +26,7 @@ test: $(VENV)/test.installed
 lint: $(VENV)/test.installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
 
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' || \
@@ -24,8 +34,8 @@ $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/%.installed: pyproject.toml $(VENV)/bin/pip
-	$(VENV)/bin/pip install --quiet --editable ".[$*]"
+	$(VENV)/bin/pip install --quiet $(CONSTRAINTS) --editable ".[$*]"
 	@touch $@
 
 clean:
-	rm -rf $(VENV) demo-output
+	rm -rf .venv .venv-oldest demo-output
