@@ -27,6 +27,9 @@ test-fast: $(VENV)/test.installed
 	$(PYTEST) -m "not slow"
 
 test-oldest:
+	$(MAKE) .venv-oldest/bin/pip VENV=.venv-oldest
+	@# The pip of Python 3.10 tries versions for longer than anybody waits.
+	.venv-oldest/bin/pip install --quiet --upgrade pip
 	$(MAKE) test-fast VENV=.venv-oldest INSTALL="--prefer-binary --constraint tests/oldest.txt"
 
 test-memory: $(VENV)/test.installed
