@@ -43,6 +43,6 @@ def _hand_over(operation):
     if not hasattr(graph, "_bnext_keras_gradients"):
         graph._bnext_keras_gradients = {}
     graph._bnext_keras_gradients[name] = entries[name]["type"]
-    reference = weakref.ref(graph)
-    entries[name]["type"] = lambda *args: reference()._bnext_keras_gradients[name](*args)
+    proxy = weakref.proxy(graph)
+    entries[name]["type"] = lambda *args: proxy._bnext_keras_gradients[name](*args)
     weakref.finalize(graph, entries.pop, name, None).atexit = False

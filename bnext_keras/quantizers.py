@@ -143,7 +143,7 @@ def temperatures(model: tf.keras.Model) -> dict[str, tf.Variable]:
         >>> sorted(bnext_keras.quantizers.temperatures(model))
         ['block1_1x1a_conv', 'block1_1x1b_conv', 'block1_3x3_conv']
     """
-    found = {}
+    found: dict[str, tf.Variable] = {}
     for layer in model.submodules:
         if isinstance(getattr(layer, "kernel_quantizer", None), AnnealedSign) and layer.built:
             # Names are unique in one model, not across nested ones.
