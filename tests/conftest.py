@@ -1,6 +1,7 @@
 """Shared by all tests. Importing bnext_keras first binds tf.keras to Keras 2 whatever a test imports."""
 
 import gc
+from pathlib import Path
 
 import bnext_keras
 from bnext_keras.importers import load_bnext_state_dict
@@ -14,6 +15,18 @@ from tensorflow.python.framework.ops import gradient_registry
 
 #: Needs PyTorch, which the tests do without; and what tests start as processes of their own.
 collect_ignore = ["support/checkpoints/write.py", "support/programs"]
+
+#: Names of test functions, of all their parameters; doctests by the names of what they document.
+SLOW_TESTS = frozenset((Path(__file__).parent / "slow_tests.txt").read_text().split())
+#: What takes long to make, whichever test is the first to want it.
+SLOW_FIXTURES = {"imported_bnext"}
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        is_slow = getattr(item, "originalname", item.name) in SLOW_TESTS
+        if is_slow or SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,6 @@
 """``bnext-benchmark``: how long models take, on a phone, a board, an emulated ARM64 CPU or this machine.
 
-A file for each subcommand; `measure` goes without saying.
+A file for each subcommand; without one, the command measures.
 """
 
 from bnext_keras.cli._tool import dispatch
