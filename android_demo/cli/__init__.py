@@ -12,4 +12,5 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
     from android_demo.cli import clean, compare, measure
 
-    return dispatch(TOOL, {"": measure.main, "compare": compare.main, "clean": clean.main}, argv)
+    commands = {"": measure.main, "measure": measure.main, "compare": compare.main, "clean": clean.main}
+    return dispatch(TOOL, commands, argv)

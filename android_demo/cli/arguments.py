@@ -16,7 +16,9 @@ Measure how long .tflite models take: on an Android phone over adb (the default,
 is connected), on a board over SSH, on an emulated ARM64 CPU, or on this machine.
 
 Every repetition starts the tool anew, on the fastest cores, after a pause to cool down;
-results of throttled or emulated devices are marked as such."""
+results of throttled or emulated devices are marked as such.
+
+bnext-benchmark compare and bnext-benchmark clean have a --help of their own."""
 
 EPILOG = """\
 devices:

@@ -1,6 +1,7 @@
 """What the terminal shows of results."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -55,7 +56,9 @@ def print_comparison(
     """Prints one row for each pair of measurements: before, after, the ratio, what can be said of it."""
     table = Table()
     for name in ("model", "", "before, ms", "after, ms", "ratio", "verdict"):
-        table.add_column(name, justify="left" if name in ("model", "", "verdict") else "right", overflow="fold")
+        justify: Literal["left", "right"] = "left" if name in ("model", "", "verdict") else "right"
+        # On a narrow terminal numbers are folded rather than what they mean.
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=name == "verdict")
     for old, new, ratio in ratios:
         interval = "" if ratio.low is None else f" ({ratio.low:.3f} to {ratio.high:.3f})"
         mark = marks(old) or marks(new)
