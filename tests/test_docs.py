@@ -6,7 +6,9 @@ import importlib
 import io
 import re
 import shlex
+import sys
 import textwrap
+import types
 from pathlib import Path
 
 import bnext_keras
@@ -203,3 +205,17 @@ def test_scripts_have_the_options_that_are_shown(page, line):
 @pytest.mark.parametrize(("page", "paths"), cases((page, match[1]) for page, match in typed(_PYTEST)))
 def test_tests_to_run_exist(page, paths):
     assert [path for path in paths.split() if not (ROOT / path).exists()] == []
+
+
+def test_the_example_of_a_pass_is_one(monkeypatch):
+    """`docs/adding.md` shows a pass and its tests, which are run here."""
+    name = "converter.passes.drop_repeated_relus"
+    rewrite, tests = (code for code in blocks(ROOT / "docs" / "adding.md", "python") if "repeated_relu" in code)
+    module, namespace = types.ModuleType(name), {}
+    exec(rewrite, vars(module))
+    monkeypatch.setitem(sys.modules, name, module)
+    exec(tests, namespace)
+    examples = [value for name, value in namespace.items() if name.startswith("test_")]
+    assert len(examples) == 2
+    for example in examples:
+        example()
