@@ -16,15 +16,18 @@ from bnext_keras.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 import numpy as np
 import tensorflow as tf
 
+from converter import passes
 from converter.advice import advise
 from converter.compiler import lce, preflight
+from converter.compiler.freeze import freeze
+from converter.compiler.trace import trace
 from converter.inspection.inspection import inspect
 from converter.quantization.precision import parse_weights
 from converter.quantization.quantize import check_installed, compare, quantize
-from converter.result import RANDOM_SAMPLES, ConversionResult
+from converter.result import ConversionResult
 from converter.source.loading import digest, load
 from converter.tflite.metadata import Metadata, write_metadata
-from converter.verification.samples import read_samples
+from converter.verification.samples import RANDOM_SAMPLES, make_inputs
 from converter.verification.verify import verify
 
 
@@ -96,13 +99,16 @@ def convert(
     input_orientation = "upright" if is_rotating(model) else "as the Keras model"
     if not rotation:
         model, input_orientation = _without_rotation(model), "rotated by 180 degrees"
-    inputs = _inputs(model, verify_data)
+    inputs = make_inputs(model.input_shape[1:], verify_data)
+
     clock.start("trace")
-    frozen = lce.to_graph(model, simplify)
+    graph = trace(model)
+    pass_reports = passes.simplify(graph) if simplify else []
+    frozen = freeze(graph)
     clock.start("compile")
     flatbuffer = lce.to_flatbuffer(frozen)
     clock.start("verify")
-    verification = verify(model, flatbuffer, frozen.sites, inputs, progress)
+    verification = verify(model, flatbuffer, frozen.conv_names, inputs, progress)
     quantization = None
     if verification.passed and "int8" in weights.values():
         clock.start("quantize")
@@ -110,6 +116,7 @@ def convert(
         flatbuffer, quantization = quantize(float_file, weights)
         # Noise is no image: where there are the user's, they alone tell what became of the answers.
         compare(quantization, float_file, flatbuffer, inputs if verify_data is None else inputs[:-RANDOM_SAMPLES])
+
     metadata = replace(metadata, input_orientation=input_orientation, source_sha256=digest(source) if source else "")
     content = write_metadata(flatbuffer, metadata)
     result = ConversionResult(
@@ -123,7 +130,7 @@ def convert(
         verification=verification,
         seconds=clock.seconds,
         advice=advise(model),
-        passes=frozen.passes,
+        passes=pass_reports,
         quantization=quantization,
     )
     result.inspection = inspect(model, content, result.binary_convs)
@@ -140,6 +147,8 @@ def convert(
 
 
 class _Clock:
+    """Seconds of each step, the names of which it tells as they begin."""
+
     def __init__(self, progress):
         self.seconds = {}
         self._progress = progress
@@ -154,19 +163,6 @@ class _Clock:
         if self._step is not None:
             self.seconds[self._step] = round(time.perf_counter() - self._since, 3)
             self._step = None
-
-
-def _inputs(model, verify_data):
-    shape = model.input_shape[1:]
-    random = np.random.default_rng(0).standard_normal((RANDOM_SAMPLES, *shape)).astype(np.float32)
-    if verify_data is None:
-        return random
-    if isinstance(verify_data, str | Path):
-        verify_data = read_samples(Path(verify_data), shape)
-    verify_data = np.asarray(verify_data, np.float32)
-    if verify_data.ndim != len(shape) + 1 or verify_data.shape[1:] != shape:
-        raise ConversionError(f"verification data of shape {verify_data.shape} does not fit the input {(None, *shape)}")
-    return np.concatenate([verify_data, random])
 
 
 def _metadata(model, labels):
@@ -192,8 +188,8 @@ def _metadata(model, labels):
 def _without_rotation(model):
     if not is_rotating(model):
         raise ConversionError(
-            f"model '{model.name}' does not turn its images, so there is no rotation to leave out (only imported "
-            "models have one)"
+            "it does not turn its images, so there is no rotation to leave out (only imported models have one)",
+            where=f"model '{model.name}'",
         )
     return remove_rotation(model)
 

@@ -4,20 +4,23 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from bnext_keras.text import format_bytes
+
 from converter.advice import Advice
 from converter.inspection.inspection import Inspection
 from converter.inspection.profile import Profile
 from converter.passes import PassReport
 from converter.quantization.quantize import Quantization
+from converter.verification.samples import RANDOM_SAMPLES
 from converter.verification.verify import Verification
 
-#: Inputs that are made up where the user gives none, or besides.
-RANDOM_SAMPLES = 4
-#: Of the JSON report; a field that vanishes or changes its meaning makes it higher.
+__all__ = ["RANDOM_SAMPLES", "SCHEMA_VERSION", "ConversionResult"]
+
+#: Version of the JSON report; a field that vanishes or changes its meaning makes it higher.
 SCHEMA_VERSION = 1
 
 
-@dataclass
+@dataclass(repr=False)
 class ConversionResult:
     """A converted model and what is known about it.
 
@@ -29,8 +32,8 @@ class ConversionResult:
         input_orientation: Which way up the file wants its images: ``"upright"`` (it turns them itself), ``"rotated by
             180 degrees"`` (the caller does), or ``"as the Keras model"``, which turns nothing.
         operators: Number of operators by TFLite's type.
-        theoretical_size: Bytes if every binary weight took one bit, every other parameter 32 and all else nothing;
-            a batch normalization counts as two values per channel, as it is one multiplication and one addition.
+        theoretical_size: Bytes of the parameters alone, with one bit for a binary weight and 32 for any other; a batch
+            normalization counts as two values per channel, as it is one multiplication and one addition.
         verification: The comparison with Keras.
         seconds: Duration of each step.
         advice: What keeps the model from running right or fast, the gravest first.
@@ -55,6 +58,11 @@ class ConversionResult:
     profile: Profile | None = None
     passes: list[PassReport] = field(default_factory=list)
     quantization: Quantization | None = None
+
+    def __repr__(self) -> str:
+        verified = "verified" if self.verification.passed else "not verified"
+        convs = f"{len(self.binary_convs)} binary convolutions"
+        return f"<ConversionResult {self.name!r}: {format_bytes(self.size)}, {convs}, {verified}>"
 
     @property
     def binary_convs(self) -> list[str]:

@@ -42,11 +42,11 @@ def advise(model: tf.keras.Model, refusals: bool = False) -> list[Advice]:
 
     Args:
         model: A built functional or sequential model of static input shape.
-        refusals: Whether to look, too, for every layer that a conversion would refuse. That takes a moment, for it
-            reads all kernels.
+        refusals: Whether to look also for every layer that a conversion would refuse. That takes a moment, because all
+            kernels are read.
     """
-    graph = LayerGraph(model)
-    found = [advice for rule in RULES for advice in rule(graph)]
+    layer_graph = LayerGraph(model)
+    found = [advice for rule in RULES for advice in rule(layer_graph)]
     if refusals:
-        found += signs.unconvertible(graph)
+        found += signs.unconvertible(layer_graph)
     return sorted(dict.fromkeys(found), key=lambda advice: SEVERITIES.index(advice.severity))
