@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from bnext_keras._version import __version__
+from bnext_keras.classes import classes_of
 from bnext_keras.errors import ConversionError, VerificationError
 from bnext_keras.files import check_writable, file_errors_as, write_atomically
-from bnext_keras.labels import default_labels
+from bnext_keras.labels import IMAGENET, IMAGENET_CLASSES, imagenet_labels
 from bnext_keras.models import count
 from bnext_keras.orientation import is_rotating, remove_rotation
 from bnext_keras.preprocessing import IMAGENET_MEAN, IMAGENET_STD
@@ -63,7 +64,8 @@ def convert(
             (`converter.quantization.precision.parse_weights`). Anything but float32 changes the answers: the float file
             is verified first, then the quantized one is compared with it.
         labels: Names of the classes, which become part of the file (`converter.tflite.metadata`). By default ImageNet's
-            for the published models with 1000 classes, whose file then also says how ImageNet's images are normalized.
+            for a model that states them (`bnext_keras.layers.Dense`), as the published variants with 1000 classes do;
+            the file then also says how ImageNet's images are normalized.
         progress: Called with the name of each step as it begins.
 
     Returns:
@@ -173,14 +175,15 @@ def _metadata(model, labels):
         raise ConversionError(f"there are {len(labels)} labels, but model '{model.name}' has {outputs}")
     if labels is not None and any("\n" in label for label in labels):
         raise ConversionError("a label has several lines; each must have one")
-    imagenet = default_labels(model.name, classes)
+    is_imagenet = classes == IMAGENET_CLASSES and classes_of(model) == IMAGENET
+    is_normalized = is_imagenet and model.input_shape[-1] == len(IMAGENET_MEAN)
     return Metadata(
         name=model.name,
         input_orientation="",
         channels=model.input_shape[-1],
-        labels=imagenet if labels is None else labels,
-        mean=IMAGENET_MEAN if imagenet and model.input_shape[-1] == 3 else None,
-        std=IMAGENET_STD if imagenet and model.input_shape[-1] == 3 else None,
+        labels=imagenet_labels() if labels is None and is_imagenet else labels,
+        mean=IMAGENET_MEAN if is_normalized else None,
+        std=IMAGENET_STD if is_normalized else None,
         version=__version__,
     )
 

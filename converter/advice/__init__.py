@@ -15,11 +15,12 @@ binary convolution, or put a batch normalization between
 
 from collections.abc import Callable, Iterator
 
+from bnext_keras.layer_graph import LayerGraph
+
 import tensorflow as tf
 
 from converter.advice import signs, speed
 from converter.advice.finding import SEVERITIES, Advice, merged
-from converter.source.layer_graph import LayerGraph
 
 __all__ = ["RULES", "SEVERITIES", "Advice", "advise", "merged"]
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import tensorflow as tf
+from bnext_keras.layer_graph import has_kernel, kernel_quantizer, precision
 
-from converter.source.layer_graph import has_kernel, kernel_quantizer, precision
+import tensorflow as tf
 
 #: In this order: no file is written; answers on the device are not what was meant; time or bytes are wasted; a remark.
 REFUSED, WRONG, SLOW, NOTE = SEVERITIES = ("refused", "wrong", "slow", "note")

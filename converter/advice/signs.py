@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from bnext_keras.errors import ConversionError
+from bnext_keras.layer_graph import LayerGraph, has_kernel, is_quant_layer, kernel_quantizer, precision
 
 import larq as lq
 import numpy as np
@@ -20,7 +21,6 @@ from converter.advice.finding import (
     binarizes_input,
 )
 from converter.compiler.preflight import check_binary_conv
-from converter.source.layer_graph import LayerGraph, has_kernel, is_quant_layer, kernel_quantizer, precision
 
 #: The layers that `converter.compiler.preflight` looks at.
 _CONVOLUTIONS = (lq.layers.QuantConv2D, lq.layers.QuantDepthwiseConv2D)

@@ -3,13 +3,13 @@
 import math
 from collections.abc import Iterator
 
+from bnext_keras.layer_graph import LayerGraph, kernel_quantizer
 from bnext_keras.summary import count_layer
 
 import larq as lq
 import tensorflow as tf
 
 from converter.advice.finding import NOTE, SLOW, Advice, activation, is_binary
-from converter.source.layer_graph import LayerGraph, kernel_quantizer
 
 #: A float convolution is worth a word from this share of the network's operations on.
 LARGE_SHARE = 0.05

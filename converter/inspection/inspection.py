@@ -15,14 +15,15 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 
 from bnext_keras.cards import CARDS, Card
+from bnext_keras.layer_graph import LayerGraph, has_kernel, is_quant_layer, kernel_quantizer, precision
 from bnext_keras.models import Costs, count
+from bnext_keras.structure import find_roles
 from bnext_keras.summary import count_layer
 
 import larq as lq
 import tensorflow as tf
 
 from converter.inspection.operators import BINARY_CONV, KINDS, Operator, read_operators
-from converter.source.layer_graph import LayerGraph, has_kernel, is_quant_layer, kernel_quantizer, precision
 
 #: Height and width of maps on which a float layer costs next to nothing.
 POINTWISE_SHAPE = (1, 1)
@@ -133,10 +134,10 @@ def inspect(model: tf.keras.Model, content: bytes, binarized: Collection[str]) -
         content: The ``.tflite`` file.
         binarized: Names of the layers whose convolution runs bitpacked in it.
     """
-    graph, costs = LayerGraph(model), count(model)
+    graph, costs, roles = LayerGraph(model), count(model), find_roles(model)
     operators = read_operators(content, graph)
     return Inspection(
-        layers=[_layer(graph, layer, layer.name in binarized) for layer in graph.layers],
+        layers=[_layer(graph, layer, roles.get(layer), layer.name in binarized) for layer in graph.layers],
         operators=operators,
         costs=costs,
         other_bytes=len(content) - sum(operator.bytes for operator in operators),
@@ -150,8 +151,8 @@ def _published(costs):
     return next((card for card in CARDS if counts == tuple(getattr(card, name) for name in fields)), None)
 
 
-def _layer(graph, layer, is_binarized):
-    costs = count_layer(layer)
+def _layer(graph, layer, role, is_binarized):
+    costs = count_layer(layer, role)
     roles = [role for role, parameters in costs.parameters_by_role.items() if parameters]
     binary_parameters = costs.binary_parameters
     shape = layer.output_shape

@@ -20,13 +20,14 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from bnext_keras.layer_graph import LayerGraph
+
 import numpy as np
 import tensorflow as tf
 from larq_compute_engine.tflite.python.interpreter import Interpreter
 
 from converter.graph import BinaryCall
 from converter.source.binary_layers import binary_convs, patched
-from converter.source.layer_graph import LayerGraph
 from converter.tflite.flatbuffer import Flatbuffer, unpack_signs
 
 #: LCE's kernels of binary convolutions: the one that devices use by default and the one that is fastest on x86. All

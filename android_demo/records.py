@@ -24,6 +24,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from enum import Enum
 from functools import cache
+from typing import Any
 
 from bnext_keras.errors import BenchmarkError
 
@@ -39,7 +40,7 @@ class Record:
     extra: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
 
 
-def encode(value):
+def encode(value: Any) -> Any:
     """A Record, or what its fields hold, as dictionaries, lists, numbers and texts ready for JSON.
 
     Fields of no content, None and empty collections, are left out.
@@ -58,7 +59,7 @@ def encode(value):
     return value
 
 
-def decode(kind, value, where: str):
+def decode(kind: Any, value: Any, where: str) -> Any:
     """The inverse of `encode`.
 
     Args:

@@ -28,6 +28,7 @@ class LayerGraph:
 
     Attributes:
         layers: Every layer but inputs and models, in the model's order.
+        outputs: The layers whose results the model returns.
 
     Example:
         >>> import bnext_keras
@@ -44,6 +45,8 @@ class LayerGraph:
         self._producers: dict[int, list[tf.keras.layers.Layer]] = {}
         self._consumers: dict[int, list[tf.keras.layers.Layer]] = {}
         self._add(model, [])
+        origins = [_origin(tensor) for tensor in model.outputs]
+        self.outputs: list[tf.keras.layers.Layer] = [origin for origin in origins if origin is not None]
         for layer in self.layers:
             for producer in self.producers(layer):
                 self._consumers.setdefault(id(producer), []).append(layer)
@@ -78,7 +81,8 @@ class LayerGraph:
     def _add(self, model, outer_producers):
         for layer in model.layers:
             producers = self._inbound(model, layer) or outer_producers
-            if isinstance(layer, tf.keras.Model):
+            # A subclassed model has no graph to unfold: it stands for itself, as a layer.
+            if isinstance(layer, tf.keras.Model) and hasattr(layer, "_network_nodes"):
                 self._add(layer, producers)
             elif not isinstance(layer, tf.keras.layers.InputLayer):
                 self.layers.append(layer)
@@ -130,6 +134,6 @@ def _origin(tensor):
     layer = tensor._keras_history.layer
     if isinstance(layer, tf.keras.layers.InputLayer):
         return None
-    if isinstance(layer, tf.keras.Model):
+    if isinstance(layer, tf.keras.Model) and hasattr(layer, "_network_nodes"):
         return _origin(layer.outputs[tensor._keras_history.tensor_index])
     return layer

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from math import inf, log
 
+from bnext_keras.analysis.complexity import count_parameters
 from bnext_keras.teachers import (
     KnowledgeComplexity,
     Teacher,
@@ -13,7 +14,6 @@ from bnext_keras.teachers import (
     knowledge_complexity,
     rank_teachers,
 )
-from bnext_keras.teachers.complexity import count_parameters
 
 import larq as lq
 import numpy as np
@@ -39,7 +39,7 @@ def published():
 
 
 def measurement(parameters=3_000_000, cross_entropy=0.5, classes=10, accuracy=None):
-    return KnowledgeComplexity("tutor", parameters, cross_entropy, classes, accuracy)
+    return KnowledgeComplexity("ours", parameters, cross_entropy, classes, accuracy)
 
 
 def test_millions_of_parameters_per_nat():
@@ -92,15 +92,15 @@ def test_a_measured_teacher():
     """Soft labels (1/4, 3/4) for labels 0, 1, 1, 1."""
     bias = tf.keras.initializers.Constant([0.0, log(3)])
     dense = tf.keras.layers.Dense(2, kernel_initializer="zeros", bias_initializer=bias)
-    teacher = Teacher(tf.keras.Sequential([tf.keras.Input((3,)), dense], name="tutor"))
+    teacher = Teacher(tf.keras.Sequential([tf.keras.Input((3,)), dense], name="ours"))
     images, labels = np.ones((4, 3), np.float32), np.array([0, 1, 1, 1])
     expected = -(log(1 / 4) + 3 * log(3 / 4)) / 4
     for given in (labels, labels[:, None], np.eye(2)[labels]):
         measured = knowledge_complexity(teacher, tf.data.Dataset.from_tensor_slices((images, given)).batch(3))
-        assert (measured.name, measured.parameters, measured.classes, measured.accuracy) == ("tutor", 8, 2, 0.75)
+        assert (measured.name, measured.parameters, measured.classes, measured.accuracy) == ("ours", 8, 2, 0.75)
         assert measured.cross_entropy == pytest.approx(expected, rel=1e-6)
         assert measured.value == pytest.approx(8e-6 / (log(2) - expected), rel=1e-5)
-    with pytest.raises(ValueError, match="teacher 'tutor' cannot be measured: there are no data"):
+    with pytest.raises(ValueError, match="teacher 'ours' cannot be measured: there are no data"):
         knowledge_complexity(teacher, tf.data.Dataset.from_tensor_slices((images, labels)).take(0))
 
 
@@ -119,13 +119,13 @@ def test_the_table_and_the_figure(tmp_path):
     rank_teachers([*published(), measurement()], figure=tmp_path / "teachers.svg", console=console)
     rows = [line.split("│") for line in console.export_text().splitlines() if line.startswith("│")]
     assert [row[1].strip() for row in rows] == [
-        "EfficientNetB0", "tutor", "EfficientNetB2", "EfficientNetB4", "ConvNeXtTiny",
+        "EfficientNetB0", "ours", "EfficientNetB2", "EfficientNetB4", "ConvNeXtTiny",
     ]  # fmt: skip
     # 5.3 / (log 1000 - 2.120)
     assert [cell.strip() for cell in rows[0][2:-1]] == ["5,300,000", "77.10%", "2.120", "4.788", "1.11"]
     svg = (tmp_path / "teachers.svg").read_text()
     assert "EfficientNetB0" in svg
-    assert "tutor" not in svg  # its accuracy is unknown
+    assert "ours" not in svg  # its accuracy is unknown
     rank_teachers([measurement(cross_entropy=9.0)], figure=tmp_path / "empty.svg", console=console)
     assert (tmp_path / "empty.svg").exists()
 
@@ -134,7 +134,7 @@ def test_teachers_are_measured_where_they_must_be(capsys):
     images, labels = tiny.data()
     data = tf.data.Dataset.from_tensor_slices((images, labels)).batch(8)
     ranked = rank_teachers([tiny.linear("b0"), Teacher(tiny.linear("inner"), name="b2"), measurement()], data)
-    assert {teacher.name for teacher in ranked} == {"b0", "b2", "tutor"}
+    assert {teacher.name for teacher in ranked} == {"b0", "b2", "ours"}
     assert "Teachers, least complex first" in capsys.readouterr().out
     with pytest.raises(ValueError, match="there are no teachers"):
         rank_teachers([])

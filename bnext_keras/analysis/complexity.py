@@ -17,8 +17,8 @@ from rich.table import Table
 class KnowledgeComplexity:
     """A teacher's measurements and what its knowledge costs: millions of parameters per nat about the class.
 
-    Of each image's class, log(classes) nats are unknown beforehand, and as many as the cross-entropy remain unknown to
-    somebody who reads the teacher's soft label. The teacher has paid its parameters for the difference:
+    Before an image is seen, log(classes) nats about its class are unknown; to a reader of the teacher's soft label, as
+    many as the cross-entropy remain unknown. The teacher has paid its parameters for the difference:
 
         complexity = parameters / 10^6 / (log(classes) - cross_entropy)
 
@@ -32,15 +32,15 @@ class KnowledgeComplexity:
     soft labels are to the parameters that it needed for them; its own formula was not at hand.
 
     Attributes:
-        name: Of the teacher.
+        name: The teacher's name.
         parameters: Learned parameters, without running statistics.
-        cross_entropy: With the true labels of held-out data, in nats.
+        cross_entropy: Cross-entropy of its soft labels with the true labels of held-out data, in nats.
         classes: Number of classes.
         accuracy: Top-1, from 0 to 1, if known.
 
     Example:
         >>> import math
-        >>> KnowledgeComplexity("tutor", 5_000_000, cross_entropy=math.log(1000) - 5, classes=1000).value
+        >>> KnowledgeComplexity("teacher", 5_000_000, cross_entropy=math.log(1000) - 5, classes=1000).value
         1.0
         >>> KnowledgeComplexity("guesser", 5_000_000, cross_entropy=math.log(1000), classes=1000).value
         inf
@@ -64,10 +64,10 @@ class KnowledgeComplexity:
 
 
 def cross_entropy_of_accuracy(accuracy: float, classes: int) -> float:
-    """The cross-entropy of a teacher of which only the accuracy is published.
+    """An estimate of a teacher's cross-entropy from its published accuracy.
 
-    It is that of a teacher which is always ``accuracy`` sure of its first guess, rightly so, and has no second one:
-    no calibrated teacher of this accuracy tells less.
+    The estimate is for a teacher that gives its first guess the probability ``accuracy``, always, and all other classes
+    the same share of the rest: no calibrated teacher of this accuracy tells less.
 
     Args:
         accuracy: Top-1, above 0 and up to 1.
@@ -182,7 +182,7 @@ def rank_teachers(
         raise ValueError("there are no teachers to rank")
     if figure is not None:
         # Now, rather than after an hour of measuring.
-        from bnext_keras.teachers._figure import draw
+        from bnext_keras.analysis.figures import draw_complexity
     measured = []
     for teacher in teachers:
         if not isinstance(teacher, KnowledgeComplexity):
@@ -193,7 +193,7 @@ def rank_teachers(
     measured.sort(key=lambda teacher: teacher.value)
     (console or Console()).print(_table(measured))
     if figure is not None:
-        draw(figure, measured)
+        draw_complexity(figure, measured)
     return measured
 
 
