@@ -27,7 +27,7 @@ from converter.quantization.precision import parse_weights
 from converter.quantization.quantize import check_installed, compare, quantize
 from converter.result import ConversionResult
 from converter.source.loading import digest, load
-from converter.tflite.metadata import Metadata, write_metadata
+from converter.tflite.metadata import InputOrientation, Metadata, write_metadata
 from converter.verification.samples import RANDOM_SAMPLES, make_inputs
 from converter.verification.verify import verify
 
@@ -97,10 +97,9 @@ def convert(
         with file_errors_as(ConversionError):
             check_writable(Path(output))
     preflight.check(model)
-    metadata = _metadata(model, labels)
-    input_orientation = "upright" if is_rotating(model) else "as the Keras model"
+    metadata = _metadata(model, labels, source)
     if not rotation:
-        model, input_orientation = _without_rotation(model), "rotated by 180 degrees"
+        model, metadata = _without_rotation(model), replace(metadata, input_orientation=InputOrientation.ROTATED_180)
     inputs = make_inputs(model.input_shape[1:], verify_data)
 
     clock.start("trace")
@@ -119,17 +118,17 @@ def convert(
         # Noise is no image: where there are the user's, they alone tell what became of the answers.
         compare(quantization, float_file, flatbuffer, inputs if verify_data is None else inputs[:-RANDOM_SAMPLES])
 
-    metadata = replace(metadata, input_orientation=input_orientation, source_sha256=digest(source) if source else "")
     content = write_metadata(flatbuffer, metadata)
     result = ConversionResult(
         content=content,
         path=None,
         name=model.name,
         input_shape=frozen.input_shape,
-        input_orientation=input_orientation,
+        input_orientation=metadata.input_orientation,
         operators=flatbuffer.operators,
         theoretical_size=_theoretical_size(model),
         verification=verification,
+        on_random_inputs_only=verify_data is None,
         seconds=clock.seconds,
         advice=advise(model),
         passes=pass_reports,
@@ -167,8 +166,8 @@ class _Clock:
             self._step = None
 
 
-def _metadata(model, labels):
-    """What the model itself tells, and the labels that the user gives."""
+def _metadata(model, labels, source):
+    """What the model itself and its file tell, and the labels that the user gives."""
     classes = model.output_shape[-1] if len(model.output_shape) == 2 else 0
     if labels is not None and len(labels) != classes:
         outputs = f"{classes} classes" if classes else f"outputs of shape {model.output_shape}"
@@ -179,11 +178,12 @@ def _metadata(model, labels):
     is_normalized = is_imagenet and model.input_shape[-1] == len(IMAGENET_MEAN)
     return Metadata(
         name=model.name,
-        input_orientation="",
+        input_orientation=InputOrientation.UPRIGHT if is_rotating(model) else InputOrientation.AS_MODEL,
         channels=model.input_shape[-1],
         labels=imagenet_labels() if labels is None and is_imagenet else labels,
         mean=IMAGENET_MEAN if is_normalized else None,
         std=IMAGENET_STD if is_normalized else None,
+        source_sha256=digest(source) if source else "",
         version=__version__,
     )
 
