@@ -12,6 +12,7 @@ operators of a file:
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias
 
 from bnext_keras.layer_graph import LayerGraph, has_kernel, kernel_quantizer, precision
 from bnext_keras.layers import BinaryConv2D, LearnableBias
@@ -19,8 +20,8 @@ from bnext_keras.roles import HEAD, OTHER, SQUEEZE_EXPAND, STEM, Role, stated_ro
 
 import tensorflow as tf
 
-Layer = tf.keras.layers.Layer
 Layers = tf.keras.layers
+Layer: TypeAlias = tf.keras.layers.Layer
 
 _GLOBAL_POOLING = (Layers.GlobalAveragePooling2D, Layers.GlobalMaxPooling2D)
 
