@@ -11,7 +11,7 @@ operators of a file:
 * all else is **other**. (Which kernels are binary their quantizers tell, in the stem as anywhere.)
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from bnext_keras.layer_graph import LayerGraph, has_kernel, kernel_quantizer, precision
@@ -45,7 +45,7 @@ def find_roles(model: tf.keras.Model) -> dict[Layer, Role]:
         ['stem', 'other', 'head']
     """
     if not hasattr(model, "_network_nodes"):
-        layers = [layer for layer in model.submodules if isinstance(layer, Layer) and has_kernel(layer)]
+        layers = [layer for layer in model.submodules if isinstance(layer, tf.keras.layers.Layer) and has_kernel(layer)]
         return {layer: stated_role(layer) or OTHER for layer in layers}
     graph = LayerGraph(model)
     layers = [layer for layer in graph.layers if has_kernel(layer)]
@@ -57,7 +57,7 @@ def find_roles(model: tf.keras.Model) -> dict[Layer, Role]:
     return {layer: found[layer] for layer in layers}
 
 
-def _role(graph, layer, head, stem) -> Role:
+def _role(graph, layer, head, stem):
     if layer in head:
         return HEAD
     if layer in stem or _is_shortcut_of_bnext18(graph, layer):
@@ -65,7 +65,7 @@ def _role(graph, layer, head, stem) -> Role:
     return SQUEEZE_EXPAND if _is_gate(graph, layer) else OTHER
 
 
-def _head(graph) -> Iterator[Layer]:
+def _head(graph):
     for layer in graph.outputs:
         while not has_kernel(layer) and len(graph.producers(layer)) == 1:
             (layer,) = graph.producers(layer)
@@ -73,7 +73,7 @@ def _head(graph) -> Iterator[Layer]:
             yield layer
 
 
-def _stem(graph) -> set[Layer]:
+def _stem(graph):
     binary = [layer for layer in graph.layers if _is_binary(layer)]
     behind = _reachable(binary, graph.consumers)
     return _reachable([layer for layer in binary if layer not in behind], graph.producers)
