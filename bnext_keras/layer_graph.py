@@ -83,7 +83,7 @@ class LayerGraph:
         for layer in model.layers:
             producers = self._inbound(model, layer) or outer_producers
             # A subclassed model has no graph to unfold: it stands for itself, as a layer.
-            if isinstance(layer, tf.keras.Model) and hasattr(layer, "_network_nodes"):
+            if isinstance(layer, tf.keras.Model) and has_graph(layer):
                 self._add(layer, producers)
             elif not isinstance(layer, tf.keras.layers.InputLayer):
                 self.layers.append(layer)
@@ -108,6 +108,11 @@ class LayerGraph:
                     seen.add(id(other))
                     waiting.append(other)
                     yield other
+
+
+def has_graph(model: tf.keras.Model) -> bool:
+    """Whether a model is functional or a built sequential one, so that its layers' ways are known."""
+    return hasattr(model, "_network_nodes")
 
 
 def has_kernel(layer: tf.keras.layers.Layer) -> bool:
@@ -135,6 +140,6 @@ def _origin(tensor):
     layer = tensor._keras_history.layer
     if isinstance(layer, tf.keras.layers.InputLayer):
         return None
-    if isinstance(layer, tf.keras.Model) and hasattr(layer, "_network_nodes"):
+    if isinstance(layer, tf.keras.Model) and has_graph(layer):
         return _origin(layer.outputs[tensor._keras_history.tensor_index])
     return layer
