@@ -11,7 +11,8 @@ operators of a file:
 * all else is **other**. (Which kernels are binary their quantizers tell, in the stem as anywhere.)
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 from bnext_keras.layer_graph import LayerGraph, has_kernel, kernel_quantizer, precision
 from bnext_keras.layers import BinaryConv2D, LearnableBias
@@ -19,8 +20,8 @@ from bnext_keras.roles import HEAD, OTHER, SQUEEZE_EXPAND, STEM, Role, stated_ro
 
 import tensorflow as tf
 
-Layer = tf.keras.layers.Layer
 Layers = tf.keras.layers
+Layer: TypeAlias = tf.keras.layers.Layer
 
 _GLOBAL_POOLING = (Layers.GlobalAveragePooling2D, Layers.GlobalMaxPooling2D)
 
@@ -44,7 +45,7 @@ def find_roles(model: tf.keras.Model) -> dict[Layer, Role]:
         ['stem', 'other', 'head']
     """
     if not hasattr(model, "_network_nodes"):
-        layers = [layer for layer in model.submodules if isinstance(layer, Layer) and has_kernel(layer)]
+        layers = [layer for layer in model.submodules if isinstance(layer, tf.keras.layers.Layer) and has_kernel(layer)]
         return {layer: stated_role(layer) or OTHER for layer in layers}
     graph = LayerGraph(model)
     layers = [layer for layer in graph.layers if has_kernel(layer)]
@@ -56,7 +57,7 @@ def find_roles(model: tf.keras.Model) -> dict[Layer, Role]:
     return {layer: found[layer] for layer in layers}
 
 
-def _role(graph, layer, head, stem) -> Role:
+def _role(graph, layer, head, stem):
     if layer in head:
         return HEAD
     if layer in stem or _is_shortcut_of_bnext18(graph, layer):
@@ -64,7 +65,7 @@ def _role(graph, layer, head, stem) -> Role:
     return SQUEEZE_EXPAND if _is_gate(graph, layer) else OTHER
 
 
-def _head(graph) -> Iterator[Layer]:
+def _head(graph):
     for layer in graph.outputs:
         while not has_kernel(layer) and len(graph.producers(layer)) == 1:
             (layer,) = graph.producers(layer)
@@ -72,7 +73,7 @@ def _head(graph) -> Iterator[Layer]:
             yield layer
 
 
-def _stem(graph) -> set[Layer]:
+def _stem(graph):
     binary = [layer for layer in graph.layers if _is_binary(layer)]
     behind = _reachable(binary, graph.consumers)
     return _reachable([layer for layer in binary if layer not in behind], graph.producers)
