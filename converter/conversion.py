@@ -21,11 +21,14 @@ from converter.compiler import lce, preflight
 from converter.inspection.inspection import inspect
 from converter.quantization.precision import parse_weights
 from converter.quantization.quantize import check_installed, compare, quantize
-from converter.result import RANDOM_SAMPLES, ConversionResult
+from converter.result import ConversionResult
 from converter.source.loading import digest, load
-from converter.tflite.metadata import Metadata, write_metadata
+from converter.tflite.metadata import InputOrientation, Metadata, write_metadata
 from converter.verification.samples import read_samples
 from converter.verification.verify import verify
+
+#: Inputs that are made up where the user gives none, or besides.
+RANDOM_SAMPLES = 4
 
 
 def convert(
@@ -92,10 +95,9 @@ def convert(
         with file_errors_as(ConversionError):
             check_writable(Path(output))
     preflight.check(model)
-    metadata = _metadata(model, labels)
-    input_orientation = "upright" if is_rotating(model) else "as the Keras model"
+    metadata = _metadata(model, labels, source)
     if not rotation:
-        model, input_orientation = _without_rotation(model), "rotated by 180 degrees"
+        model, metadata = _without_rotation(model), replace(metadata, input_orientation=InputOrientation.ROTATED_180)
     inputs = _inputs(model, verify_data)
     clock.start("trace")
     frozen = lce.to_graph(model, simplify)
@@ -110,17 +112,17 @@ def convert(
         flatbuffer, quantization = quantize(float_file, weights)
         # Noise is no image: where there are the user's, they alone tell what became of the answers.
         compare(quantization, float_file, flatbuffer, inputs if verify_data is None else inputs[:-RANDOM_SAMPLES])
-    metadata = replace(metadata, input_orientation=input_orientation, source_sha256=digest(source) if source else "")
     content = write_metadata(flatbuffer, metadata)
     result = ConversionResult(
         content=content,
         path=None,
         name=model.name,
         input_shape=frozen.input_shape,
-        input_orientation=input_orientation,
+        input_orientation=metadata.input_orientation,
         operators=flatbuffer.operators,
         theoretical_size=_theoretical_size(model),
         verification=verification,
+        on_random_inputs_only=verify_data is None,
         seconds=clock.seconds,
         advice=advise(model),
         passes=frozen.passes,
@@ -169,8 +171,8 @@ def _inputs(model, verify_data):
     return np.concatenate([verify_data, random])
 
 
-def _metadata(model, labels):
-    """What the model itself tells, and the labels that the user gives."""
+def _metadata(model, labels, source):
+    """What the model itself and its file tell, and the labels that the user gives."""
     classes = model.output_shape[-1] if len(model.output_shape) == 2 else 0
     if labels is not None and len(labels) != classes:
         outputs = f"{classes} classes" if classes else f"outputs of shape {model.output_shape}"
@@ -180,11 +182,12 @@ def _metadata(model, labels):
     imagenet = default_labels(model.name, classes)
     return Metadata(
         name=model.name,
-        input_orientation="",
+        input_orientation=InputOrientation.UPRIGHT if is_rotating(model) else InputOrientation.AS_MODEL,
         channels=model.input_shape[-1],
         labels=imagenet if labels is None else labels,
         mean=IMAGENET_MEAN if imagenet and model.input_shape[-1] == 3 else None,
         std=IMAGENET_STD if imagenet and model.input_shape[-1] == 3 else None,
+        source_sha256=digest(source) if source else "",
         version=__version__,
     )
 

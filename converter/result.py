@@ -9,11 +9,10 @@ from converter.inspection.inspection import Inspection
 from converter.inspection.profile import Profile
 from converter.passes import PassReport
 from converter.quantization.quantize import Quantization
+from converter.tflite.metadata import InputOrientation
 from converter.verification.verify import Verification
 
-#: Inputs that are made up where the user gives none, or besides.
-RANDOM_SAMPLES = 4
-#: Of the JSON report; a field that vanishes or changes its meaning makes it higher.
+#: Version of the JSON report's form; a field that vanishes or changes its meaning makes it higher.
 SCHEMA_VERSION = 1
 
 
@@ -26,12 +25,12 @@ class ConversionResult:
         path: Where it was written, None if nowhere.
         name: The model's name.
         input_shape: ``(1, height, width, channels)``.
-        input_orientation: Which way up the file wants its images: ``"upright"`` (it turns them itself), ``"rotated by
-            180 degrees"`` (the caller does), or ``"as the Keras model"``, which turns nothing.
+        input_orientation: Which way up the file wants its images.
         operators: Number of operators by TFLite's type.
         theoretical_size: Bytes if every binary weight took one bit, every other parameter 32 and all else nothing;
             a batch normalization counts as two values per channel, as it is one multiplication and one addition.
         verification: The comparison with Keras.
+        on_random_inputs_only: Whether the comparison had no inputs of the user's.
         seconds: Duration of each step.
         advice: What keeps the model from running right or fast, the gravest first.
         inspection: The model's layers and the file's operators, one by one.
@@ -45,10 +44,11 @@ class ConversionResult:
     path: Path | None
     name: str
     input_shape: tuple[int, ...]
-    input_orientation: str
+    input_orientation: InputOrientation
     operators: Counter
     theoretical_size: int
     verification: Verification
+    on_random_inputs_only: bool
     seconds: dict[str, float]
     advice: list[Advice] = field(default_factory=list)
     inspection: Inspection | None = None
@@ -73,11 +73,12 @@ class ConversionResult:
             "model": self.name,
             "path": None if self.path is None else str(self.path),
             "input_shape": list(self.input_shape),
-            "input_orientation": self.input_orientation,
+            "input_orientation": self.input_orientation.value,
             "size": self.size,
             "theoretical_size": self.theoretical_size,
             "operators": dict(self.operators),
             "verification": {**asdict(self.verification), "passed": self.verification.passed},
+            "on_random_inputs_only": self.on_random_inputs_only,
             "seconds": self.seconds,
             "passes": [{"name": report.name, "removed": report.removed} for report in self.passes],
             "advice": [asdict(advice) for advice in self.advice],

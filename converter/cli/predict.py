@@ -14,7 +14,6 @@ from bnext_keras.cli._tool import (
     positive,
     quiet_tensorflow,
     run,
-    silenced,
     tool_parser,
 )
 from bnext_keras.errors import PredictionError
@@ -52,8 +51,8 @@ def _predict(arguments):
     check_exists(arguments.model_file)
     files = _files(arguments.images)
     labels = read_labels(arguments.labels) if arguments.labels else None
-    with silenced():
-        from converter.predict.classifier import load_classifier
+    from converter.predict.classifier import load_classifier
+
     classifier = load_classifier(
         arguments.model_file,
         architecture=arguments.model,
@@ -93,23 +92,13 @@ def _labels(path, labels, classifier):
     return labels
 
 
-def _normalization(classifier):
-    """What images of this model are normalized with: as its file says, or else as ImageNet's."""
-    channels, metadata = classifier.input_shape[-1], classifier.metadata
-    if metadata is None or metadata.mean is None:
-        return {}
-    if len(metadata.mean) != channels or len(metadata.std or ()) != channels or not all(metadata.std):
-        raise PredictionError("the file's metadata is damaged (its normalization does not fit the model's channels)")
-    return {"mean": tuple(metadata.mean), "std": tuple(metadata.std)}
-
-
 def _predict_image(classifier, file, labels, arguments, *, alone):
     """One image's result, ready for JSON; an unreadable image among others is a result too."""
     from bnext_keras.preprocessing import load_image
 
     height, width, channels = classifier.input_shape
-    normalization = _normalization(classifier)
-    turned = arguments.rotate or (classifier.metadata and "180" in classifier.metadata.input_orientation)
+    normalization = classifier.normalization
+    turned = arguments.rotate or classifier.wants_rotated_images
     try:
         image = load_image(file, (height, width), channels=channels, upright=True, **normalization)
     # Pillow's decoders let through whatever a broken file provokes: SyntaxError, struct.error, EOFError ...

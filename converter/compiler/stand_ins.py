@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from converter.tflite.flatbuffer import BinaryConv, Flatbuffer, pack_signs, unpack_signs
+from converter.tflite.bits import pack_signs, unpack_signs
+from converter.tflite.flatbuffer import BinaryConv, Flatbuffer
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,10 +20,10 @@ from bnext_keras.cli._tool import silenced
 from bnext_keras.errors import ConversionError
 
 import numpy as np
-from larq_compute_engine.tflite.python.interpreter import Interpreter
 
 from converter.quantization.roles import find_roles
 from converter.tflite.flatbuffer import Flatbuffer
+from converter.tflite.interpreter import Interpreter
 
 #: Largest root mean square difference of the outputs, relative to their standard deviation, of a file that is of use.
 MAX_DRIFT = 0.5
@@ -158,5 +158,5 @@ def _structural_errors(flatbuffer, quantized):
 
 
 def _run(flatbuffer, inputs):
-    interpreter = Interpreter(flatbuffer.pack(), num_threads=os.cpu_count() or 1, use_indirect_bgemm=True)
-    return interpreter.predict(inputs)
+    interpreter = Interpreter(flatbuffer.pack(), threads=os.cpu_count() or 1, kernels="indirect")
+    return interpreter.run_each(inputs)[0]

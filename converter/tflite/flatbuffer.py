@@ -1,68 +1,97 @@
-"""Reads and changes LCE's flatbuffers: which operators they hold, and the kernels and signs of binary convolutions."""
+"""A ``.tflite`` file, read and changed: its operators and tensors, and the kernels of binary convolutions.
+
+>>> import bnext_keras
+>>> from converter import convert
+>>> model = bnext_keras.models.BNext([32, 64], input_shape=(32, 32, 3), num_classes=10)
+>>> flatbuffer = Flatbuffer(convert(model).content)
+>>> flatbuffer.operators["LceBconv2d"], flatbuffer.binary_convs[0].kernel.shape
+(3, (32, 3, 3, 1))
+"""
 
 import copy
 import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bnext_keras.errors import ConversionError
 
-import flatbuffers
 import numpy as np
-from tensorflow.lite.python import schema_py_generated as schema
+from flatbuffers import flexbuffers
 
 from converter.tflite.parsing import parse
-
-#: TFLite's names of operators and of types of tensors by their numbers.
-BUILTIN_NAMES = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
-TENSOR_TYPES = {code: name for name, code in vars(schema.TensorType).items() if not name.startswith("_")}
-
-#: TFLite wants constants at addresses that are multiples of this.
-ALIGNMENT = 16
+from converter.tflite.schema import (
+    BUILTIN_NAMES,
+    TENSOR_TYPES,
+    BufferT,
+    MetadataT,
+    ModelT,
+    OperatorT,
+    SubGraphT,
+    TensorT,
+)
+from converter.tflite.writing import serialize
 
 
 @dataclass(frozen=True)
 class BinaryConv:
-    """One ``LceBconv2d`` operator."""
+    """One ``LceBconv2d`` operator.
 
-    name: str  #: of the tensor that it writes
-    operator: schema.OperatorT
+    Attributes:
+        name: Name of the tensor that it writes.
+        operator: Its table in the file.
+        input_tensor: The tensor of bit-packed signs that it reads.
+        kernel: int32 ``(filters, height, width, words)``, one bit per channel, 1 for -1.
+    """
+
+    name: str
+    operator: OperatorT
     input_tensor: int
-    kernel: np.ndarray  #: int32 ``(filters, height, width, words)``, one bit per channel, 1 for -1
+    kernel: np.ndarray
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One operator of any type."""
+    """One operator of any type.
 
-    index: int  #: its place in the order of execution
-    type: str  #: TFLite's name, or LCE's
+    Attributes:
+        index: Its place in the order of execution.
+        type: TFLite's name, or LCE's.
+        inputs: The tensors that it reads; inputs that it does without are left out.
+        outputs: The tensors that it writes.
+    """
+
+    index: int
+    type: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
 
 
 class Flatbuffer:
-    """A parsed ``.tflite`` file with one subgraph.
+    """A parsed ``.tflite`` file with one subgraph. Tensors are numbers, as in the file.
 
     Args:
         content: The bytes of the file.
+
+    Attributes:
+        model: Its tables, unpacked.
 
     Raises:
         ConversionError: if they are no such file, or a damaged one.
     """
 
     def __init__(self, content: bytes):
-        self._model = parse(content)
-        self._graph = self._model.subgraphs[0]
+        self.model = parse(content)
+        self._graph = self.model.subgraphs[0]
         self._codes = [
             code.customCode.decode() if code.customCode else BUILTIN_NAMES[code.builtinCode]
-            for code in self._model.operatorCodes
+            for code in self.model.operatorCodes
         ]
 
     @property
-    def operators(self) -> Counter:
-        """How many operators there are of each type, by TFLite's names."""
+    def operators(self) -> Counter[str]:
+        """How many operators there are of each type, by TFLite's names and LCE's."""
         return Counter(self._codes[operator.opcodeIndex] for operator in self._graph.operators)
 
     @property
@@ -71,7 +100,7 @@ class Flatbuffer:
         return [(tensor.name or b"").decode() for tensor in self._graph.tensors]
 
     @names.setter
-    def names(self, names: Sequence[str]):
+    def names(self, names: Sequence[str]) -> None:
         for tensor, name in zip(self._graph.tensors, names, strict=True):
             tensor.name = name.encode()
 
@@ -88,6 +117,13 @@ class Flatbuffer:
             for index, operator in enumerate(self._graph.operators)
         ]
 
+    def options(self, operation: Operation) -> dict[str, Any]:
+        """An operator's options by name: the schema's, or what a custom operator of LCE's stores as a flexbuffer."""
+        operator = self._graph.operators[operation.index]
+        if operator.customOptions is not None and len(operator.customOptions):
+            return flexbuffers.Loads(bytes(operator.customOptions))
+        return {} if operator.builtinOptions is None else dict(vars(operator.builtinOptions))
+
     @property
     def outputs(self) -> list[int]:
         """The tensors that the file computes."""
@@ -102,9 +138,13 @@ class Flatbuffer:
         """A tensor's type, such as ``"FLOAT32"``."""
         return TENSOR_TYPES[self._graph.tensors[tensor].type]
 
+    def buffer(self, tensor: int) -> int:
+        """The buffer that holds a constant's values; tensors may share one. 0, which is empty, for what is computed."""
+        return int(self._graph.tensors[tensor].buffer)
+
     def nbytes(self, tensor: int) -> int:
-        """What a constant takes in the file; 0 for what is no constant."""
-        data = self._model.buffers[self._graph.tensors[tensor].buffer].data
+        """Bytes of a constant in the file; 0 for what is computed."""
+        data = self.model.buffers[self.buffer(tensor)].data
         return 0 if data is None else len(data)
 
     def is_constant(self, tensor: int) -> bool:
@@ -137,7 +177,7 @@ class Flatbuffer:
         # LCE writes large constants of one value as an operator that makes them.
         shape = self.shape(index)
         source = fills[index].inputs[1] if index in fills else index
-        data = self._model.buffers[self._graph.tensors[source].buffer].data
+        data = self.model.buffers[self.buffer(source)].data
         expected = 4 if index in fills else 4 * math.prod(shape)
         if len(shape) != 4 or data is None or len(data) != expected:
             raise ConversionError("damaged: the kernel of a binary convolution is not as long as its shape demands")
@@ -151,7 +191,7 @@ class Flatbuffer:
             convs: Some of `binary_convs`.
             kernel: Its words, int32.
         """
-        tensors, buffers = self._graph.tensors, self._model.buffers
+        tensors, buffers = self._graph.tensors, self.model.buffers
         buffers.append(_buffer(np.ascontiguousarray(kernel, np.int32).reshape(-1).view(np.uint8)))
         tensor = copy.copy(tensors[convs[0].operator.inputs[1]])
         tensor.name, tensor.buffer = f"{convs[0].name}/kernel".encode(), len(buffers) - 1
@@ -162,7 +202,7 @@ class Flatbuffer:
 
     def prune(self) -> None:
         """Removes constants that nothing reads any more."""
-        graph, buffers = self._graph, self._model.buffers
+        graph, buffers = self._graph, self.model.buffers
         read = {*graph.outputs, *(index for operator in graph.operators for index in operator.inputs)}
         unread = [operator for operator in self._of_type("FILL") if operator.outputs[0] not in read]
         graph.operators = [operator for operator in graph.operators if operator not in unread]
@@ -173,91 +213,76 @@ class Flatbuffer:
         for owner, name in lists:
             setattr(owner, name, np.array([places[index] for index in _indices(owner, name)], np.int32))
         graph.tensors = [graph.tensors[index] for index in used]
-        holders = [*graph.tensors, *(self._model.metadata or [])]
+        holders = [*graph.tensors, *(self.model.metadata or [])]
         # The first buffer is always there, and empty.
         used = sorted({0, *(holder.buffer for holder in holders)})
         places = {index: place for place, index in enumerate(used)}
         for holder in holders:
             holder.buffer = places[holder.buffer]
-        self._model.buffers = [buffers[index] for index in used]
+        self.model.buffers = [buffers[index] for index in used]
 
     def metadata(self, name: str) -> bytes | None:
         """The contents of a buffer that is for readers other than interpreters, None if there is none of that name."""
-        for entry in self._model.metadata or []:
+        for entry in self.model.metadata or []:
             if entry.name == name.encode():
-                data = self._model.buffers[entry.buffer].data
+                data = self.model.buffers[entry.buffer].data
                 return b"" if data is None else bytes(data)
         return None
 
     def set_metadata(self, name: str, content: bytes) -> None:
         """Adds such a buffer."""
-        self._model.buffers.append(_buffer(np.frombuffer(content, np.uint8)))
-        entry = schema.MetadataT()
-        entry.name, entry.buffer = name.encode(), len(self._model.buffers) - 1
-        self._model.metadata = [*(self._model.metadata or []), entry]
+        self.model.buffers.append(_buffer(np.frombuffer(content, np.uint8)))
+        entry = MetadataT()
+        entry.name, entry.buffer = name.encode(), len(self.model.buffers) - 1
+        self.model.metadata = [*(self.model.metadata or []), entry]
+
+    def cut_out(self, operation: Operation, copies: int) -> bytes:
+        """A file of nothing but one operator, several times over.
+
+        All copies read the same inputs, those of the file, and write the same outputs, over and over: with outputs of
+        its own each copy would touch fresh memory, which the network, whose tensors share theirs, does not. Constants
+        stay what they are.
+        """
+        operator = copy.copy(self._graph.operators[operation.index])
+        tensors: list[TensorT] = []
+        buffers, places = [BufferT()], {-1: -1}
+        for index in (*operation.inputs, *operation.outputs):
+            if index in places:
+                continue
+            tensor = copy.copy(self._graph.tensors[index])
+            constant, tensor.buffer = self.model.buffers[tensor.buffer], 0
+            if self.is_constant(index):
+                tensor.buffer = len(buffers)
+                buffers.append(constant)
+            places[index] = len(tensors)
+            tensors.append(tensor)
+        graph, piece = SubGraphT(), ModelT()
+        # An input that it does without keeps its place: the operator knows the others by theirs.
+        operator.inputs = [places[int(index)] for index in operator.inputs]
+        operator.outputs, operator.intermediates = [places[index] for index in operation.outputs], []
+        graph.name, graph.tensors, graph.operators = b"main", tensors, [operator] * copies
+        graph.inputs = [places[index] for index in dict.fromkeys(operation.inputs) if not self.is_constant(index)]
+        graph.outputs = operator.outputs
+        piece.version, piece.operatorCodes = self.model.version, self.model.operatorCodes
+        piece.subgraphs, piece.buffers = [graph], buffers
+        return serialize(piece)
 
     def pack(self, more_outputs: Sequence[int] = ()) -> bytes:
         """The file, on request with further tensors as outputs behind its own."""
         outputs = self._graph.outputs
         self._graph.outputs = [*outputs, *more_outputs]
         try:
-            size = sum(len(buffer.data) for buffer in self._model.buffers if buffer.data is not None)
-            builder = _Builder(size + size // 16 + 2**16)
-            builder.Finish(self._model.Pack(builder), file_identifier=b"TFL3")
-            return bytes(builder.Output())
+            return serialize(self.model)
         finally:
             self._graph.outputs = outputs
 
 
 def _buffer(data):
     # In TensorFlow 2.17 the constructors take no values.
-    buffer = schema.BufferT()
+    buffer = BufferT()
     buffer.data = data
     return buffer
 
 
 def _indices(owner, name):
     return [] if getattr(owner, name) is None else getattr(owner, name)
-
-
-class _Builder(flatbuffers.Builder):
-    """Aligns constants as the schema demands, which the generated code forgets for NumPy arrays, and writes equal lists
-    of other numbers once: the shapes of tensors, and the zero points that all quantized channels have."""
-
-    def __init__(self, size):
-        super().__init__(size)
-        self._written = {}
-
-    def CreateNumpyVector(self, x):
-        if x.dtype == np.uint8:
-            self.Prep(ALIGNMENT, x.size)
-            return super().CreateNumpyVector(x)
-        key = (x.dtype, x.tobytes())
-        if key not in self._written:
-            self._written[key] = super().CreateNumpyVector(x)
-        return self._written[key]
-
-
-def pack_signs(kernel: np.ndarray) -> np.ndarray:
-    """LCE's bit-packing of a kernel ``(height, width, in, out)``: int32 ``(out, height, width, ceil(in / 32))``.
-
-    Example:
-        >>> import numpy as np
-        >>> pack_signs(np.array([1.0, -1.0, -1.0]).reshape(1, 1, 3, 1)).ravel().tolist()
-        [6]
-    """
-    bits = np.packbits(kernel.transpose(3, 0, 1, 2) < 0, axis=-1, bitorder="little")
-    padded = np.pad(bits, [(0, 0)] * 3 + [(0, -bits.shape[-1] % 4)])
-    return np.ascontiguousarray(padded).view(np.int32)
-
-
-def unpack_signs(words: np.ndarray, channels: int) -> np.ndarray:
-    """The +-1 that bit-packed activations ``(..., words)`` stand for, float32 ``(..., channels)``.
-
-    Example:
-        >>> import numpy as np
-        >>> unpack_signs(np.array([6], np.int32), 3).tolist()
-        [1.0, -1.0, -1.0]
-    """
-    bits = np.unpackbits(np.ascontiguousarray(words).view(np.uint8), axis=-1, bitorder="little")
-    return 1.0 - 2.0 * bits[..., :channels].astype(np.float32)

@@ -15,6 +15,7 @@ import json
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from bnext_keras.errors import ConversionError
 
@@ -23,7 +24,7 @@ import flatbuffers
 from converter.tflite.flatbuffer import Flatbuffer
 from converter.tflite.tables import TableReader, write_floats, write_table, write_tables
 
-#: Name of the buffer, and what the metadata begins with.
+#: Name of the buffer, and the first bytes of the metadata in it.
 BUFFER, IDENTIFIER = "TFLITE_METADATA", b"M001"
 LABELS_FILE, PROJECT_FILE = "labels.txt", "bnext.json"
 #: Largest file that is read from an archive.
@@ -43,23 +44,37 @@ _FEATURE_PROPERTIES, _IMAGE_PROPERTIES, _NORMALIZATION_OPTIONS, _AXIS_LABELS = 1
 _RGB, _GRAYSCALE = 1, 2
 
 
+class InputOrientation(str, Enum):
+    """Which way up a file wants its images.
+
+    The values stand in files and reports, which people read, too. They never change: files of all versions have them.
+    """
+
+    UPRIGHT = "upright"  #: It turns them itself, if they have to be turned.
+    ROTATED_180 = "rotated by 180 degrees"  #: The caller turns them.
+    AS_MODEL = "as the Keras model"  #: As the model was trained; the file turns nothing.
+
+    # As in enum.StrEnum, which Python 3.10 does not have.
+    __str__ = str.__str__
+
+
 @dataclass(frozen=True)
 class Metadata:
     """What a file says about itself.
 
     Attributes:
         name: The model's name.
-        input_orientation: As in `converter.ConversionResult`.
-        channels: Of an image: 3 for RGB, 1 for grey.
+        input_orientation: Which way up it wants its images.
+        channels: Channels of an image: 3 for RGB, 1 for grey.
         labels: The classes' names in the order of the outputs, None if they are not known.
-        mean: Of each channel of an image of values in [0, 1], which is subtracted; None if it is not known.
-        std: Of each channel, which the difference is divided by; None if it is not known.
-        source_sha256: Of the file that was converted, "" for a model in memory.
-        version: Of this project.
+        mean: What is subtracted from each channel of an image of values in [0, 1], None if it is not known.
+        std: What each channel's difference is divided by, None if it is not known.
+        source_sha256: Digest of the file that was converted, "" for a model in memory.
+        version: This project's version that wrote the file.
     """
 
     name: str
-    input_orientation: str
+    input_orientation: InputOrientation
     channels: int
     labels: Sequence[str] | None = None
     mean: Sequence[float] | None = None
@@ -82,8 +97,12 @@ def write_metadata(flatbuffer: Flatbuffer, metadata: Metadata) -> bytes:
     flatbuffer.set_metadata(BUFFER, _model_metadata(metadata))
     stream = io.BytesIO()
     stream.write(flatbuffer.pack())
-    fields = ("input_orientation", "source_sha256", "version")
-    files = {PROJECT_FILE: json.dumps({name: getattr(metadata, name) for name in fields}, indent=2)}
+    project = {
+        "input_orientation": metadata.input_orientation.value,
+        "source_sha256": metadata.source_sha256,
+        "version": metadata.version,
+    }
+    files = {PROJECT_FILE: json.dumps(project, indent=2)}
     if metadata.labels is not None:
         files[LABELS_FILE] = "\n".join(metadata.labels)
     # Stored as they are, because the readers on Android do not decompress; without a date, to be repeatable.
@@ -142,7 +161,7 @@ def _read(buffer, files):
     labels = files.get(LABELS_FILE)
     return Metadata(
         name=model.string(_MODEL["name"]),
-        input_orientation=str(project.get("input_orientation", "as the Keras model")),
+        input_orientation=InputOrientation(project.get("input_orientation", InputOrientation.AS_MODEL)),
         channels=channels,
         labels=None if labels is None else labels.rstrip("\n").split("\n"),
         mean=mean,

@@ -5,46 +5,83 @@ forever, with a million entries of a list that are all the same long list. So co
 anything is unpacked, and references between parts after it.
 """
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from bnext_keras.errors import ConversionError
 
 import numpy as np
-from tensorflow.lite.python import schema_py_generated as schema
+
+from converter.tflite.schema import BUILTIN_NAMES, TENSOR_TYPES, Model, ModelT
 
 IDENTIFIER = b"TFL3"
 #: More operators, tensors or buffers than any network has.
 MAX_PARTS = 100_000
 
+_Result = TypeVar("_Result")
 
-def parse(content: bytes) -> schema.ModelT:
+
+class DamagedFile(ConversionError):
+    """Bytes that are no ``.tflite`` file, or not a whole one.
+
+    Attributes:
+        reason: What is wrong with them.
+    """
+
+    def __init__(self, reason: str):
+        self.reason = reason
+        super().__init__(f"not a .tflite file, or a truncated one ({reason})")
+
+
+def is_tflite(content: bytes) -> bool:
+    """Whether bytes begin like a ``.tflite`` file."""
+    return content[4:8] == IDENTIFIER
+
+
+def parse(content: bytes) -> ModelT:
     """Unpacks a file of one subgraph.
 
     Raises:
-        ConversionError: if it is none, or damaged; nothing else for any bytes whatever.
+        DamagedFile: if the bytes are none, or a damaged one; nothing else, whatever the bytes.
     """
+    return _guarded(_parse, content)
+
+
+def custom_operators(content: bytes) -> set[str]:
+    """The names of the custom operators that a file needs; LCE's begin with ``Lce``.
+
+    Unlike `parse`, it takes what LCE never writes and other tools do: several subgraphs, sparse tensors.
+
+    Raises:
+        DamagedFile: if the bytes are no whole file; nothing else, whatever the bytes.
+    """
+    return _guarded(_custom_operators, content)
+
+
+def _guarded(read: Callable[[bytes], _Result], content: bytes) -> _Result:
     try:
-        return _parse(content)
-    except MemoryError:
+        return read(content)
+    except (DamagedFile, MemoryError):
         raise
     # Whatever struct, numpy or a decoder raise where a number does not fit.
     except Exception as error:
-        reason = str(error) if isinstance(error, _Damage) else "its parts do not fit together"
-        raise ConversionError(f"not a .tflite file, or a truncated one ({reason})") from error
-
-
-class _Damage(Exception):
-    pass
+        raise DamagedFile("its parts do not fit together") from error
 
 
 def _require(condition, reason):
     if not condition:
-        raise _Damage(reason)
+        raise DamagedFile(reason)
+
+
+def _require_count(count, name, size):
+    _require(count <= min(MAX_PARTS, size // 4), f"it has {count} {name}")
 
 
 def _parse(content):
-    _require(content[4:8] == IDENTIFIER, "it does not begin like one")
-    lazy = schema.Model.GetRootAsModel(content, 0)
+    _require(is_tflite(content), "it does not begin like one")
+    lazy = Model.GetRootAsModel(content, 0)
     _check_sizes(lazy, len(content))
-    model = schema.ModelT.InitFromObj(lazy)
+    model = ModelT.InitFromObj(lazy)
     for buffer in model.buffers:
         # Newer tools put constants behind the tables, 0 and 1 being no places.
         if buffer.offset > 1:
@@ -52,6 +89,9 @@ def _parse(content):
         buffer.offset = buffer.size = 0
     total = sum(len(buffer.data) for buffer in model.buffers if buffer.data is not None)
     _require(total <= len(content), "its constants overlap")
+    for code in model.operatorCodes:
+        # Tools from before 2021 know the older field only, which had room for 127 types.
+        code.builtinCode = max(code.builtinCode, code.deprecatedBuiltinCode)
     _check_references(model)
     return model
 
@@ -69,7 +109,7 @@ def _check_sizes(model, size):
         "signatures": model.SignatureDefsLength(),
     }
     for name, count in counts.items():
-        _require(count <= min(MAX_PARTS, size // 4), f"it has {count} {name}")
+        _require_count(count, name, size)
     _require(model.SignatureDefsLength() <= 1, "it has several signatures")
     names = [model.Description(), graph.Name()]
     for signature in map(model.SignatureDefs, range(model.SignatureDefsLength())):
@@ -95,13 +135,12 @@ def _check_references(model):
         (tensor.name or b"").decode()
         _require(0 <= tensor.buffer < buffers, "a tensor has no buffer")
         _require(tensor.shape is None or min(tensor.shape, default=0) >= 0, "a shape is negative")
-        _require(tensor.type in vars(schema.TensorType).values(), "a tensor is of an unknown type")
+        _require(tensor.type in TENSOR_TYPES, "a tensor is of an unknown type")
     for entry in model.metadata or []:
         _require(0 <= entry.buffer < buffers, "metadata have no buffer")
     for code in model.operatorCodes:
         (code.customCode or b"").decode()
-        known = bool(code.customCode) or code.builtinCode in vars(schema.BuiltinOperator).values()
-        _require(known, "an operator is of an unknown type")
+        _require(code.customCode or code.builtinCode in BUILTIN_NAMES, "an operator is of an unknown type")
     lists = [(graph.inputs, 0), (graph.outputs, 0)]
     for operator in graph.operators:
         _require(0 <= operator.opcodeIndex < codes, "an operator is of an unknown type")
@@ -118,3 +157,33 @@ def _check_references(model):
 
 def _or_empty(indices):
     return np.zeros(0, np.int32) if indices is None else indices
+
+
+def _custom_operators(content):
+    _require(is_tflite(content), "it does not begin like one")
+    model, size = Model.GetRootAsModel(content, 0), len(content)
+    counts = {
+        "subgraphs": model.SubgraphsLength(),
+        "buffers": model.BuffersLength(),
+        "types of operators": model.OperatorCodesLength(),
+    }
+    for name, count in counts.items():
+        _require_count(count, name, size)
+    _require(model.SubgraphsLength(), "it has no graph")
+    for graph in map(model.Subgraphs, range(model.SubgraphsLength())):
+        _require_count(graph.OperatorsLength(), "operators", size)
+    # Constants are most of a file and mostly at its end: where they are all there, nothing has been cut off.
+    for buffer in map(model.Buffers, range(model.BuffersLength())):
+        end = buffer.Offset() + buffer.Size() if buffer.Offset() > 1 else 0
+        try:
+            buffer.DataAsNumpy()
+        except ValueError:
+            end = size + 1
+        _require(end <= size, f"it ends after {size:,} bytes, in the middle of its data")
+    names, length = set(), 0
+    for code in map(model.OperatorCodes, range(model.OperatorCodesLength())):
+        encoded = code.CustomCode() or b""
+        length += len(encoded)
+        _require(length <= size, "its names overlap")
+        names.add(encoded.decode())
+    return names - {""}

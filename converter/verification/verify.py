@@ -18,16 +18,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import tensorflow as tf
-from larq_compute_engine.tflite.python.interpreter import Interpreter
 
 from converter.compiler.lce import Site
 from converter.source.binary_layers import binary_convs, patched
 from converter.source.layer_graph import LayerGraph
-from converter.tflite.flatbuffer import Flatbuffer, unpack_signs
-
-#: LCE's kernels of binary convolutions: the one that devices use by default and the one that is fastest on x86. All
-#: other operators run alike with both.
-KERNELS = {"default": {}, "indirect": {"use_indirect_bgemm": True}}
+from converter.tflite.bits import unpack_signs
+from converter.tflite.flatbuffer import Flatbuffer
+from converter.tflite.interpreter import KERNELS, Interpreter
 
 #: A value within this share of its map's root mean square is within rounding of zero.
 ROUNDING = 1e-5
@@ -111,7 +108,7 @@ class _Comparison:
         self._tensors = sorted({tensor for tensors in self._inputs for tensor in tensors or ()})
         probed = flatbuffer.pack(more_outputs=self._tensors)
         self._interpreters = {
-            name: Interpreter(probed, num_threads=os.cpu_count() or 1, **options) for name, options in KERNELS.items()
+            kernels: Interpreter(probed, threads=os.cpu_count() or 1, kernels=kernels) for kernels in KERNELS
         }
         self._agreeing = dict.fromkeys(KERNELS, 0)
         self._errors: dict[str, str] = {}
@@ -131,8 +128,7 @@ class _Comparison:
         self._result.samples += len(inputs)
         seen = None
         for kernels, interpreter in self._interpreters.items():
-            outputs = interpreter.predict(inputs)
-            answers, *signs = outputs if isinstance(outputs, list) else [outputs]
+            answers, *signs = interpreter.run_each(inputs)
             difference = float(np.abs(answers - expected).max())
             self._result.max_difference = max(self._result.max_difference, difference)
             self._agreeing[kernels] += int(np.sum(answers.argmax(axis=-1) == expected.argmax(axis=-1)))

@@ -14,7 +14,8 @@ from tensorflow.lite.python import schema_py_generated as schema
 from converter import VerificationError, convert
 from converter.compiler import lce
 from converter.compiler.stand_ins import BinaryKernel
-from converter.tflite.flatbuffer import Flatbuffer, pack_signs
+from converter.tflite.bits import pack_signs
+from converter.tflite.flatbuffer import Flatbuffer
 
 Layers = tf.keras.layers
 

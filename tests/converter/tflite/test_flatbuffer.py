@@ -1,5 +1,7 @@
 """Files that anybody may have made: read, or refused in one line."""
 
+import contextlib
+
 import bnext_keras
 
 import flatbuffers
@@ -13,6 +15,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 from converter import ConversionError, convert
 from converter.tflite.flatbuffer import Flatbuffer
 from converter.tflite.metadata import read_metadata
+from converter.tflite.parsing import custom_operators
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +28,8 @@ def read_or_refuse(content):
     """Everything that is asked about a file before it runs."""
     message = ""
     found = None
+    with contextlib.suppress(ConversionError):
+        custom_operators(content)
     try:
         flatbuffer = Flatbuffer(content)
         found = (flatbuffer.operators, flatbuffer.names, flatbuffer.operations, flatbuffer.binary_convs)
@@ -130,6 +135,25 @@ def bomb(operators=1, tensors=1, name=b"x", subgraphs=1):
 def test_bombs(options, reason):
     with pytest.raises(ConversionError, match=reason):
         Flatbuffer(bomb(**options))
+
+
+def test_custom_operators_of_a_file_of_several_subgraphs():
+    """Other tools write them, for loops; a benchmark may still want to know what such a file needs."""
+    assert custom_operators(bomb(subgraphs=3)) == set()
+    with pytest.raises(ConversionError, match="it has 3 subgraphs"):
+        Flatbuffer(bomb(subgraphs=3))
+    with pytest.raises(ConversionError, match="it has 200000 operators"):
+        custom_operators(bomb(operators=200_000))
+
+
+def test_types_of_operators_of_old_files(content):
+    """Before 2021 the type's number stood in another field."""
+    old = Flatbuffer(content)
+    expected = old.operators
+    for code in old.model.operatorCodes:
+        assert code.builtinCode == code.deprecatedBuiltinCode
+        code.builtinCode = 0
+    assert Flatbuffer(old.pack()).operators == expected
 
 
 def test_constants_that_are_the_same_bytes():

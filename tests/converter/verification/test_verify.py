@@ -13,7 +13,8 @@ from rewrites import randomize
 
 from converter import VerificationError, conversion, convert
 from converter.compiler import lce, lower
-from converter.tflite.flatbuffer import Flatbuffer, pack_signs, unpack_signs
+from converter.tflite.bits import pack_signs, unpack_signs
+from converter.tflite.flatbuffer import Flatbuffer
 from converter.verification.verify import verify
 
 IMAGES = np.random.default_rng(3).normal(size=(2, 32, 32, 3)).astype(np.float32)
