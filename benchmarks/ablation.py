@@ -47,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("settings", nargs="*", metavar="key=value", help="settings of the recipe, for all runs")
     parser.add_argument("--recipe", default="digits", help="(default: %(default)s)")
-    parser.add_argument("--data", help="as of bnext-train; by default the recipe's own")
+    parser.add_argument("--data", help="as for bnext-train; by default the recipe's own")
     parser.add_argument("--seeds", type=int, default=5, help="runs of each variant (default: %(default)s)")
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS), help="some of the variants")
     parser.add_argument("--out", type=Path, default=Path("ablation-output"), help="(default: %(default)s)")

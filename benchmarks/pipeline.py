@@ -79,8 +79,8 @@ def measure(examples: data.Examples, augmentation: data.Augmentation, threads: i
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--images", type=int, default=1000, help="to prepare in every run (default 1000)")
-    parser.add_argument("--runs", type=int, default=3, help="of which the median counts (default 3)")
+    parser.add_argument("--images", type=int, default=1000, help="images to prepare in every run (default 1000)")
+    parser.add_argument("--runs", type=int, default=3, help="runs, of which the median counts (default 3)")
     arguments = parser.parse_args()
 
     threads = [f"{number} thread{'s' * (number > 1)}" for number in arguments.threads]

@@ -92,8 +92,8 @@ def main() -> None:
     parser.add_argument("--widths", type=int, nargs="+", default=[32, 64, 128])
     parser.add_argument("--image-size", type=int, default=32)
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[32])
-    parser.add_argument("--steps", type=int, default=2, help="of one run (default %(default)s)")
-    parser.add_argument("--runs", type=int, default=25, help="of each network (default %(default)s)")
+    parser.add_argument("--steps", type=int, default=2, help="steps of one run (default %(default)s)")
+    parser.add_argument("--runs", type=int, default=25, help="runs of each network (default %(default)s)")
     arguments = parser.parse_args()
 
     shape = (arguments.image_size, arguments.image_size, 3)

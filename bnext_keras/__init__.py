@@ -13,6 +13,7 @@ a ``.tflite`` file of a model, and ``benchmark`` measures such files on devices;
 """
 
 import importlib
+from typing import Any
 
 from bnext_keras._keras import use_legacy_keras
 from bnext_keras._version import __version__
@@ -20,40 +21,46 @@ from bnext_keras._version import __version__
 use_legacy_keras()
 
 _ROOMS = (
+    "analysis",
     "callbacks",
     "cards",
+    "classes",
     "constraints",
     "data",
     "errors",
     "files",
     "importers",
     "labels",
+    "layer_graph",
     "layers",
     "models",
     "orientation",
     "preprocessing",
     "quantizers",
     "recipes",
+    "roles",
     "saving",
+    "structure",
     "summary",
     "teachers",
     "text",
     "training",
 )
+# The other two packages stand on this one, which imports neither: it only shows the way.
+_ELSEWHERE = {"benchmark": ("android_demo", None), "convert": ("converter", "convert")}
 
-__all__ = ["__version__", "benchmark", "convert", *_ROOMS]
+__all__ = ["__version__", *_ELSEWHERE, *_ROOMS]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return importlib.import_module(f"bnext_keras.{name}")
-    # The other two packages stand on this one, which imports neither: it only shows the way.
-    if name == "convert":
-        return importlib.import_module("converter").convert
-    if name == "benchmark":
-        return importlib.import_module("android_demo")
+    if name in _ELSEWHERE:
+        package, attribute = _ELSEWHERE[name]
+        module = importlib.import_module(package)
+        return module if attribute is None else getattr(module, attribute)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

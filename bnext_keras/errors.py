@@ -7,8 +7,10 @@ other. Whoever raises one says where the fault is (a file, a layer, an option), 
 >>> str(error)
 'bnext.h5: holds weights without an architecture; name it with --model'
 
-Nothing is imported here, least of all TensorFlow: commands refuse bad input before they start it.
+Nothing heavy is imported here, least of all TensorFlow: commands refuse bad input before they start it.
 """
+
+from typing import Any
 
 
 class UserError(Exception):
@@ -69,7 +71,7 @@ class VerificationError(ConversionError):
 
     exit_code = 1
 
-    def __init__(self, message: str, result):
+    def __init__(self, message: str, result: Any):
         super().__init__(message)
         self.result = result
 

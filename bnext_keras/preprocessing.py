@@ -1,6 +1,7 @@
 """Images as the networks want to see them: the one place for evaluation's resizing, cropping and normalization."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -85,7 +86,9 @@ def centre_crop(image: Image.Image, size: tuple[int, int], *, crop: float = CROP
     return resized.crop((left, top, left + width, top + height))
 
 
-def pixels_from_normalized(images, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD):
+def pixels_from_normalized(
+    images: Any, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD
+) -> Any:
     """Undoes the normalization: what networks want to see that scale their input themselves, such as Keras' own.
 
     Args:

@@ -16,6 +16,8 @@ takes. Kernels are binarized by `AnnealedSign`, which is the plain sign unless a
 
 import math
 
+from bnext_keras.gradients import custom_gradient
+
 import larq as lq
 import tensorflow as tf
 
@@ -27,7 +29,7 @@ def _pass_within(limit, upstream, values):
     """``upstream`` where ``|values| <= limit`` and 0 elsewhere, in one pass over float32 tensors."""
 
     # TensorFlow does not differentiate the operation; it is linear in `upstream`, hence its own gradient.
-    @tf.custom_gradient
+    @custom_gradient
     def masked(upstream, values):
         # The mask is that of a quantization whose bounds are moved until one of its levels is 0. With three levels
         # these are -limit, 0 and limit, and nothing moves.
@@ -80,7 +82,7 @@ class FusedSteSign(lq.quantizers.Quantizer):
         if self.clip_value is None or inputs.dtype != tf.float32:
             return lq.quantizers.ste_sign(inputs, self.clip_value)
 
-        @tf.custom_gradient
+        @custom_gradient
         def binarize(values):
             # Larq Compute Engine recognizes a binary convolution by this form of the sign.
             return lq.math.sign(values), lambda upstream: _pass_within(self.clip_value, upstream, values)
@@ -123,7 +125,7 @@ class AnnealedSign(lq.quantizers.Quantizer):
             return lq.math.sign(inputs)
         temperature = tf.cast(self.temperature, inputs.dtype)
 
-        @tf.custom_gradient
+        @custom_gradient
         def harden(latent):
             floor = tf.constant(ANNEALED, latent.dtype)
             relaxed = tf.clip_by_value(latent / tf.maximum(temperature, floor), -1.0, 1.0)
@@ -141,7 +143,7 @@ def temperatures(model: tf.keras.Model) -> dict[str, tf.Variable]:
         >>> sorted(bnext_keras.quantizers.temperatures(model))
         ['block1_1x1a_conv', 'block1_1x1b_conv', 'block1_3x3_conv']
     """
-    found = {}
+    found: dict[str, tf.Variable] = {}
     for layer in model.submodules:
         if isinstance(getattr(layer, "kernel_quantizer", None), AnnealedSign) and layer.built:
             # Names are unique in one model, not across nested ones.

@@ -12,13 +12,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from bnext_keras.roles import BINARY, HEAD, OTHER, ROLES, SQUEEZE_EXPAND, STEM, Role, stated_role
+from bnext_keras.structure import find_roles
+
 import larq as lq
 import tensorflow as tf
 from larq.models import LayerProfile, mac_containing_layers
-
-#: What a parameter or an operation belongs to.
-BINARY, STEM, SQUEEZE_EXPAND, HEAD, OTHER = "binary", "stem", "squeeze-and-expand", "head", "other"
-ROLES = (BINARY, STEM, SQUEEZE_EXPAND, HEAD, OTHER)
 
 _FLOAT = 32
 
@@ -85,39 +84,50 @@ def _widths(bits):
 def count(model: tf.keras.Model) -> Costs:
     """Counts a model's parameters and multiply-accumulates by role.
 
-    Stem are the convolutions whose name begins so, head the dense layer named so, squeeze-and-expand the layers with
-    ``_se_`` in their name, binary every kernel with one bit; BNext-18's float shortcuts count as stem, as in the
-    paper's table.
+    Kernels with one bit are binary. All other parameters of a convolution or dense layer belong to the layer's role,
+    which it states or which is found from the model's structure (`bnext_keras.structure`); those of any other layer to
+    ``"other"``. BNext-18's float shortcuts count as stem, as in the paper's table.
 
     Args:
         model: A built model of static input shape.
     """
+    return _count(model, find_roles(model))
+
+
+def _count(model, roles):
     costs = Costs()
     for layer in model.layers:
-        counted = count(layer) if isinstance(layer, tf.keras.Model) else count_layer(layer)
+        counted = _count(layer, roles) if isinstance(layer, tf.keras.Model) else count_layer(layer, roles.get(layer))
         for role in ROLES:
             costs.parameters_by_role[role] += counted.parameters_by_role[role]
             costs.macs_by_role[role] += counted.macs_by_role[role]
     return costs
 
 
-def count_layer(layer: tf.keras.layers.Layer) -> Costs:
+def count_layer(layer: tf.keras.layers.Layer, role: Role | None = None) -> Costs:
     """Counts one layer of a model, as `count` does.
+
+    Args:
+        layer: A built layer.
+        role: What its parameters belong to, unless they have one bit; by default what the layer states. Roles that
+            follow from the structure are known to `bnext_keras.structure.find_roles`.
 
     Example:
         >>> import bnext_keras
         >>> model = bnext_keras.models.BNext([8, 16], input_shape=(32, 32, 3), num_classes=2)
-        >>> count_layer(model.get_layer("stem_conv")).macs == 8 * 3 * 3 * 3 * 32 * 32
+        >>> count_layer(model.get_layer("stem_conv")).macs_by_role["stem"] == 8 * 3 * 3 * 3 * 32 * 32
         True
     """
     costs = Costs()
+    role = role or stated_role(layer) or OTHER
     pixels = LayerProfile(layer).output_pixels if isinstance(layer, mac_containing_layers) else 0
+    bias = getattr(layer, "bias", None)
     for weight in parameters(layer):
         size = weight.shape.num_elements()
-        role = _role(layer, weight)
-        costs.parameters_by_role[role] += size
-        if "bias" not in weight.name:
-            costs.macs_by_role[role] += size * pixels
+        belongs_to = BINARY if getattr(weight, "precision", _FLOAT) == 1 else role
+        costs.parameters_by_role[belongs_to] += size
+        if weight is not bias:
+            costs.macs_by_role[belongs_to] += size * pixels
     return costs
 
 
@@ -126,17 +136,6 @@ def parameters(layer: tf.keras.layers.Layer) -> list[tf.Variable]:
     statistics = [getattr(layer, name, None) for name in ("moving_mean", "moving_variance")]
     statistics.append(getattr(getattr(layer, "kernel_quantizer", None), "temperature", None))
     return [weight for weight in layer.weights if not any(weight is statistic for statistic in statistics)]
-
-
-def _role(layer, weight):
-    if getattr(weight, "precision", _FLOAT) == 1:
-        return BINARY
-    is_stem = layer.name.startswith("stem_") and isinstance(layer, tf.keras.layers.Conv2D)
-    if is_stem or layer.name.endswith("_shortcut_conv"):
-        return STEM
-    if "_se_" in layer.name:
-        return SQUEEZE_EXPAND
-    return HEAD if layer.name in ("head", "head_dense") else OTHER
 
 
 def summary(model: tf.keras.Model, bits: str = "8/4/8", print_fn: Callable[[str], object] = print) -> Costs:
@@ -153,7 +152,7 @@ def summary(model: tf.keras.Model, bits: str = "8/4/8", print_fn: Callable[[str]
     Example:
         >>> import bnext_keras
         >>> model = bnext_keras.models.BNext([8, 16], input_shape=(32, 32, 3), num_classes=2)
-        >>> costs = bnext_keras.summary(model, print_fn=lambda text: None)
+        >>> costs = bnext_keras.models.summary(model, print_fn=lambda text: None)
         >>> costs.binary_parameters
         704
     """

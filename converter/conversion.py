@@ -5,30 +5,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bnext_keras._version import __version__
 from bnext_keras.errors import ConversionError, VerificationError
 from bnext_keras.files import check_writable, file_errors_as, write_atomically
-from bnext_keras.labels import default_labels
 from bnext_keras.models import count
 from bnext_keras.orientation import is_rotating, remove_rotation
-from bnext_keras.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 import numpy as np
 import tensorflow as tf
 
+from converter import passes
 from converter.advice import advise
 from converter.compiler import lce, preflight
+from converter.compiler.freeze import freeze
+from converter.compiler.trace import trace
 from converter.inspection.inspection import inspect
 from converter.quantization.precision import parse_weights
 from converter.quantization.quantize import check_installed, compare, quantize
 from converter.result import ConversionResult
-from converter.source.loading import digest, load
-from converter.tflite.metadata import InputOrientation, Metadata, write_metadata
-from converter.verification.samples import read_samples
+from converter.source.description import describe
+from converter.source.loading import load
+from converter.tflite.metadata import InputOrientation, write_metadata
+from converter.verification.samples import RANDOM_SAMPLES, make_inputs
 from converter.verification.verify import verify
-
-#: Inputs that are made up where the user gives none, or besides.
-RANDOM_SAMPLES = 4
 
 
 def convert(
@@ -63,7 +61,8 @@ def convert(
             (`converter.quantization.precision.parse_weights`). Anything but float32 changes the answers: the float file
             is verified first, then the quantized one is compared with it.
         labels: Names of the classes, which become part of the file (`converter.tflite.metadata`). By default ImageNet's
-            for the published models with 1000 classes, whose file then also says how ImageNet's images are normalized.
+            for a model that states them (`bnext_keras.layers.Dense`), as the published variants with 1000 classes do;
+            the file then also says how ImageNet's images are normalized.
         progress: Called with the name of each step as it begins.
 
     Returns:
@@ -95,16 +94,19 @@ def convert(
         with file_errors_as(ConversionError):
             check_writable(Path(output))
     preflight.check(model)
-    metadata = _metadata(model, labels, source)
+    metadata = describe(model, labels, source)
     if not rotation:
         model, metadata = _without_rotation(model), replace(metadata, input_orientation=InputOrientation.ROTATED_180)
-    inputs = _inputs(model, verify_data)
+    inputs = make_inputs(model.input_shape[1:], verify_data)
+
     clock.start("trace")
-    frozen = lce.to_graph(model, simplify)
+    graph = trace(model)
+    pass_reports = passes.simplify(graph) if simplify else []
+    frozen = freeze(graph)
     clock.start("compile")
     flatbuffer = lce.to_flatbuffer(frozen)
     clock.start("verify")
-    verification = verify(model, flatbuffer, frozen.sites, inputs, progress)
+    verification = verify(model, flatbuffer, frozen.conv_names, inputs, progress)
     quantization = None
     if verification.passed and "int8" in weights.values():
         clock.start("quantize")
@@ -112,6 +114,7 @@ def convert(
         flatbuffer, quantization = quantize(float_file, weights)
         # Noise is no image: where there are the user's, they alone tell what became of the answers.
         compare(quantization, float_file, flatbuffer, inputs if verify_data is None else inputs[:-RANDOM_SAMPLES])
+
     content = write_metadata(flatbuffer, metadata)
     result = ConversionResult(
         content=content,
@@ -125,7 +128,7 @@ def convert(
         on_random_inputs_only=verify_data is None,
         seconds=clock.seconds,
         advice=advise(model),
-        passes=frozen.passes,
+        passes=pass_reports,
         quantization=quantization,
     )
     result.inspection = inspect(model, content, result.binary_convs)
@@ -142,6 +145,8 @@ def convert(
 
 
 class _Clock:
+    """Seconds of each step, the names of which it tells as they begin."""
+
     def __init__(self, progress):
         self.seconds = {}
         self._progress = progress
@@ -158,45 +163,11 @@ class _Clock:
             self._step = None
 
 
-def _inputs(model, verify_data):
-    shape = model.input_shape[1:]
-    random = np.random.default_rng(0).standard_normal((RANDOM_SAMPLES, *shape)).astype(np.float32)
-    if verify_data is None:
-        return random
-    if isinstance(verify_data, str | Path):
-        verify_data = read_samples(Path(verify_data), shape)
-    verify_data = np.asarray(verify_data, np.float32)
-    if verify_data.ndim != len(shape) + 1 or verify_data.shape[1:] != shape:
-        raise ConversionError(f"verification data of shape {verify_data.shape} does not fit the input {(None, *shape)}")
-    return np.concatenate([verify_data, random])
-
-
-def _metadata(model, labels, source):
-    """What the model itself and its file tell, and the labels that the user gives."""
-    classes = model.output_shape[-1] if len(model.output_shape) == 2 else 0
-    if labels is not None and len(labels) != classes:
-        outputs = f"{classes} classes" if classes else f"outputs of shape {model.output_shape}"
-        raise ConversionError(f"there are {len(labels)} labels, but model '{model.name}' has {outputs}")
-    if labels is not None and any("\n" in label for label in labels):
-        raise ConversionError("a label has several lines; each must have one")
-    imagenet = default_labels(model.name, classes)
-    return Metadata(
-        name=model.name,
-        input_orientation=InputOrientation.UPRIGHT if is_rotating(model) else InputOrientation.AS_MODEL,
-        channels=model.input_shape[-1],
-        labels=imagenet if labels is None else labels,
-        mean=IMAGENET_MEAN if imagenet and model.input_shape[-1] == 3 else None,
-        std=IMAGENET_STD if imagenet and model.input_shape[-1] == 3 else None,
-        source_sha256=digest(source) if source else "",
-        version=__version__,
-    )
-
-
 def _without_rotation(model):
     if not is_rotating(model):
         raise ConversionError(
-            f"model '{model.name}' does not turn its images, so there is no rotation to leave out (only imported "
-            "models have one)"
+            "it does not turn its images, so there is no rotation to leave out (only imported models have one)",
+            where=f"model '{model.name}'",
         )
     return remove_rotation(model)
 

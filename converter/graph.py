@@ -1,10 +1,10 @@
-"""A small graph of our own, between Keras and Larq Compute Engine: what the simplification passes rewrite.
+"""The graph between Keras and Larq Compute Engine: a small one of our own, which the passes rewrite.
 
-A node is one TensorFlow operator and, at the same time, its result: nodes have nodes for inputs. Most are ordinary
-operators by TensorFlow's names and with its attributes (``Mul``, ``AddV2``, ``Mean``, ``Conv2D``, ...). These differ:
+A node is one operator and, at the same time, its result: nodes have nodes for inputs. Most are TensorFlow's operators
+with its names and attributes (``Mul``, ``AddV2``, ``Mean``, ``Conv2D``, ...). These differ:
 
 - ``Const`` holds an array. Passes compute constants in float64; they are rounded to float32 once, on emission.
-- ``BinaryConv2D`` is sign, padding and convolution in one, see `SignConv`. Its kernel stays in the Keras layer.
+- ``BinaryConv2D`` is sign, padding and convolution in one, see `BinaryCall`. Its kernel stays in the Keras layer.
 - ``PRelu`` is TFLite's: inputs are a map and one slope per channel.
 - ``Item`` is one of several results of its input, chosen by the attribute ``index``.
 - ``Input`` is the image, and ``Result`` reads what the model returns.
@@ -21,31 +21,37 @@ operators by TensorFlow's names and with its attributes (``Mul``, ``AddV2``, ``M
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import larq as lq
 import numpy as np
+import tensorflow as tf
 
 
 @dataclass(frozen=True, eq=False)
-class SignConv:
-    """One call of a binary convolution: signs u of the input x, convolved with the kernel W, with padding p.
+class BinaryCall:
+    """One call of a binary convolution: signs of the input x, padded with p, convolved with the kernel W.
 
-    u is +1 where ``x >= thresholds`` and -1 elsewhere; with ``falling``, where ``x <= thresholds``. Where ``flips`` is
-    -1, W and p of that channel are negated, and a comparison that would be true at ``x == thresholds`` is not: the
-    layer's own sign is always ``flips * u``, and +1 on the threshold.
+    What is convolved are signs u, for input channel c with threshold t and flip f
+
+        u = +1 where x >= t, or x <= t if ``falling``, else -1
+
+    with the kernel f W and the padding f p, so that f u is the layer's own sign. That is +1 on the threshold: where f
+    is -1, the comparison is strict.
 
     Attributes:
         layer: The Keras layer with the kernel, strides, padding and so on.
-        call: Number of the call, in the order of the Python program.
+        number: Place of the call in the order of the Python program, the same in every run of the model. A shared layer
+            has several calls.
         thresholds: One for each input channel, float64; None if all are zero.
-        falling: Whether the comparison is turned around.
+        falling: Whether small values are the positive ones.
         flips: +1 or -1 for each input channel, float64; None if all are +1.
     """
 
     layer: lq.layers.QuantConv2D
-    call: int
+    number: int
     thresholds: np.ndarray | None = None
     falling: bool = False
     flips: np.ndarray | None = None
@@ -55,8 +61,30 @@ class SignConv:
         """Channels of the input."""
         return self.layer.input_spec.axes[-1]
 
-    def turned(self) -> "SignConv":
-        """The same convolution with every u negated, and so every flip."""
+    @property
+    def pad_value(self) -> float:
+        """What the layer pads signs with; whether it pads at all, `padding` says."""
+        return float(tf.keras.backend.get_value(self.layer.pad_values))
+
+    def padding(self, height: int, width: int) -> list[tuple[int, int]]:
+        """How many rows are padded before and after a map of this size, and how many columns."""
+        layer = self.layer
+        if layer.padding != "same":
+            return [(0, 0), (0, 0)]
+        sides = zip((height, width), layer.kernel_size, layer.strides, layer.dilation_rate, strict=True)
+        totals = [
+            max((-(-side // stride) - 1) * stride + (size - 1) * rate + 1 - side, 0)
+            for side, size, stride, rate in sides
+        ]
+        return [(total // 2, total - total // 2) for total in totals]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether u is the layer's own sign of x: no pass has changed the call yet."""
+        return self.thresholds is None and not self.falling and self.flips is None
+
+    def turned(self) -> "BinaryCall":
+        """The same call with every u negated, and so every flip."""
         flips = np.ones(self.channels) if self.flips is None else self.flips
         return replace(self, falling=not self.falling, flips=-flips)
 
@@ -70,35 +98,55 @@ class Node:
         shape: Static shape of the result; None for operators with several.
         attributes: TensorFlow's attributes by name, as Python values or as ``AttrValue`` messages.
         value: The array of a ``Const``.
-        conv: What a ``BinaryConv2D`` computes.
+        call: What a ``BinaryConv2D`` computes.
         name: Name in TensorFlow's graph, for messages.
     """
 
-    def __init__(self, op, inputs=(), *, shape=None, attributes=None, value=None, conv=None, name=""):
+    def __init__(
+        self,
+        op: str,
+        inputs: "Iterable[Node]" = (),
+        *,
+        shape: Iterable[int] | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        value: Any = None,
+        call: BinaryCall | None = None,
+        name: str = "",
+    ):
         self.op = op
         self.inputs = list(inputs)
-        self.shape = None if shape is None else tuple(shape)
+        self.shape: tuple[int, ...] | None = None if shape is None else tuple(shape)
         self.attributes = dict(attributes or {})
         self.value = value
-        self.conv = conv
+        self.call = call
         self.name = name
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{self.op} {self.name} {self.shape}>"
 
-    def copy(self, inputs: Iterable["Node"], **changes) -> "Node":
+    def copy(self, inputs: Iterable["Node"], **changes: Any) -> "Node":
         """The same operator on other inputs of the same shapes."""
-        fields = {name: getattr(self, name) for name in ("shape", "attributes", "value", "conv", "name")}
+        fields = {name: getattr(self, name) for name in ("shape", "attributes", "value", "call", "name")}
         return Node(self.op, inputs, **{**fields, **changes})
 
-    def attribute(self, name: str):
+    def attribute(self, name: str) -> Any:
         """An attribute as a Python value, None where it was not given."""
         value = self.attributes.get(name)
-        kind = getattr(value, "WhichOneof", lambda _: None)("value")
-        if kind == "list":
-            return list(value.list.i)
-        value = getattr(value, kind) if kind else value
+        if isinstance(value, tf.compat.v1.AttrValue):
+            kind = value.WhichOneof("value")
+            value = list(value.list.i) if kind == "list" else getattr(value, kind)
         return value.decode() if isinstance(value, bytes) else value
+
+    @property
+    def rank(self) -> int:
+        """Number of dimensions of the result; 0 for operators with several."""
+        return 0 if self.shape is None else len(self.shape)
+
+    @property
+    def channels(self) -> int:
+        """Last dimension of the result."""
+        assert self.shape is not None, f"{self} has several results"
+        return self.shape[-1]
 
     @property
     def size(self) -> int:
@@ -107,7 +155,7 @@ class Node:
 
     @property
     def is_map(self) -> bool:
-        """Whether it is a feature map, ``(1, height, width, channels)``, of more than one pixel."""
+        """Whether the result is a feature map, ``(1, height, width, channels)``, of more than one pixel."""
         return self.shape is not None and len(self.shape) == 4 and self.shape[1] * self.shape[2] > 1
 
 
@@ -152,23 +200,21 @@ class Graph:
                 stack.extend((source, False) for source in reversed(node.inputs) if source not in seen)
         return order
 
-    def replace(self, old: Node, new: Node, only: Iterable[Node] | None = None) -> None:
+    def replace(self, old: Node, new: Node) -> None:
         """Lets the users of one node read another instead, and forgets what nobody reads any more.
 
-        The new node may read the old one, which it then goes on doing.
+        The new node may itself read the old one, and goes on doing so.
 
         Args:
             old: A node of the graph.
             new: A node of the same shape, in the graph or not.
-            only: The users that change; by default all.
         """
-        users = [user for user in (self.users(old) if only is None else only) if user is not new]
+        users = [user for user in self.users(old) if user is not new]
         self._register(new)
         for user in users:
-            times = self._users[old].pop(user, 0)
+            times = self._users[old].pop(user)
             user.inputs = [new if source is old else source for source in user.inputs]
-            if times:
-                self._users.setdefault(new, Counter())[user] += times
+            self._users.setdefault(new, Counter())[user] += times
         self._forget(old)
 
     def rewrite(self, rule: Callable[["Graph", Node], bool]) -> None:
@@ -176,11 +222,20 @@ class Graph:
 
         Args:
             rule: Called with the graph and a node; changes the graph around it or not, and says so.
-        """
-        while sum(rule(self, node) for node in self.nodes() if self.users(node)):
-            pass
 
-    def _register(self, node):
+        Raises:
+            RuntimeError: if the rule does not come to an end, as one that undoes what it did.
+        """
+        # What moves gets far in one sweep, which follows the order of the nodes, so a handful of sweeps do. A rule that
+        # needs more sweeps than there are nodes goes in circles.
+        most = 10 + len(self.nodes())
+        for _ in range(most):
+            # A rule may have removed nodes that this sweep still has before it: they have no users.
+            if not sum(rule(self, node) for node in self.nodes() if self.users(node)):
+                return
+        raise RuntimeError(f"{rule.__module__}.{rule.__qualname__} still changes the graph after {most} sweeps over it")
+
+    def _register(self, node: Node) -> None:
         pending = [node]
         while pending:
             user = pending.pop()
@@ -190,7 +245,7 @@ class Graph:
                     users[user] = user.inputs.count(source)
                     pending.append(source)
 
-    def _forget(self, node):
+    def _forget(self, node: Node) -> None:
         pending = [node]
         while pending:
             node = pending.pop()
@@ -198,11 +253,11 @@ class Graph:
                 continue
             self._users.pop(node, None)
             for source in node.inputs:
-                if self._users.get(source, {}).pop(node, None):
+                if self._users.get(source, Counter()).pop(node, None):
                     pending.append(source)
 
     @staticmethod
-    def constant(value) -> Node:
+    def constant(value: Any) -> Node:
         """A ``Const``."""
         value = np.asarray(value)
         return Node("Const", shape=value.shape, value=value)

@@ -4,6 +4,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from bnext_keras.text import format_bytes
+
 from converter.advice import Advice
 from converter.inspection.inspection import Inspection
 from converter.inspection.profile import Profile
@@ -16,7 +18,7 @@ from converter.verification.verify import Verification
 SCHEMA_VERSION = 1
 
 
-@dataclass
+@dataclass(repr=False)
 class ConversionResult:
     """A converted model and what is known about it.
 
@@ -27,8 +29,8 @@ class ConversionResult:
         input_shape: ``(1, height, width, channels)``.
         input_orientation: Which way up the file wants its images.
         operators: Number of operators by TFLite's type.
-        theoretical_size: Bytes if every binary weight took one bit, every other parameter 32 and all else nothing;
-            a batch normalization counts as two values per channel, as it is one multiplication and one addition.
+        theoretical_size: Bytes of the parameters alone, with one bit for a binary weight and 32 for any other; a batch
+            normalization counts as two values per channel, as it is one multiplication and one addition.
         verification: The comparison with Keras.
         on_random_inputs_only: Whether the comparison had no inputs of the user's.
         seconds: Duration of each step.
@@ -55,6 +57,11 @@ class ConversionResult:
     profile: Profile | None = None
     passes: list[PassReport] = field(default_factory=list)
     quantization: Quantization | None = None
+
+    def __repr__(self) -> str:
+        verified = "verified" if self.verification.passed else "not verified"
+        convs = f"{len(self.binary_convs)} binary convolutions"
+        return f"<ConversionResult {self.name!r}: {format_bytes(self.size)}, {convs}, {verified}>"
 
     @property
     def binary_convs(self) -> list[str]:

@@ -1,6 +1,7 @@
 """Shared by all tests. Importing bnext_keras first binds tf.keras to Keras 2 whatever a test imports."""
 
 import gc
+from pathlib import Path
 
 import bnext_keras
 from bnext_keras.importers import load_bnext_state_dict
@@ -9,9 +10,29 @@ import larq as lq
 import pytest
 import references
 import tensorflow as tf
+from tensorflow.python.eager.polymorphic_function import polymorphic_function
+from tensorflow.python.framework.ops import gradient_registry
 
 #: Needs PyTorch, which the tests do without; and what tests start as processes of their own.
 collect_ignore = ["support/checkpoints/write.py", "support/programs"]
+
+#: Names of test functions, of all their parameters; doctests by the names of what they document.
+SLOW_TESTS = frozenset((Path(__file__).parent / "slow_tests.txt").read_text().split())
+#: What takes long to make, whichever test is the first to want it.
+SLOW_FIXTURES = {"imported_bnext", "killed", "quantized", "runs", "uninterrupted"}
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        is_slow = getattr(item, "originalname", item.name) in SLOW_TESTS
+        if is_slow or SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
+
+
+def pytest_collection_finish():
+    """What is imported by now stays: the garbage collector need not look through it after every test."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -19,13 +40,23 @@ def _fresh_keras():
     """Frees models between tests and makes their random initial weights repeatable."""
     tf.keras.backend.clear_session()
     tf.keras.utils.set_random_seed(0)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _free_memory():
-    """Keras models are full of reference cycles: gigabytes would pile up before Python looks for them."""
+    # What other tests have traced is no reason to warn in this one.
+    polymorphic_function._frequent_tracing_detector_manager = polymorphic_function._FrequentTracingDetectorManager()
     yield
+    _forget_custom_gradients()
+    # Keras models are full of reference cycles: gigabytes would pile up before Python looks for them.
     gc.collect()
+
+
+def _forget_custom_gradients():
+    """Lets go of the graphs of Keras' optimizers and of Larq's quantizers, and so of those networks' weights.
+
+    TensorFlow registers a gradient for each call of a ``tf.custom_gradient`` in a graph, and keeps it for as long as
+    the process lives; the gradient has the graph, which has whatever it read.
+    """
+    entries = gradient_registry._registry
+    for name in [name for name in entries if name.startswith("CustomGradient-")]:
+        del entries[name]
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """``bnext-benchmark``: how long models take, on a phone, a board, an emulated ARM64 CPU or this machine.
 
-A file for each subcommand; `measure` goes without saying.
+A file for each subcommand; without one, the command measures.
 """
 
 from bnext_keras.cli._tool import dispatch
@@ -12,4 +12,5 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
     from android_demo.cli import clean, compare, measure
 
-    return dispatch(TOOL, {"": measure.main, "compare": compare.main, "clean": clean.main}, argv)
+    commands = {"": measure.main, "measure": measure.main, "compare": compare.main, "clean": clean.main}
+    return dispatch(TOOL, commands, argv)

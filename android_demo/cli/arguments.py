@@ -2,32 +2,36 @@
 
 import argparse
 import re
-import sys
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 from bnext_keras.cli._tool import positive, tool_parser
 
-from android_demo.tools.downloads import RELEASE_URL
+from android_demo.results import Settings
+from android_demo.session.procedure import Procedure
+from android_demo.tools.downloads import CACHE, RELEASE_URL
 
 DESCRIPTION = """\
 Measure how long .tflite models take: on an Android phone over adb (the default, when one
 is connected), on a board over SSH, on an emulated ARM64 CPU, or on this machine.
 
 Every repetition starts the tool anew, on the fastest cores, after a pause to cool down;
-results of throttled or emulated devices are marked as such."""
+results of throttled or emulated devices are marked as such.
+
+bnext-benchmark compare and bnext-benchmark clean have a --help of their own."""
 
 EPILOG = """\
 devices:
-  adb, adb:SERIAL     the phone that is connected; the one with this serial number
+  adb, adb:SERIAL     the phone that is connected, or the one with this serial number
   ssh:USER@HOST:PORT  a board or server that ssh reaches without a password
   qemu, qemu:CPU      an emulated ARM64 CPU; models run, their times mean nothing
   host                this machine, with LCE's Python package
 
 tools:
-  lce_benchmark_model of Larq Compute Engine runs all models; LCE's release has it for
-  64-bit Android and for ARM Linux, from where it is fetched once into --cache. With
-  --rival-tool, models without LCE's operators run in TensorFlow Lite's own
-  benchmark_model. FILE@lce and FILE@tflite choose for one model.
+  lce_benchmark_model of Larq Compute Engine runs all models. LCE's release has it for
+  64-bit Android and for ARM Linux; it is fetched once into --cache. With --rival-tool,
+  models without LCE's operators run in TensorFlow Lite's own benchmark_model. FILE@lce
+  and FILE@tflite choose for one model.
 
 examples:
   bnext-benchmark model.tflite                          on the phone that is connected
@@ -44,7 +48,10 @@ exit status:
 
 
 def read_arguments(argv: list[str]) -> argparse.Namespace:
-    """Parses the command line; the plan is in ``plan``.
+    """Parses the command line of a measurement.
+
+    What it says about the measurement itself is in ``settings``, a tuple with one `Settings` for each number of
+    threads, and in ``procedure``.
 
     Raises:
         SystemExit: with status 2 for a command that makes no sense, 0 after ``--help``.
@@ -56,53 +63,64 @@ def read_arguments(argv: list[str]) -> argparse.Namespace:
     if not arguments.out.is_dir() and arguments.out.exists():
         parser.error(f"--out {arguments.out}: is a file; name a folder")
     arguments.top1 = dict(arguments.top1)
-    from android_demo.session.plan import Plan
-
-    arguments.plan = Plan(
-        threads=arguments.threads,
-        runs=arguments.runs,
-        warmup_runs=arguments.warmup_runs,
-        repetitions=arguments.repetitions,
-        cool_down=arguments.cool_down,
-        pin=arguments.pin,
-        profile=not arguments.no_profile,
-        flags=tuple(arguments.tool_flag),
-        timeout=arguments.timeout,
-    )
+    arguments.flags = tuple(arguments.flags)
+    arguments.settings = tuple(_build(Settings, arguments, threads=count) for count in arguments.threads)
+    arguments.procedure = _build(Procedure, arguments)
     return arguments
+
+
+def _build(kind, arguments, **given):
+    """A dataclass of the arguments that have its fields' names."""
+    found = {field.name: getattr(arguments, field.name) for field in fields(kind) if field.name in arguments}
+    return kind(**{**found, **given})
+
+
+def _defaults(kind):
+    return {field.name: field.default for field in fields(kind) if field.default is not MISSING}
 
 
 def _parser():
     parser = tool_parser("bnext-benchmark", DESCRIPTION, EPILOG)
+    # Arguments with the name of a field have its default, and `_build` finds them by that name.
+    parser.set_defaults(**_defaults(Settings), **_defaults(Procedure))
     add = parser.add_argument
     add("models", nargs="*", metavar="FILE", help="a .tflite file, as bnext-convert writes it")
     add_device_arguments(parser)
-    add("--out", type=Path, default=Path("benchmark-results"), metavar="DIR", help="results (default %(default)s)")
+    add(
+        "--out",
+        type=Path,
+        default=Path("benchmark-results"),
+        metavar="DIR",
+        help="folder for the results (default %(default)s)",
+    )
     add("--resume", action="store_true", help="go on with the results in --out: measure only what is missing there")
     add("--clean", action="store_true", help="remove what was put on the device afterwards")
 
     group = parser.add_argument_group("how to measure")
     add = group.add_argument
     add("--threads", type=thread_counts, default=(1,), metavar="N,N", help="threads, each a measurement (default 1)")
-    add("--runs", type=positive, default=50, metavar="N", help="inferences in one repetition, at least (default 50)")
-    add("--warmup-runs", type=count, default=1, metavar="N", help="inferences before that (default 1)")
-    add("--repetitions", type=positive, default=3, metavar="N", help="starts of the tool (default 3)")
-    add("--cool-down", type=seconds, default=5, metavar="S", help="seconds between repetitions (default 5)")
-    text = "cores: big for the fastest that suffice, none, or taskset's hexadecimal mask (default big)"
-    add("--pin", type=core_choice, default="big", metavar="WHICH", help=text)
-    add("--no-profile", action="store_true", help="no further repetition that times every operator")
-    add("--timeout", type=seconds, default=600, metavar="S", help="seconds for one repetition (default 600)")
+    text = "least number of inferences in a repetition (default %(default)s)"
+    add("--runs", type=positive, metavar="N", help=text)
+    text = "least number of inferences before those (default %(default)s)"
+    add("--warmup-runs", type=count, metavar="N", help=text)
+    add("--repetitions", type=positive, metavar="N", help="times that the tool is started (default %(default)s)")
+    add("--cool-down", type=seconds, metavar="S", help="seconds between repetitions (default %(default)s)")
+    text = "cores: big for the fastest that suffice, none, or taskset's hexadecimal mask (default %(default)s)"
+    add("--pin", type=core_choice, metavar="WHICH", help=text)
+    text = "leave out the last start of the tool, which times every operator"
+    add("--no-profile", dest="profile", action="store_false", help=text)
+    add("--timeout", type=seconds, metavar="S", help="seconds that a repetition may take (default %(default)s)")
     text = "top-1 accuracy in percent of a model, for the report; repeat for several"
     add("--top1", type=accuracy, action="append", default=[], metavar="FILE=PERCENT", help=text)
 
     group = parser.add_argument_group("tools")
     add = group.add_argument
     add("--tool", type=Path, metavar="FILE", help="your own lce_benchmark_model instead of the release's")
-    add("--tool-sha256", type=sha256, metavar="HEX", help="what lce_benchmark_model must hash to")
+    add("--tool-sha256", type=sha256, metavar="HEX", help="SHA-256 that lce_benchmark_model must have")
     add("--rival-tool", type=Path, metavar="FILE", help="TensorFlow Lite's benchmark_model")
     text = "a further argument for the tool, as in --tool-flag=--use_xnnpack=false; repeat for several"
-    add("--tool-flag", action="append", default=[], metavar="FLAG", help=text)
-    add("--release-url", default=RELEASE_URL, metavar="URL", help="where to fetch them (default LCE's on GitHub)")
+    add("--tool-flag", dest="flags", action="append", default=[], metavar="FLAG", help=text)
+    add("--release-url", default=RELEASE_URL, metavar="URL", help="where to fetch the tool (default LCE's on GitHub)")
     return parser
 
 
@@ -110,9 +128,9 @@ def add_device_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds ``--device`` and what opening a device takes, see `open_targets`."""
     add = parser.add_argument
     add("--device", action="append", metavar="DEVICE", help="adb (default), ssh:..., qemu or host; repeat for several")
-    text = "as ssh's -o, StrictHostKeyChecking=accept-new for one; repeat for several"
+    text = "option for ssh -o, such as StrictHostKeyChecking=accept-new; repeat for several"
     add("--ssh-option", action="append", default=[], metavar="OPTION", help=text)
-    add("--cache", type=Path, default=_cache(), metavar="DIR", help="for fetched tools (default %(default)s)")
+    add("--cache", type=Path, default=CACHE, metavar="DIR", help="folder for fetched tools (default %(default)s)")
 
 
 def open_targets(arguments: argparse.Namespace) -> list:
@@ -125,13 +143,6 @@ def open_targets(arguments: argparse.Namespace) -> list:
 
     options = tuple(arguments.ssh_option)
     return [open_target(text, arguments.cache, options) for text in dict.fromkeys(arguments.device or ["adb"])]
-
-
-def _cache():
-    home = Path.home()
-    if sys.platform == "darwin":
-        return home / "Library/Caches/bnext-keras"
-    return home / "AppData/Local/bnext-keras" if sys.platform == "win32" else home / ".cache/bnext-keras"
 
 
 def count(text: str) -> int:

@@ -1,5 +1,7 @@
 """``bnext-benchmark clean``: removes from devices what measuring put there."""
 
+import argparse
+
 from bnext_keras.cli._tool import run, tool_parser
 
 from android_demo.cli.arguments import add_device_arguments, open_targets
@@ -23,7 +25,7 @@ def main(argv: list[str]) -> int:
     return run("bnext-benchmark", clean, parser.parse_args(argv))
 
 
-def clean(arguments) -> int:
+def clean(arguments: argparse.Namespace) -> int:
     """Cleans every device of a command line."""
     for target in open_targets(arguments):
         count = target.clean()

@@ -32,24 +32,23 @@ def _compare(arguments):
     from rich.console import Console
 
     from android_demo.report import render_comparison
-    from android_demo.report.comparison import Verdict, compare, latency_ratio
+    from android_demo.report.comparison import Verdict, compare
     from android_demo.report.table import print_comparison
     from android_demo.results import load
 
     before, after = load(arguments.before), load(arguments.after)
     found = compare(before, after)
-    measured = [(old, new) for old, new in found.pairs if old.latency and new.latency]
-    if not measured:
+    ratios = found.ratios()
+    if not ratios:
         raise BenchmarkError(
             f"{arguments.before} and {arguments.after}: have no measurement in common; "
             "compared are equal models, threads and devices"
         )
-    ratios = [latency_ratio(old.latency, new.latency) for old, new in measured]
-    print_comparison(measured, ratios, found.differences, Console())
+    print_comparison(ratios, found.differences, Console())
     if arguments.html is not None:
         names = (str(arguments.before), str(arguments.after))
         write_atomically(arguments.html, render_comparison(before, after, names).encode())
-    return int(arguments.fail_if_slower and any(ratio.verdict is Verdict.SLOWER for ratio in ratios))
+    return int(arguments.fail_if_slower and any(ratio.verdict is Verdict.SLOWER for _, _, ratio in ratios))
 
 
 def _parser():

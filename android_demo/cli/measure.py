@@ -5,6 +5,7 @@ from bnext_keras.errors import BenchmarkError, DeviceLost
 
 from android_demo.cli.arguments import open_targets, read_arguments
 from android_demo.cli.clean import clean
+from android_demo.results import State
 
 TOOL = "bnext-benchmark"
 
@@ -37,8 +38,9 @@ def _measure(arguments):
     store = Store(arguments.out, arguments.resume)
     before = store.results
     with messages.status("") as status:
-        session = Session(arguments.plan, store, status.update)
-        states, complaints = set(), []
+        session = Session(arguments.settings, arguments.procedure, store, status.update)
+        states: set[State] = set()
+        complaints: list[str] = []
         try:
             for target, models in targets:
                 complaints += _measure_on(target, models, session, states, messages)
@@ -54,21 +56,22 @@ def _measure(arguments):
         complain(TOOL, complaint)
     if complaints and store.results is before:
         return 2
-    return 1 if complaints or not states <= {"ok", "throttled"} else 0
+    return 1 if complaints or not states <= {State.OK, State.THROTTLED} else 0
 
 
 def _measure_on(target, models, session, states, messages):
-    """Measures on one device; returns what went wrong beyond single measurements."""
+    """Measures on one device, adds to `states`, and returns what went wrong beyond single measurements."""
     from android_demo.report.table import summary
 
-    told = ""
+    reason = ""
     try:
         for measurement in session.run(target, models):
-            told = measurement.reason
-            states.add(measurement.state.value)
+            reason = measurement.reason
+            states.add(measurement.state)
             messages.print(f"{target.name}: {summary(measurement)}", highlight=False, markup=False, soft_wrap=True)
     except DeviceLost as error:
-        return [] if told == str(error) else [str(error)]
+        # The measurement that it interrupted has said so already.
+        return [] if reason == str(error) else [str(error)]
     except BenchmarkError as error:
         return [str(error)]
     return []

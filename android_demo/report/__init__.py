@@ -1,4 +1,11 @@
-"""Pages about results: one HTML file, with its charts drawn as SVG, that needs nothing from anywhere.
+"""Pages about results, each an HTML file that loads nothing, with its charts drawn as SVG.
+
+``page``             the page about one file of results, with figures from ``sections``
+``comparison_page``  the page about two, with figures from ``comparison``
+``document``         the frame of both, and Jinja
+``charts``           where things stand in the drawings
+``templates``        HTML, drawings and style
+``table``            what the terminal shows
 
 >>> from android_demo.results import Results
 >>> "without measurements" in render(Results())

@@ -37,7 +37,7 @@ class Ratio:
     @property
     def verdict(self) -> Verdict:
         """Whether the interval lies on one side of 1."""
-        if self.low is None:
+        if self.low is None or self.high is None:
             return Verdict.UNKNOWN
         if self.high < 1:
             return Verdict.FASTER
@@ -60,6 +60,14 @@ class Comparison:
     only_after: tuple[Measurement, ...]
     differences: tuple[str, ...]
 
+    def ratios(self) -> list[tuple[Measurement, Measurement, Ratio]]:
+        """The pairs that both have a latency, with the second one's divided by the first one's."""
+        return [
+            (old, new, latency_ratio(old.latency, new.latency))
+            for old, new in self.pairs
+            if old.latency and new.latency
+        ]
+
 
 def latency_ratio(before: Latency, after: Latency) -> Ratio:
     """``after / before``: below 1 is faster.
@@ -72,12 +80,12 @@ def latency_ratio(before: Latency, after: Latency) -> Ratio:
         '0.50 (0.48 to 0.52): faster'
     """
     value = after.mean_ms / before.mean_ms
-    if before.between_ms is None or after.between_ms is None:
-        return Ratio(value)
-    parts = [
-        ((one.between_ms / one.mean_ms) ** 2 / len(one.repetitions), len(one.repetitions) - 1)
-        for one in (before, after)
-    ]
+    parts = []
+    for one in (before, after):
+        if one.between_ms is None:
+            return Ratio(value)
+        count = len(one.repetitions)
+        parts.append(((one.between_ms / one.mean_ms) ** 2 / count, count - 1))
     variance = sum(part for part, _ in parts)
     if variance == 0:
         return Ratio(value, value, value)
@@ -135,7 +143,7 @@ def _inner_differences(pairs: Sequence[tuple[Measurement, Measurement]]) -> list
     return found
 
 
-def _quantile(freedom):
+def _quantile(freedom: float) -> float:
     whole = max(1, math.floor(freedom + 1e-9))
     if whole <= len(_T):
         return _T[whole - 1]

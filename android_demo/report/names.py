@@ -4,8 +4,11 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
 
-from android_demo.report.charts.scale import number, plain
+from android_demo.report.charts.scale import plain
 from android_demo.results import Device, Measurement, Settings, State
+
+#: What stands where there is no value.
+NOTHING = "\u2013"
 
 #: How a device was reached, in words.
 KINDS = {"adb": "over adb", "ssh": "over SSH", "qemu": "emulated by QEMU", "host": "the machine of the tool itself"}
@@ -43,11 +46,6 @@ def short_names(first: str, second: str) -> tuple[str, str]:
     shortened = (str(Path(*parts[start : len(parts) - end])) for parts in (ours, theirs))
     one, other = (name if name != "." else whole for name, whole in zip(shortened, (first, second), strict=True))
     return one, other
-
-
-def file_size(size: int) -> str:
-    """``13.3 MiB``, ``19.8 KiB``."""
-    return f"{number(size / 2**20)} MiB" if size >= 2**20 else f"{number(size / 2**10)} KiB"
 
 
 def threads(count: int) -> str:

@@ -55,7 +55,7 @@ def by_type(profile: Profile) -> dict[str, float]:
     times: dict[str, float] = {}
     for row in rows:
         times[row.type] = times.get(row.type, 0.0) + (row.avg_ms or 0.0)
-    # Where a delegate tells of its operators, some versions count its node once more.
+    # Some versions list a delegate's operators and then its node, whose time is their sum, once more.
     if any(getattr(row, "name", "").startswith("Delegate/") for row in rows):
         times = {name: time for name, time in times.items() if not re.fullmatch(r"TfLite\w*Delegate\w*", name)}
     return dict(sorted(times.items(), key=lambda item: -item[1]))

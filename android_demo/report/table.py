@@ -1,6 +1,7 @@
 """What the terminal shows of results."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -21,8 +22,8 @@ def print_table(measurements: Sequence[Measurement], console: Console) -> None:
     """Prints one row for each measurement, and under the table why some are not as they should be."""
     devices, models = device_names(measurements), model_names(measurements)
     table = Table()
-    for name, justify in (("model", "left"), ("device", "left"), ("", "left"), ("ms", "right"), ("state", "left")):
-        table.add_column(name, justify=justify, overflow="fold")
+    for name in ("model", "device", "", "ms", "state"):
+        table.add_column(name, justify="right" if name == "ms" else "left", overflow="fold")
     for entry in measurements:
         state = _STATES[entry.state] + (" [bold red]emulated" if entry.device.emulated else "")
         table.add_row(
@@ -50,16 +51,15 @@ def summary(measurement: Measurement) -> str:
 
 
 def print_comparison(
-    pairs: Sequence[tuple[Measurement, Measurement]],
-    ratios: Sequence[Ratio],
-    differences: Sequence[str],
-    console: Console,
+    ratios: Sequence[tuple[Measurement, Measurement, Ratio]], differences: Sequence[str], console: Console
 ) -> None:
     """Prints one row for each pair of measurements: before, after, the ratio, what can be said of it."""
     table = Table()
     for name in ("model", "", "before, ms", "after, ms", "ratio", "verdict"):
-        table.add_column(name, justify="left" if name in ("model", "", "verdict") else "right", overflow="fold")
-    for (old, new), ratio in zip(pairs, ratios, strict=True):
+        justify: Literal["left", "right"] = "left" if name in ("model", "", "verdict") else "right"
+        # On a narrow terminal numbers are folded rather than what they mean.
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=name == "verdict")
+    for old, new, ratio in ratios:
         interval = "" if ratio.low is None else f" ({ratio.low:.3f} to {ratio.high:.3f})"
         mark = marks(old) or marks(new)
         verdict = ratio.verdict.value + (f", {mark}" if mark else "")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from enum import Enum
 
-from android_demo.results.records import Record
+from android_demo.records import Record
 from android_demo.results.subjects import Device, ModelFile, Settings, Tool, measurement_key
 from android_demo.tools.benchmark_model import Profile, ToolOutput
 
@@ -26,8 +26,8 @@ class ThermalSample(Record):
     """How hot and how fast the device was at one moment.
 
     Attributes:
-        moment: before, between or after the repetitions, or any other word.
-        seconds: Since the measurement's start.
+        moment: ``before``, ``between`` or ``after`` the repetitions, or any other word.
+        seconds: Time since the measurement's start.
         celsius: Temperature by thermal zone.
         mhz: Current frequency by core, "cpu0".
         status: Android's thermal status, 0 (none) to 6 (shutdown).
@@ -46,18 +46,16 @@ class Repetition(Record):
 
     Attributes:
         started_at: ISO 8601, UTC.
-        seconds: From start to end.
-        output: What it printed.
-        samples_us: Time of every inference in microseconds, where the tool tells; lce_benchmark_model does not.
-        exit_code: Of the process, None if it was stopped.
-        profiled: Whether operators were timed too; such runs are slower and count for no latency.
-        log: The last lines of its output, if it failed.
+        seconds: Duration from the tool's start to its end.
+        output: What it printed, as data.
+        exit_code: Exit code of the process; None if it was stopped.
+        profiled: Whether operators were timed too. Such a repetition is slower and does not count for the latency.
+        log: The last lines that it printed, if it failed.
     """
 
     started_at: str
     seconds: float
     output: ToolOutput
-    samples_us: tuple[float, ...] = ()
     exit_code: int | None = None
     profiled: bool = False
     log: str = ""
@@ -72,9 +70,9 @@ class Latency:
         low_ms: The fastest inference.
         high_ms: The slowest inference.
         std_ms: Standard deviation of one inference, repetitions pooled; None if unknown.
-        between_ms: Standard deviation of the repetitions' means, None of one alone.
-        repetitions: Means by repetition.
-        count: Inferences together.
+        between_ms: Standard deviation of the repetitions' means; None with a single one.
+        repetitions: Mean of each repetition.
+        count: Number of inferences in all repetitions.
     """
 
     mean_ms: float
@@ -141,16 +139,11 @@ class Measurement(Record):
 
     @property
     def memory_mb(self) -> float | None:
-        """Largest memory footprint that any repetition told, MB: the watched peak, else the growth until the end."""
+        """Largest memory footprint of any repetition, MB: the watched peak, or else the growth until the end."""
         outputs = [entry.output for entry in self.repetitions]
         peaks = [output.memory_peak_mb for output in outputs if output.memory_peak_mb is not None]
         growths = [output.memory_overall_mb for output in outputs if output.memory_overall_mb is not None]
         return max(peaks or growths, default=None)
-
-    @property
-    def hottest_celsius(self) -> float | None:
-        """Highest temperature of any zone at any moment."""
-        return max((value for sample in self.thermal for value in sample.celsius.values()), default=None)
 
 
 def timestamp() -> str:
@@ -158,21 +151,20 @@ def timestamp() -> str:
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _latency(outputs):
-    means = [output.inference_avg_us / 1000 for output in outputs]
-    mean = statistics.fmean(means)
-    told = [output.inference for output in outputs]
-    lows = [
-        entry.min / 1000 if entry and entry.min is not None else own for entry, own in zip(told, means, strict=True)
-    ]
-    highs = [
-        entry.max / 1000 if entry and entry.max is not None else own for entry, own in zip(told, means, strict=True)
-    ]
-    counts = [entry.count if entry else 1 for entry in told]
-    spread = None
-    if all(entry and entry.std is not None and entry.count for entry in told):
-        squares = [
-            entry.count * ((entry.std / 1000) ** 2 + (own - mean) ** 2) for entry, own in zip(told, means, strict=True)
-        ]
-        spread = math.sqrt(sum(squares) / sum(counts))
+def _latency(outputs: Sequence[ToolOutput]) -> Latency:
+    means, lows, highs, counts, squares = [], [], [], [], []
+    for output in outputs:
+        mean, found = (output.inference_avg_us or 0.0) / 1000, output.inference
+        # A version of the tool that prints no statistics leaves the mean to stand in for them.
+        means.append(mean)
+        lows.append(mean if found is None or found.min is None else found.min / 1000)
+        highs.append(mean if found is None or found.max is None else found.max / 1000)
+        counts.append(found.count if found else 1)
+        if found and found.std is not None and found.count:
+            squares.append((found.count, (found.std / 1000) ** 2, mean))
+    center, spread = statistics.fmean(means), None
+    if len(squares) == len(outputs):
+        # Pooled variance: that within each repetition, and that of its mean around the mean of all.
+        total = sum(count * (variance + (mean - center) ** 2) for count, variance, mean in squares)
+        spread = math.sqrt(total / sum(counts))
     return replace(Latency.of_means(means), low_ms=min(lows), high_ms=max(highs), std_ms=spread, count=sum(counts))

@@ -8,8 +8,8 @@ from pathlib import Path
 from bnext_keras.errors import BenchmarkError
 from bnext_keras.files import file_errors_as, write_atomically
 
+from android_demo.records import Record, decode, encode
 from android_demo.results.measurement import Measurement, State
-from android_demo.results.records import Record, decode, encode
 
 #: Version of the files that `save` writes.
 SCHEMA_VERSION = "1.0"
@@ -23,7 +23,7 @@ class Results(Record):
     """Everything in one file.
 
     Attributes:
-        schema_version: MAJOR.MINOR of the file that it was read from.
+        schema_version: Version of the file that it was read from, MAJOR.MINOR.
         measurements: In the order in which they were made.
     """
 
@@ -31,11 +31,11 @@ class Results(Record):
     measurements: tuple[Measurement, ...] = ()
 
     def done(self) -> set[tuple]:
-        """Keys of the measurements that need not be repeated: those that are ok or throttled."""
+        """Keys of the measurements that need not be repeated, because they are ok or throttled."""
         return {entry.key for entry in self.measurements if entry.state in (State.OK, State.THROTTLED)}
 
     def adding(self, measurement: Measurement) -> "Results":
-        """With one more measurement, in the place of those with its key."""
+        """These results with one more measurement, which replaces any that has its key."""
         others = (entry for entry in self.measurements if entry.key != measurement.key)
         return replace(self, measurements=(*others, measurement))
 
@@ -82,8 +82,8 @@ def save(results: Results, path: Path) -> None:
 
 
 def merge(*results: Results) -> Results:
-    """All measurements; of several with the same key the best state, then the latest start, wins."""
-    chosen = {}
+    """All measurements. Of several with the same key the one with the best state stays, then the latest one."""
+    chosen: dict[tuple, Measurement] = {}
     for measurement in (entry for one in results for entry in one.measurements):
         rival = chosen.get(measurement.key)
         if rival is None or _rank(measurement) >= _rank(rival):

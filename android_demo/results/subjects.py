@@ -8,7 +8,7 @@ from pathlib import Path
 from bnext_keras.errors import BenchmarkError
 from bnext_keras.files import sha256
 
-from android_demo.results.records import Record
+from android_demo.records import Record
 
 
 class Kind(str, Enum):
@@ -22,7 +22,7 @@ class Kind(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Core(Record):
-    """One CPU core: its number, its highest frequency, its design (Cortex-A76, say) and its governor if known."""
+    """One CPU core: its number and, where known, its highest frequency, design (Cortex-A76, say) and governor."""
 
     index: int
     max_mhz: float | None = None
@@ -36,15 +36,15 @@ class Device(Record):
 
     Attributes:
         kind: How it was reached; ``qemu`` is an emulator, whose times mean nothing.
-        id: Tells devices apart; `hashed_serial` of a serial number, or a name that the user chose.
+        id: What tells devices apart: the `hashed_serial` of a serial number, or a name.
         model: Pixel 8, Raspberry Pi 4 Model B, ...
         soc: System on a chip, as the device calls it.
         cores: All cores of the machine.
         os: Android 14, Debian GNU/Linux 12, ...
         abi: arm64-v8a, aarch64, x86_64, ...
         memory_mb: Main memory, MiB.
-        emulated: Whether times on it say nothing about any silicon. Always so with ``qemu``; set it for Android's
-            emulator, which adb reaches like a phone.
+        emulated: Whether times on it say nothing about any silicon. It is always set for ``qemu``; Android's emulator,
+            which adb reaches like a phone, needs it set.
     """
 
     kind: Kind
@@ -64,7 +64,7 @@ class Device(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Tool(Record):
-    """The program that ran the model: ``lce_benchmark_model`` or another; its version if known; digest of its file."""
+    """The program that ran the model, such as ``lce_benchmark_model``; its version and digest where known."""
 
     kind: str
     version: str = ""
@@ -73,7 +73,7 @@ class Tool(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFile(Record):
-    """The file that was run; its top-1 accuracy in percent and where it is from, if the user gave them."""
+    """The file that was run. Its top-1 accuracy in percent, and where that is from, are the user's word."""
 
     name: str
     sha256: str
@@ -84,27 +84,29 @@ class ModelFile(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Record):
-    """How the tool was run. Equal settings of the same model on the same device are the same measurement.
+    """How the tool is run. Equal settings of the same model on the same device are the same measurement.
+
+    The defaults are those of ``bnext-benchmark``, which takes them from here.
 
     Attributes:
         threads: Threads of the interpreter.
-        runs: Inferences to measure at least in one repetition.
-        warmup_runs: Inferences before that.
-        repetitions: How often the tool was to be started anew.
+        runs: Minimum number of measured inferences in one repetition.
+        warmup_runs: Minimum number of inferences before those.
+        repetitions: Number of times that the tool is started anew; a profiled start comes on top.
         flags: Further arguments of the tool, as given.
-        pinned_mask: Cores that it was pinned to, as taskset's hexadecimal mask; empty if it was not.
+        pinned_mask: Cores that it is pinned to, as taskset's hexadecimal mask; empty if it is not.
     """
 
     threads: int
     runs: int = 50
     warmup_runs: int = 1
-    repetitions: int = 1
+    repetitions: int = 3
     flags: tuple[str, ...] = ()
     pinned_mask: str = ""
 
 
 def measurement_key(device: Device, tool: Tool, model: ModelFile, settings: Settings) -> tuple:
-    """`Measurement.key` of a measurement to be: by device id, digests of tool and model, and settings."""
+    """The `Measurement.key` that a measurement will have: device, digests of tool and model, and settings."""
     return device.kind.value, device.id, tool.sha256 or tool.kind, model.sha256, settings
 
 
@@ -125,7 +127,7 @@ def describe_file(path: Path, top1_percent: float | None = None, accuracy_source
         BenchmarkError: if it cannot be read, or the accuracy is no percentage.
     """
     if top1_percent is not None and not 0 <= top1_percent <= 100:
-        raise BenchmarkError(f"{path.name}: an accuracy of {top1_percent:g}% is none; give percent from 0 to 100")
+        raise BenchmarkError(f"{path.name}: an accuracy cannot be {top1_percent:g}%; give percent from 0 to 100")
     try:
         digest, size = sha256(path), path.stat().st_size
     except OSError as error:

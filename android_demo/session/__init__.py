@@ -1,7 +1,8 @@
-"""How measuring goes: from a plan to a file of results.
+"""How measuring goes: from settings to a file of results.
 
-``plan``        how to measure
-``session``     every model on every device with every number of threads
+``measure``     measuring from Python, on one device
+``session``     every model with all settings on one device
+``procedure``   what surrounds the tool's runs: pauses, choice of cores, profile, time limit
 ``job``         one measurement: repetitions with pauses and samples in between
 ``throttling``  when a measurement counts as throttled
 ``outcome``     what a tool's exit code means

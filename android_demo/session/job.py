@@ -8,14 +8,15 @@ from bnext_keras.errors import BenchmarkError, DeviceLost
 
 from android_demo.results import Measurement, Repetition, State, ThermalSample, timestamp
 from android_demo.session.outcome import why_failed
-from android_demo.session.plan import Plan
+from android_demo.session.procedure import Procedure
 from android_demo.session.throttling import throttled
 from android_demo.targets import Target
+from android_demo.targets.facts import Sample
 from android_demo.tools import benchmark_model
 from android_demo.tools.choice import Model
 from android_demo.tools.programs import InstalledTool
 
-#: Is told what happens now, for people who wait.
+#: Takes a line about what happens now, for people who wait.
 Progress = Callable[[str], None]
 
 #: Lines of a failed tool's output that are kept.
@@ -27,20 +28,26 @@ class Job:
 
     Attributes:
         measurement: As far as it has come; FAILED until it is done.
-        lost: What happened to the device, if it is gone.
+        lost: The error that says so, if the device is gone.
     """
 
     def __init__(
-        self, target: Target, model: Model, tool: InstalledTool, plan: Plan, progress: Progress, empty: Measurement
+        self,
+        target: Target,
+        model: Model,
+        tool: InstalledTool,
+        procedure: Procedure,
+        progress: Progress,
+        empty: Measurement,
     ):
         self.measurement = empty
         self.lost: DeviceLost | None = None
         self._target = target
         self._model = model
         self._tool = tool
-        self._plan = plan
+        self._procedure = procedure
         self._progress = progress
-        self._samples = []
+        self._samples: list[Sample] = []
         self._start = time.monotonic()
         self._title = f"{target.name}: {model.path.name}, {empty.settings.threads} thread(s)"
 
@@ -56,48 +63,41 @@ class Job:
 
     def _run(self):
         self._progress(f"{self._title}: copying")
-        graph = self._target.push(self._model.path)
+        model = self._target.push(self._model.path)
         self._sample("before")
-        repetitions = self._plan.repetitions
+        repetitions = self.measurement.settings.repetitions
         for number in range(repetitions):
             if number:
                 self._cool_down()
             self._progress(f"{self._title}: repetition {number + 1} of {repetitions}")
-            if not self._repeat(graph):
+            if not self._repeat(model):
                 return
         no_profile = ""
-        if self._plan.profile and self._tool.profiles:
+        if self._procedure.profile and self._tool.profiles:
             self._cool_down()
             self._progress(f"{self._title}: profile")
-            if not self._repeat(graph, profiled=True):
+            if not self._repeat(model, profiled=True):
                 no_profile = f"no profile: {self.measurement.reason}"
         self._sample("after")
-        means = [entry.output.inference_avg_us for entry in self.measurement.repetitions if not entry.profiled]
+        outputs = [entry.output for entry in self.measurement.repetitions if not entry.profiled]
+        means = [output.inference_avg_us for output in outputs if output.inference_avg_us is not None]
         settings, device = self.measurement.settings, self.measurement.device
         reason = throttled(self._samples, device.cores, settings.pinned_mask, means)
         # A profile that failed is a pity, but takes nothing from the times that were measured before.
         self._end(State.THROTTLED if reason else State.OK, reason or no_profile)
 
     def _cool_down(self):
-        self._progress(f"{self._title}: cooling down for {self._plan.cool_down:g} s")
-        time.sleep(self._plan.cool_down)
+        self._progress(f"{self._title}: cooling down for {self._procedure.cool_down:g} s")
+        time.sleep(self._procedure.cool_down)
         self._sample("between")
 
-    def _repeat(self, graph, profiled=False):
+    def _repeat(self, model, profiled=False):
         """Starts the tool once; returns whether it is worth going on."""
         settings = self.measurement.settings
         *launcher, program = self._tool.program
-        arguments = benchmark_model.command(
-            program,
-            graph,
-            num_threads=settings.threads,
-            num_runs=settings.runs,
-            warmup_runs=settings.warmup_runs,
-            profiling=profiled,
-            extra=settings.flags,
-        )
+        arguments = benchmark_model.command(program, model, settings, profiling=profiled)
         started_at, start = timestamp(), time.monotonic()
-        done = self._target.run([*launcher, *arguments], self._plan.timeout, settings.pinned_mask)
+        done = self._target.run([*launcher, *arguments], self._procedure.timeout, settings.pinned_mask)
         output = benchmark_model.parse(done.stdout, done.stderr)
         good = done.exit_code == 0 and output.complete
         repetition = Repetition(
@@ -110,7 +110,7 @@ class Job:
         )
         self.measurement = replace(self.measurement, repetitions=(*self.measurement.repetitions, repetition))
         if done.exit_code is None:
-            self._end(State.TIMED_OUT, f"stopped after {self._plan.timeout:g} s; --timeout gives it more")
+            self._end(State.TIMED_OUT, f"stopped after {self._procedure.timeout:g} s; --timeout gives it more")
         elif not good:
             self._end(State.FAILED, why_failed(self._tool.record.kind, done.exit_code, output))
         return good

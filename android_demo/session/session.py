@@ -1,41 +1,45 @@
-"""A measuring session: every model on every device with every number of threads, kept as it comes.
+"""A measuring session: every model with all settings on one device after the other, kept as it comes.
 
 What fails, fails alone; the file of results is whole after every measurement, so that a later session can go on.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from bnext_keras.errors import BenchmarkError
+from bnext_keras.errors import DeviceError
 
-from android_demo.results import Measurement, Settings, State, measurement_key, timestamp
+from android_demo.results import Device, Measurement, Settings, State, measurement_key, timestamp
 from android_demo.session.job import Job, Progress
-from android_demo.session.plan import Plan
+from android_demo.session.procedure import Procedure
 from android_demo.session.store import Store
 from android_demo.targets import Target
 from android_demo.targets.facts import fastest_cores
 from android_demo.tools.choice import Model
+from android_demo.tools.programs import InstalledTool
 
 
-@dataclass
+@dataclass(frozen=True)
 class Session:
-    """Carries out a plan.
+    """What is the same on every device.
 
-    Args:
-        plan: How to measure.
-        store: Takes every measurement as it comes; what is done in it already is not measured again.
-        progress: Is told what happens.
+    Attributes:
+        settings: How the tool is run; each makes a measurement of every model. ``pinned_mask`` is filled in, because it
+            depends on the device.
+        procedure: What surrounds these runs.
+        store: Takes every measurement as it comes. What it holds already is not measured again.
+        progress: Takes a line about what happens now.
     """
 
-    plan: Plan
+    settings: Sequence[Settings]
+    procedure: Procedure
     store: Store
     progress: Progress
 
-    def run(self, target: Target, models: list[Model]) -> Iterator[Measurement]:
-        """Measures on one device; gives each measurement when it is in the file, whatever became of it.
+    def run(self, target: Target, models: Sequence[Model]) -> Iterator[Measurement]:
+        """Measures on one device; yields each measurement once it is in the file, whatever became of it.
 
         Raises:
-            DeviceLost: if the device is gone; the measurement that it interrupted has been given before.
+            DeviceLost: if the device is gone; the measurement that it interrupted has been yielded before.
             BenchmarkError: if results cannot be written, or a tool cannot be brought to the device.
         """
         target.stop_leftovers()
@@ -43,38 +47,41 @@ class Session:
         for model in models:
             self.progress(f"{target.name}: getting {model.tool.kind} ready")
             tool = model.tool.install(target)
-            for threads in self.plan.threads:
-                settings = self._settings(target, threads)
+            for wanted in self.settings:
+                settings = replace(wanted, pinned_mask=self._mask(target, wanted.threads))
                 if measurement_key(device, tool.record, model.record, settings) in self.store.results.done():
                     continue
-                subjects = {"device": device, "tool": tool.record, "model": model.record, "settings": settings}
-                job = Job(target, model, tool, self.plan, self.progress, _nothing_yet(subjects))
+                empty = _nothing_yet(device, tool, model, settings)
+                job = Job(target, model, tool, self.procedure, self.progress, empty)
                 try:
                     job.run()
                 finally:
+                    # Ctrl-C too leaves a record of what it interrupted.
                     self.store.add(job.measurement)
                 yield job.measurement
                 if job.lost is not None:
                     raise job.lost
 
-    def _settings(self, target, threads):
-        plan, mask = self.plan, ""
-        if plan.pin == "big":
-            mask = fastest_cores(target.facts.cores, threads) if target.can_pin else ""
-        elif plan.pin != "none":
-            mask = plan.pin
-            if not target.can_pin:
-                raise BenchmarkError(f"{target.name}: programs cannot be pinned to cores there; use --pin none")
-        return Settings(
-            threads=threads,
-            runs=plan.runs,
-            warmup_runs=plan.warmup_runs,
-            repetitions=plan.repetitions,
-            flags=plan.flags,
-            pinned_mask=mask,
-        )
+    def _mask(self, target: Target, threads: int) -> str:
+        """The cores to pin to, as taskset's hexadecimal mask; empty to leave them to the scheduler."""
+        pin = self.procedure.pin
+        if pin == "big":
+            return fastest_cores(target.facts.cores, threads) if target.can_pin else ""
+        if pin == "none":
+            return ""
+        if not target.can_pin:
+            raise DeviceError("programs cannot be pinned to cores there", where=target.name, remedy="use --pin none")
+        return pin
 
 
-def _nothing_yet(subjects):
+def _nothing_yet(device: Device, tool: InstalledTool, model: Model, settings: Settings) -> Measurement:
     """The record of a measurement that was cut short before anything came of it."""
-    return Measurement(**subjects, state=State.FAILED, reason="interrupted", started_at=timestamp())
+    return Measurement(
+        device=device,
+        tool=tool.record,
+        model=model.record,
+        settings=settings,
+        state=State.FAILED,
+        reason="interrupted",
+        started_at=timestamp(),
+    )

@@ -1,6 +1,6 @@
 """When a measurement counts as throttled: hot phones slow down, and their times then say nothing about the model.
 
-It does if any of these holds, of the cores that it was pinned to or of all:
+It does if any of these holds, where the cores are those that it was pinned to, or all:
 
 1. Android's thermal status was not 0 (none) at any sample;
 2. the highest frequency that a core was permitted was more than 5% below the highest that it has, at any sample;
@@ -21,10 +21,10 @@ def throttled(samples: Sequence[Sample], cores: Sequence[Core], mask: str, means
     """Why a measurement counts as throttled; empty if it does not.
 
     Args:
-        samples: In the order in which they were taken.
-        cores: Of the device.
+        samples: Temperatures and frequencies in the order in which they were taken.
+        cores: The device's cores.
         mask: Cores that the model was pinned to, hexadecimal; empty for all.
-        means_us: Mean times of the repetitions, in order.
+        means_us: Mean time of each repetition, in order.
 
     Example:
         >>> core = Core(index=0, max_mhz=2800)
@@ -41,6 +41,7 @@ def throttled(samples: Sequence[Sample], cores: Sequence[Core], mask: str, means
         used = not mask or int(mask, 16) >> core.index & 1
         if used and limit is not None and core.max_mhz and limit < 0.95 * core.max_mhz:
             return f"{name} was limited to {limit:.0f} of its {core.max_mhz:.0f} MHz"
+    # Slower alone is no proof, other work may have come; warmer alone is what measuring does.
     if len(means_us) > 1 and means_us[-1] > 1.1 * means_us[0]:
         first, last = samples[0].celsius, samples[-1].celsius
         for zone in first.keys() & last.keys():

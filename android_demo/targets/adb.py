@@ -3,7 +3,7 @@
 import struct
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from bnext_keras.errors import DeviceError, DeviceLost
 from adbutils import AdbClient, AdbConnection, AdbDevice, AdbError, AdbTimeout
 
 from android_demo.results import Kind
-from android_demo.targets.shell import Completed, OnLine, Transcript
+from android_demo.targets.shell import Completed
 from android_demo.targets.target import Target
 
 #: Ours on every phone: where the shell user may write and run programs.
@@ -81,27 +81,18 @@ class AdbShell:
         self._device = device
         self.name = f"adb:{device.serial}"
 
-    def run(self, script: str, timeout: float = 30, on_line: OnLine | None = None) -> Completed:
+    def run(self, script: str, timeout: float = 30) -> Completed:
         """Runs a script of sh there."""
-        transcript = Transcript(on_line)
         with self._reaching() as features:
             if "shell_v2" not in features:
                 return self._run_before_android_7(script, timeout)
             with self._device.open_transport(timeout=timeout) as connection:
                 connection.send_command(f"shell,v2,raw:{script}")
                 connection.check_okay()
-                deadline = time.monotonic() + timeout
-                try:
-                    for kind, data in _packets(connection, deadline):
-                        if kind == _EXIT:
-                            return transcript.completed(data[0])
-                        if kind in (_STDOUT, _STDERR):
-                            transcript.feed("stdout" if kind == _STDOUT else "stderr", data)
-                except AdbTimeout:
-                    return transcript.completed(None)
+                return _read_shell(connection, time.monotonic() + timeout)
 
     def _run_before_android_7(self, script, timeout):
-        """One stream, and an exit code that the shell itself has to tell."""
+        """There both streams are one, and the exit code has to be printed by the shell itself."""
         try:
             done = self._device.shell2(f"({script})", timeout=timeout)
         except AdbTimeout:
@@ -120,7 +111,7 @@ class AdbShell:
                     connection.conn.sendall(b"DATA" + struct.pack("<I", len(chunk)) + chunk)
                 connection.conn.sendall(b"DONE" + struct.pack("<I", int(time.time())))
             except BrokenPipeError:
-                pass  # a phone that refuses may hang up before the end, having told why
+                pass  # a phone that refuses a file may hang up before its end; its reason is read below
             answer = connection.read_exact(4)
             if answer == b"FAIL":
                 reason = connection.read_exact(connection.read_uint32()).decode(errors="replace")
@@ -141,9 +132,18 @@ class AdbShell:
         return set(self._device.get_features().split(","))
 
 
-def _packets(connection: AdbConnection, deadline: float):
-    """The shell protocol's (kind, data) until the exit code; raises AdbTimeout when the deadline has come."""
-    while True:
-        connection.conn.settimeout(max(deadline - time.monotonic(), 0.001))
-        header = connection.read_exact(5)
-        yield header[0], connection.read_exact(int.from_bytes(header[1:], "little"))
+def _read_shell(connection: AdbConnection, deadline: float) -> Completed:
+    """Reads packets of the shell protocol, (kind, length, data), until the exit code comes or the time is up."""
+    received: dict[int, bytearray] = {_STDOUT: bytearray(), _STDERR: bytearray()}
+    exit_code = None
+    # A phone that is silent for the rest of the time raises AdbTimeout; what has come until then is kept.
+    with suppress(AdbTimeout):
+        while exit_code is None:
+            connection.conn.settimeout(max(deadline - time.monotonic(), 0.001))
+            header = connection.read_exact(5)
+            kind, data = header[0], connection.read_exact(int.from_bytes(header[1:], "little"))
+            if kind == _EXIT:
+                exit_code = data[0]
+            elif kind in received:
+                received[kind] += data
+    return Completed.of(exit_code, bytes(received[_STDOUT]), bytes(received[_STDERR]))

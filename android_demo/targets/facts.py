@@ -64,7 +64,7 @@ _ARM_PARTS = {
 
 @dataclass(frozen=True)
 class Facts:
-    """What `FACTS_SCRIPT` found; empty where the machine does not tell. `emulator` is Android's own."""
+    """What `FACTS_SCRIPT` found; empty where the machine says nothing. ``emulator`` means Android's own."""
 
     model: str
     soc: str
@@ -164,7 +164,7 @@ def parse_sample(text: str) -> Sample:
         >>> sample.mhz, sample.celsius, sample.status
         ({'cpu0': 1800.0}, {'cpu-big': 41.25}, 0)
     """
-    frequencies = {"cur": {}, "max": {}}
+    frequencies: dict[str, dict[str, float]] = {"cur": {}, "max": {}}
     for core, kind, khz in re.findall(r"^/sys/.*/(cpu\d+)/cpufreq/scaling_(cur|max)_freq=(\d+)$", text, re.MULTILINE):
         frequencies[kind][core] = int(khz) / 1000
     kinds = dict(re.findall(r"/(thermal_zone\d+)/type=(.+)$", text, re.MULTILINE))
@@ -172,7 +172,7 @@ def parse_sample(text: str) -> Sample:
         (kinds.get(zone, zone), _celsius(int(value)))
         for zone, value in re.findall(r"/(thermal_zone\d+)/temp=(-?\d+)$", text, re.MULTILINE)
     ]
-    # Newer Androids keep the zones to themselves but tell what their thermal HAL reads; before that comes a cache.
+    # Newer Androids hide the zones but print what their thermal HAL reads; what they print before that is a cache.
     current = text.rpartition("Current temperatures from HAL:")[2].partition("Current cooling devices")[0]
     zones += [
         (name, float(value)) for value, name in re.findall(r"mValue=(-?[\d.]+), mType=-?\d+, mName=([^,}]+)", current)
@@ -200,10 +200,11 @@ def fastest_cores(cores: tuple[Core, ...], threads: int) -> str:
         >>> fastest_cores(cores, 1), fastest_cores(cores, 4), fastest_cores(cores, 8)
         ('80', 'f0', '')
     """
+    clocks = {core.max_mhz for core in cores if core.max_mhz is not None}
     if any(core.max_mhz is None for core in cores):
         return ""
-    chosen = []
-    for mhz in sorted({core.max_mhz for core in cores}, reverse=True):
+    chosen: list[int] = []
+    for mhz in sorted(clocks, reverse=True):
         if len(chosen) >= threads:
             break
         chosen += [core.index for core in cores if core.max_mhz == mhz]

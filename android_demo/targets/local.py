@@ -6,7 +6,7 @@ from pathlib import Path
 from bnext_keras.errors import DeviceError
 
 from android_demo.results import Kind
-from android_demo.targets.shell import Completed, OnLine, run_process
+from android_demo.targets.shell import Completed, run_process
 from android_demo.targets.target import Target
 
 #: A phone's big core of 2018: with the dot products that older ones lack.
@@ -44,9 +44,9 @@ class LocalShell:
     def __init__(self, name: str):
         self.name = name
 
-    def run(self, script: str, timeout: float = 30, on_line: OnLine | None = None) -> Completed:
+    def run(self, script: str, timeout: float = 30) -> Completed:
         """Runs a script of sh."""
-        return run_process(["sh", "-c", script], timeout, on_line)
+        return run_process(["sh", "-c", script], timeout)
 
     def copy(self, source: Path, destination: str) -> None:
         """Copies a file."""

@@ -3,14 +3,10 @@
 import os
 import signal
 import subprocess
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
-
-#: Is given every line of a command's output as it comes, without its end.
-OnLine = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -19,11 +15,18 @@ class Completed:
 
     Attributes:
         exit_code: 128 + n if signal n ended it, None if it was stopped because its time was up.
+        stdout: What it printed; if it was stopped, what had come until then.
+        stderr: What it wrote to standard error, likewise.
     """
 
     exit_code: int | None
     stdout: str
     stderr: str
+
+    @classmethod
+    def of(cls, exit_code: int | None, stdout: bytes, stderr: bytes) -> "Completed":
+        """From both streams as they came; bytes that are no UTF-8 do no harm."""
+        return cls(exit_code, stdout.decode(errors="replace"), stderr.decode(errors="replace"))
 
 
 class Shell(Protocol):
@@ -35,8 +38,8 @@ class Shell(Protocol):
 
     name: str
 
-    def run(self, script: str, timeout: float = 30, on_line: OnLine | None = None) -> Completed:
-        """Runs a script of sh.
+    def run(self, script: str, timeout: float = 30) -> Completed:
+        """Runs a script of sh, for so many seconds at most.
 
         Raises:
             DeviceLost: if the connection breaks.
@@ -51,69 +54,28 @@ class Shell(Protocol):
         """
 
 
-class Transcript:
-    """Collects a command's two streams and passes their lines on.
-
-    Example:
-        >>> transcript = Transcript(print)
-        >>> for chunk in (b"STAR", b"TING!\\nIN", b"FO"):
-        ...     transcript.feed("stdout", chunk)
-        STARTING!
-        >>> transcript.completed(0).stdout
-        'STARTING!\\nINFO'
-    """
-
-    def __init__(self, on_line: OnLine | None = None):
-        self._streams = {"stdout": bytearray(), "stderr": bytearray()}
-        self._passed = dict.fromkeys(self._streams, 0)
-        self._on_line = on_line
-
-    def feed(self, stream: str, chunk: bytes) -> None:
-        """Adds what has arrived on ``stdout`` or ``stderr``."""
-        collected = self._streams[stream]
-        collected += chunk
-        end = collected.rfind(b"\n") + 1
-        if self._on_line is not None and end > self._passed[stream]:
-            for line in collected[self._passed[stream] : end].decode(errors="replace").splitlines():
-                self._on_line(line)
-        self._passed[stream] = max(end, self._passed[stream])
-
-    def completed(self, exit_code: int | None) -> Completed:
-        """Everything so far, with the exit code."""
-        return Completed(exit_code, *(bytes(stream).decode(errors="replace") for stream in self._streams.values()))
-
-
-def run_process(
-    command: Sequence[str], timeout: float, on_line: OnLine | None = None, stdin: BinaryIO | None = None
-) -> Completed:
+def run_process(command: Sequence[str], timeout: float, stdin: BinaryIO | None = None) -> Completed:
     """Runs a command on this machine; if its time is up or Ctrl-C is pressed, it and its children are killed.
 
     Raises:
         OSError: if it cannot be started.
     """
-    transcript = Transcript(on_line)
-    options = {"stdin": stdin or subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, start_new_session=True, **options) as process:
-
-        def collect(name, stream):
-            for line in stream:
-                transcript.feed(name, line)
-
-        readers = [
-            threading.Thread(target=collect, args=(name, getattr(process, name))) for name in ("stdout", "stderr")
-        ]
-        for reader in readers:
-            reader.start()
+    with subprocess.Popen(
+        command,
+        stdin=stdin or subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # A group of its own: children die with it, and a terminal's Ctrl-C reaches us alone.
+        start_new_session=True,
+    ) as process:
         try:
-            exit_code = process.wait(timeout)
+            stdout, stderr = process.communicate(timeout=timeout)
         except BaseException as error:
             os.killpg(process.pid, signal.SIGKILL)
             if not isinstance(error, subprocess.TimeoutExpired):
                 raise
-            exit_code = None
-        finally:
-            for reader in readers:
-                reader.join()
-    if exit_code is not None and exit_code < 0:
-        exit_code = 128 - exit_code
-    return transcript.completed(exit_code)
+            # A second call gives all that came since the start.
+            stdout, stderr = process.communicate()
+            return Completed.of(None, stdout, stderr)
+    exit_code = process.returncode
+    return Completed.of(exit_code if exit_code >= 0 else 128 - exit_code, stdout, stderr)

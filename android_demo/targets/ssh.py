@@ -8,7 +8,7 @@ from pathlib import Path
 from bnext_keras.errors import DeviceError, DeviceLost
 
 from android_demo.results import Kind
-from android_demo.targets.shell import Completed, OnLine, run_process
+from android_demo.targets.shell import Completed, run_process
 from android_demo.targets.target import Target
 
 #: Never asks for anything, and notices within 15 seconds that the other side is gone.
@@ -59,9 +59,9 @@ class SshShell:
         self._options = [word for option in (*options, *_OPTIONS) for word in ("-o", option)]
         self.name = f"ssh:{destination}" + (f":{port}" if port else "")
 
-    def run(self, script: str, timeout: float = 30, on_line: OnLine | None = None) -> Completed:
+    def run(self, script: str, timeout: float = 30) -> Completed:
         """Runs a script of sh there, whatever the user's login shell is."""
-        return self._ssh(f"sh -c {shlex.quote(script)}", timeout, on_line)
+        return self._ssh(f"sh -c {shlex.quote(script)}", timeout)
 
     def copy(self, source: Path, destination: str) -> None:
         """Copies a file."""
@@ -72,10 +72,9 @@ class SshShell:
         if done.exit_code != 0:
             raise DeviceError(f"{self.name}: does not take {source.name}: {done.stderr.strip()}")
 
-    def _ssh(self, command, timeout, on_line=None, stdin=None):
-        done = run_process(
-            ["ssh", *self._options, *self._port, "--", self._destination, command], timeout, on_line, stdin=stdin
-        )
+    def _ssh(self, command, timeout, stdin=None):
+        words = ["ssh", *self._options, *self._port, "--", self._destination, command]
+        done = run_process(words, timeout, stdin)
         if done.exit_code == _SSH_FAILED:
             raise self._failure(done.stderr.strip())
         return done

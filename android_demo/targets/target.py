@@ -12,7 +12,7 @@ from bnext_keras.files import sha256
 
 from android_demo.results import Device, Kind, hashed_serial
 from android_demo.targets.facts import FACTS_SCRIPT, SAMPLE_SCRIPT, Facts, Sample, parse_facts, parse_sample
-from android_demo.targets.shell import Completed, OnLine, Shell
+from android_demo.targets.shell import Completed, Shell
 
 _MB = 1e6
 
@@ -24,11 +24,11 @@ class Target:
     twice; `clean` removes it.
 
     Args:
-        kind: What it is.
-        shell: How to reach it.
-        folder: Ours, on the machine; made when the first file comes.
-        wrapper: Command that runs programs there, an emulator say.
-        name: What people call it, for an emulator; else it is asked.
+        kind: How the machine is reached.
+        shell: The way to it.
+        folder: Our folder there, made when the first file comes.
+        wrapper: Command that runs programs there, such as an emulator.
+        name: An emulator's name and id; any other machine is asked for them.
     """
 
     def __init__(self, kind: Kind, shell: Shell, folder: str, wrapper: tuple[str, ...] = (), name: str = ""):
@@ -40,7 +40,7 @@ class Target:
 
     @property
     def name(self) -> str:
-        """As after ``--device``."""
+        """What the user would type after ``--device``."""
         return self.shell.name
 
     @cached_property
@@ -124,17 +124,16 @@ class Target:
         if columns and int(columns[-1][2]) * 1024 < size:
             raise DeviceError(
                 f"{self.name}: no space for {name} ({size / _MB:.1f} MB) in {self.folder}, "
-                f"{int(columns[-1][2]) * 1024 / _MB:.1f} MB are free; bnext-benchmark --clean removes what it put there"
+                f"{int(columns[-1][2]) * 1024 / _MB:.1f} MB are free; bnext-benchmark clean removes what it put there"
             )
 
-    def run(self, command: list[str], timeout: float, mask: str = "", on_line: OnLine | None = None) -> Completed:
+    def run(self, command: list[str], timeout: float, mask: str = "") -> Completed:
         """Runs a program in our folder; if its time is up or Ctrl-C is pressed, it is killed there too.
 
         Args:
             command: The program and its arguments.
             timeout: Seconds.
             mask: Cores to bind it to, hexadecimal.
-            on_line: Is given every line as it comes.
 
         Raises:
             DeviceLost: if the connection breaks.
@@ -142,12 +141,12 @@ class Target:
         words = [*(["taskset", mask] if mask else []), *self.wrapper, *command]
         folder, record = shlex.quote(self.folder), f"{uuid.uuid4().hex[:8]}.pid"
         # The inner sh writes down its process number, then becomes the program; the outer one waits for it, because
-        # some connections do not tell by which signal a program ended, but every sh does.
+        # some connections lose the signal that ended a program, while every sh makes an exit code of it.
         script = f"""sh -c 'echo "$$" > {record}; exec "$@"' sh {shlex.join(words)} & wait $!"""
         script = f"mkdir -p {folder} && cd {folder} && {{ {script}; code=$?; rm -f {record}; exit $code; }}"
         kill = f"cd {folder} && kill -9 $(cat {record}); rm -f {record}"
         try:
-            done = self.shell.run(script, timeout, on_line)
+            done = self.shell.run(script, timeout)
         except KeyboardInterrupt:
             with suppress(DeviceError):
                 self.shell.run(kill)

@@ -30,10 +30,10 @@ class Request:
     """A model that the user asks for.
 
     Attributes:
-        path: Of its file.
-        record: Of its file.
+        path: Its file.
+        record: The file as results describe it.
         lce: Whether it has operators of LCE's.
-        tool: ``lce`` or ``tflite`` if the user said which.
+        tool: ``lce`` or ``tflite`` if the user chose one, or else empty.
     """
 
     path: Path
@@ -48,9 +48,9 @@ class Tools:
 
     Attributes:
         downloads: Where LCE's release files are kept.
-        lce: ``lce_benchmark_model``, None for the one of LCE's release.
-        lce_sha256: What it must hash to, if anything.
-        rival: TensorFlow Lite's ``benchmark_model``, if there is one.
+        lce: File of ``lce_benchmark_model``; None for the one of LCE's release.
+        lce_sha256: Digest that it must have; empty for any.
+        rival: File of TensorFlow Lite's ``benchmark_model``, if there is one.
 
     Raises:
         BenchmarkError: if a file is not there.
@@ -69,12 +69,12 @@ class Tools:
     def model(self, request: Request, target: Target) -> Model:
         """The model with the tool for it on this device.
 
-        The user's word counts most. Without it models of LCE's operators go to LCE's tool, others to the rival tool if
-        there is one: so each is measured by what it would be run with.
+        The user's choice counts most. Without one, models with LCE's operators go to LCE's tool, and others to the
+        rival tool if there is one: so each is measured by what would run it in an app.
         """
         return Model(request.path, request.record, self._tool(request, target))
 
-    def _tool(self, request, target) -> Tool:
+    def _tool(self, request: Request, target: Target) -> Tool:
         if request.tool == "tflite" or (not request.tool and not request.lce and self.rival):
             if self.rival is None:
                 raise BenchmarkError(f"{request.path}@tflite: give TensorFlow Lite's benchmark_model with --rival-tool")

@@ -1,6 +1,7 @@
 """Files of Larq Compute Engine's release, fetched once and checked ever after."""
 
 import hashlib
+import sys
 from pathlib import Path
 
 from bnext_keras.errors import BenchmarkError
@@ -8,6 +9,17 @@ from bnext_keras.files import file_errors_as, sha256, write_atomically
 
 #: Where LCE's GitHub release keeps its programs.
 RELEASE_URL = "https://github.com/larq/compute-engine/releases/download/v0.16.0"
+
+
+def _cache_folder():
+    home = Path.home()
+    if sys.platform == "darwin":
+        return home / "Library/Caches/bnext-keras"
+    return home / "AppData/Local/bnext-keras" if sys.platform == "win32" else home / ".cache/bnext-keras"
+
+
+#: Where this machine keeps what was fetched, and what its own emulator runs.
+CACHE = _cache_folder()
 
 #: Seconds that the server may take to go on.
 _PATIENCE = 30

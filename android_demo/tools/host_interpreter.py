@@ -54,7 +54,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _measure(interpreter, inputs, runs, min_seconds, max_seconds):
     """Times of inferences in microseconds: so many at least, for so long at least, but no longer than that."""
-    times, start = [], time.perf_counter()
+    times: list[float] = []
+    start = time.perf_counter()
     while (elapsed := time.perf_counter() - start) < max_seconds and (len(times) < runs or elapsed < min_seconds):
         before = time.perf_counter()
         interpreter.predict(inputs)
@@ -68,10 +69,10 @@ def _measure(interpreter, inputs, runs, min_seconds, max_seconds):
 def _parser():
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--graph", type=Path, required=True)
-    for name, value in (("num_threads", 1), ("num_runs", 50), ("warmup_runs", 1)):
-        parser.add_argument(f"--{name}", type=int, default=value)
-    for name, value in (("min_secs", 1), ("max_secs", 150), ("warmup_min_secs", 0.5)):
-        parser.add_argument(f"--{name}", type=float, default=value)
+    for name, count in (("num_threads", 1), ("num_runs", 50), ("warmup_runs", 1)):
+        parser.add_argument(f"--{name}", type=int, default=count)
+    for name, seconds in (("min_secs", 1.0), ("max_secs", 150.0), ("warmup_min_secs", 0.5)):
+        parser.add_argument(f"--{name}", type=float, default=seconds)
     for name in ("use_reference_bconv", "use_indirect_bgemm", "use_xnnpack"):
         parser.add_argument(f"--{name}", type=lambda text: text == "true", default=False)
     return parser

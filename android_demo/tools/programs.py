@@ -38,8 +38,8 @@ class InstalledTool:
     """A tool that is ready on a device.
 
     Attributes:
-        record: How results name it.
-        program: The words that start it there.
+        record: What results say of it.
+        program: Words that start it there.
         profiles: Whether it can time every operator.
     """
 
@@ -53,11 +53,9 @@ class Tool(Protocol):
 
     Attributes:
         kind: Its name in results.
-        runs_lce: Whether it has LCE's operators.
     """
 
     kind: str
-    runs_lce: bool
 
     def install(self, target: Target) -> InstalledTool:
         """Brings it to a device, unless it is there already.
@@ -73,15 +71,14 @@ class LceTool:
 
     Args:
         downloads: Where the release's files are kept.
-        file: The user's.
-        expected_sha256: What the file must hash to, whoever brought it.
+        file: The user's own; None for the release's.
+        expected_sha256: Digest that the file must have, whoever brought it; empty for any.
     """
 
     downloads: Downloads
     file: Path | None = None
     expected_sha256: str = ""
     kind = "lce_benchmark_model"
-    runs_lce = True
 
     def install(self, target: Target) -> InstalledTool:
         """Brings it to a device."""
@@ -106,7 +103,6 @@ class TfliteTool:
 
     file: Path
     kind = "benchmark_model"
-    runs_lce = False
 
     def install(self, target: Target) -> InstalledTool:
         """Brings it to a device."""
@@ -117,7 +113,6 @@ class HostInterpreter:
     """LCE's interpreter from its Python package, on this machine only."""
 
     kind = "lce_interpreter"
-    runs_lce = True
 
     def install(self, target: Target) -> InstalledTool:
         """Finds it."""
@@ -135,7 +130,7 @@ class HostInterpreter:
 
 
 def fits(file: Path, target: Target) -> bool:
-    """Whether a program is for a device's kind of machine, as far as that can be told."""
+    """Whether a program is for a device's kind of machine; true if that cannot be known."""
     try:
         _check_machine(file, target)
     except BenchmarkError:
@@ -156,6 +151,7 @@ def _install(kind, file, target, version="", expected_sha256=""):
 
 
 def _check_machine(file, target):
+    # An ELF file begins with its magic number; at byte 18 it says for which machine it is.
     with file.open("rb") as opened:
         head = opened.read(20)
     expected = {_ELF_MACHINES[abi] for abi in target.abis if abi in _ELF_MACHINES}

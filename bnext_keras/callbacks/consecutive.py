@@ -12,9 +12,9 @@ log = logging.getLogger(__name__)
 
 
 def boosting_index(epoch: int, epochs: int, count: int) -> int:
-    """Which of ``count`` weak teachers is active: they take turns of equal length.
+    """Index of the active one of ``count`` weak teachers, which take turns of equal length.
 
-    floor(epoch / (epochs / count)), in whole numbers, and the last one ever after.
+    It is floor(epoch * count / epochs), and that of the last one ever after.
 
     Example:
         >>> [boosting_index(epoch, 512, 3) for epoch in (0, 170, 171, 341, 342, 511)]
@@ -33,14 +33,14 @@ class DiversifiedConsecutiveDistillation(SoftLabelTerm):
     is depends on nothing but the epoch, so a run continues where it stopped.
 
     ``logs`` carry ``loss``, ``label_loss`` and ``distillation_loss`` as with `Distillation`, ``weak_teacher``, the
-    index of the active one, and of every teacher ``<name>_loss``, its cross-entropy, and ``<name>_weight``, its mean
-    $\alpha$. Of a weak teacher that is not active the weight is 0 and the loss, which nobody computed, NaN.
+    index of the active one, and for every teacher ``<name>_loss``, its cross-entropy, and ``<name>_weight``, its mean
+    $\alpha$. A weak teacher that is not active has the weight 0 and the loss, which nobody computed, NaN.
 
     Args:
         weak: Weak teachers in their order. One of them may be the strong one, as in BNext-L's curriculum: it is then
             evaluated once, and appears in ``logs`` as ``<name>_as_weak`` too.
         strong: The teacher that stays.
-        epochs: Over how many epochs the weak teachers take turns; by default those of ``fit``.
+        epochs: Number of epochs in which the weak teachers take turns; by default that of ``fit``.
         per_example: Whether every example weights the teachers by its own gaps, as the method is described. False
             reproduces the released code, which by a typing error takes means over the batch before weighting.
         label_weight: Weight of the compiled loss; the published method does without labels.

@@ -61,14 +61,14 @@ class Distillation(SoftLabelTerm):
     the compiled loss.
 
     ``logs`` carry ``loss``, which is what is minimized, ``label_loss`` and ``distillation_loss``, the two parts of it
-    before ``label_weight``, and of every teacher ``<name>_loss`` and ``<name>_weight``.
+    before ``label_weight``, and for every teacher ``<name>_loss`` and ``<name>_weight``.
 
     Args:
         teachers: `bnext_keras.teachers.Teacher`, `bnext_keras.teachers.CachedTeacher` or plain Keras models that take
             the student's images.
         weights: For each teacher a number or a function of the epoch; by default equal parts of 1.
         label_weight: Weight of the compiled loss. 1 by default: whoever compiles a loss expects it to count. ReActNet's
-            training uses 0. None if another callback says it.
+            training uses 0. None leaves it to another callback.
 
     Raises:
         ValueError: if teachers and weights do not fit together, before the first step if teachers and student do not.
@@ -76,12 +76,12 @@ class Distillation(SoftLabelTerm):
     Example:
         >>> import bnext_keras, numpy as np, tensorflow as tf
         >>> dense = lambda name: tf.keras.Sequential([tf.keras.layers.Dense(2, input_shape=(3,))], name=name)
-        >>> student, teacher = dense("student"), dense("tutor")
+        >>> student, teacher = dense("student"), dense("teacher")
         >>> student.compile("sgd", tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         >>> distillation = bnext_keras.callbacks.Distillation([teacher], label_weight=0.5)
         >>> history = student.fit(np.ones((4, 3)), np.zeros(4), callbacks=[distillation], verbose=0).history
         >>> sorted(history)
-        ['distillation_loss', 'label_loss', 'loss', 'tutor_loss', 'tutor_weight']
+        ['distillation_loss', 'label_loss', 'loss', 'teacher_loss', 'teacher_weight']
 
     Reference:
         Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", arXiv 1503.02531.

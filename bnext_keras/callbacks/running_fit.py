@@ -1,4 +1,11 @@
-"""What Keras does not hand to callbacks: the ``fit`` that runs, and a way to change a model for a while."""
+"""What Keras does not hand to callbacks: the ``fit`` that runs, and a way to change a model for a while.
+
+Looking for ``fit`` on the call stack is the last resort. A term must be gone after ``fit`` however that ends, and
+nothing simpler sees every end: ``on_train_end`` is not called when a step, a callback or Ctrl-C raises; a context
+manager around ``fit`` is one more thing that users must write and may forget; and a model with another ``fit`` is no
+longer an ordinary Keras model. Only the data handler's generator ends with ``fit`` in any case, and only the frame of
+``fit`` has it. What is relied on in tf-keras is stated in ``tests/bnext_keras/callbacks/test_running_fit.py``.
+"""
 
 import sys
 from collections.abc import Iterator
@@ -27,7 +34,7 @@ def variables_of_running_fit(model: tf.keras.Model) -> dict[str, object]:
 
 @contextmanager
 def attribute(target: object, name: str, value: object) -> Iterator[None]:
-    """Sets an attribute of an object past Keras' tracking, and then leaves what was there before."""
+    """Sets an attribute of an object past Keras' tracking, and at the end restores what was there before."""
     previous = vars(target).get(name, _MISSING)
     vars(target)[name] = value
     try:

@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from bnext_keras._version import __version__
 from bnext_keras.errors import UserError
@@ -72,7 +73,7 @@ def renamed(tool: str, old: str, new: str) -> None:
     complain(tool, f"{old} is now spelled {new}; the old spelling goes with the next version")
 
 
-def tool_parser(name: str, description: str, epilog: str, **options) -> argparse.ArgumentParser:
+def tool_parser(name: str, description: str, epilog: str, **options: Any) -> argparse.ArgumentParser:
     """A parser whose help keeps the line breaks of its texts, with ``--version``."""
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(

@@ -71,7 +71,7 @@ def as_text(cards: Sequence[Card]) -> str:
 
 
 def as_markdown(cards: Sequence[Card]) -> str:
-    """The cards as a Markdown table, with notes below it: what stands in the README.
+    """The cards as a Markdown table, with notes below it: what stands in docs/results.md.
 
     Example:
         >>> from bnext_keras.cards import CARDS
@@ -152,7 +152,7 @@ def _list_parser():
     formats.set_defaults(format="text")
     formats.add_argument("--json", dest="format", action="store_const", const="json", help="everything, as JSON")
     formats.add_argument(
-        "--markdown", dest="format", action="store_const", const="markdown", help="the table of the README"
+        "--markdown", dest="format", action="store_const", const="markdown", help="the table of docs/results.md"
     )
     return parser
 

@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import sys
+from itertools import groupby
 from pathlib import Path
 
 from bnext_keras import recipes
@@ -25,9 +26,16 @@ examples:
   bnext-train show digits                                     what one is, and its settings
   bnext-train digits --out runs/digits                        the whole method, in minutes, without a download
   bnext-train digits --out runs/digits --resume               after an interruption
+  bnext-train my_recipe.py --data photos/ --out runs/mine     a recipe of your own, in any file
   bnext-train cifar10 --data cifar10/ --out runs/cifar epochs=100 learning_rate=2e-3
   bnext-train bnext_tiny --data imagenet/ --out runs/tiny --teacher-weights teachers/
   bnext-train bnext_tiny --data 'tfrecord:imagenet/{split}-*' label_offset=1 --out runs/tiny --strategy mirrored
+
+RECIPE is a name out of the list, or a Python file that sets RECIPE, perhaps to
+recipes.read("bnext_tiny")[1].derive(schedule={"epochs": 60}). The file is run.
+
+KEY=VALUE changes a setting, a line of what show prints: optimizer.learning_rate=2e-3, or
+learning_rate=2e-3 where one section only has it.
 
 DATA is a folder with the folders train and val, each with one folder of images per class; or
 tfrecord:PATTERN, in which {split} stands for train and for validation; or tfds:NAME; or digits.
@@ -84,6 +92,7 @@ def _train(arguments):
         broken=broken,
     )
     best = history.best()
+    assert best is not None  # a recipe has one epoch at least
     print(f"Best of {len(history.rows)} epochs: {best['val_accuracy']:.2%} in epoch {best['epoch'] + 1}")
     if broken:
         print(broken.summary())
@@ -95,7 +104,7 @@ def _check(arguments, recipe):
     """Refuses what can be seen to be wrong without TensorFlow."""
     if arguments.out is None:
         raise RecipeError("--out: name the folder of the run")
-    data = arguments.data or recipe.data
+    data = arguments.data or recipe.data.source
     if not data:
         raise RecipeError(f"--data: recipe {arguments.recipe} needs to know where the images are")
     kind, colon, _ = data.partition(":")
@@ -136,16 +145,24 @@ def _list(_):
 def _show(arguments):
     description, recipe = recipes.read(arguments.recipe)
     recipe = recipe.with_settings(arguments.settings)
-    print(description, end="\n\n")
-    for name, value in vars(recipe).items():
-        print(f"{name}={','.join(map(str, value)) if isinstance(value, tuple) else value}")
+    print(description)
+    # Each line can be given back as a setting. Those of a section stand together.
+    for _, settings in groupby(recipe.settings().items(), key=lambda setting: setting[0].partition(".")[0]):
+        print()
+        for name, value in settings:
+            print(f"{name}={recipes.as_text(value)}")
     return 0
 
 
 def _parser():
     parser = tool_parser(TOOL, DESCRIPTION, EPILOG)
     parser.set_defaults(interrupted="interrupted; --resume continues after the last complete epoch")
-    parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="a name that bnext-train list shows")
+    parser.add_argument(
+        "recipe",
+        nargs="?",
+        metavar="RECIPE",
+        help="a name that bnext-train list shows, or a file of your own, my_recipe.py",
+    )
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="settings that are not the recipe's")
     parser.add_argument("--list", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--show", action="store_true", help=argparse.SUPPRESS)
@@ -175,7 +192,9 @@ def _show_parser():
     parser = tool_parser(
         f"{TOOL} show", "Print a recipe's description and settings, and what changes would make of them.", ""
     )
-    parser.add_argument("recipe", metavar="RECIPE", help="a name that bnext-train list shows")
+    parser.add_argument(
+        "recipe", metavar="RECIPE", help="a name that bnext-train list shows, or a file of your own, my_recipe.py"
+    )
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="settings that are not the recipe's")
     return parser
 

@@ -32,7 +32,7 @@ class Examples(Protocol):
         Args:
             epoch: Which shuffling, the same for equal ``seed`` and ``epoch``; None for the source's own order. May be
                 a scalar tensor, inside a `tf.data` function.
-            seed: Of the training run.
+            seed: Seed of the training run.
         """
 
     def name(self, *key) -> str:

@@ -15,8 +15,8 @@ class Normalization:
     """``(pixels / 255 - mean) / std``, per channel.
 
     Args:
-        mean: Of red, green and blue in [0, 1].
-        std: Their deviations.
+        mean: Mean of red, green and blue in [0, 1].
+        std: Standard deviation of red, green and blue.
 
     Example:
         >>> white = np.full((1, 1, 3), 255, np.uint8)
@@ -33,12 +33,12 @@ class Normalization:
 
     @classmethod
     def imagenet(cls) -> "Normalization":
-        """The one of every published ImageNet model here."""
+        """The normalization of every published ImageNet model here."""
         return cls()
 
     @classmethod
     def cifar(cls) -> "Normalization":
-        """The one that BNext-18 is trained with on CIFAR."""
+        """The normalization of BNext-18 on CIFAR."""
         return cls(CIFAR_MEAN, CIFAR_STD)
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:

@@ -60,18 +60,18 @@ def training_data(
     Args:
         examples: The data set.
         image_size: Height and width in pixels, or one number for both.
-        batch_size: Of all workers together.
+        batch_size: Images in one batch, of all workers together.
         epochs: The number of the last epoch, plus one.
-        first_epoch: Where to start, counted from 0.
-        augmentation: Default: `Augmentation.imagenet`.
-        normalization: Default: `Normalization.imagenet`.
-        seed: Of order and augmentation, 0 or more.
-        shard: This worker's number and how many there are: ``(0, 1)`` is all of it. With ``n`` workers, the union of
-            their k-th batches, ``batch_size / n`` images each, is the k-th batch of a single process. (Mixup and
-            cutmix alone differ: they mix within what a worker has.) Made for
+        first_epoch: Number of the first epoch, counted from 0.
+        augmentation: What happens to the images; by default `Augmentation.imagenet`.
+        normalization: What happens to the pixels; by default `Normalization.imagenet`.
+        seed: Seed of order and augmentation, 0 or more.
+        shard: This worker's number and how many there are: ``(0, 1)`` for all of the data. With ``n`` workers,
+            the union of their k-th batches, ``batch_size / n`` images each, is the k-th batch of a single process.
+            (Only mixup and cutmix differ: they mix within a worker's images.) Made for
             ``strategy.distribute_datasets_from_function``, which leaves batches as they are.
-        threads: How many images are prepared at the same time; default: one per core.
-        broken: Is filled with the names of images that cannot be read, while the dataset is iterated.
+        threads: How many images are prepared at the same time; by default one per core.
+        broken: Collects the names of images that cannot be read, while the dataset is iterated.
 
     Returns:
         A dataset of ``(images, labels)``: float32 ``(batch, height, width, 3)``, normalized, and int32 ``(batch,)``;
@@ -144,9 +144,9 @@ def evaluation_data(
     Args:
         examples: The data set.
         image_size: Height and width in pixels, or one number for both.
-        batch_size: Of all workers together.
+        batch_size: Images in one batch, of all workers together.
         crop: Share of the shorter side that the centre crop keeps; 1 for CIFAR.
-        normalization: Default: `Normalization.imagenet`.
+        normalization: What happens to the pixels; by default `Normalization.imagenet`.
         shard: As in `training_data`.
         threads: As in `training_data`.
         broken: As in `training_data`.

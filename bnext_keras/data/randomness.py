@@ -10,7 +10,7 @@ def generator(seed: int, *place: int) -> np.random.Generator:
     """The generator of one place in a training run.
 
     Args:
-        seed: Of the run, 0 or more.
+        seed: Seed of the run, 0 or more.
         *place: Whole numbers from 0 on; by convention the epoch, then the position in it.
 
     Returns:

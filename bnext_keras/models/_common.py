@@ -1,5 +1,9 @@
 """What the architectures have in common."""
 
+from bnext_keras.labels import IMAGENET, IMAGENET_CLASSES
+from bnext_keras.layers import Dense
+from bnext_keras.roles import HEAD
+
 import tensorflow as tf
 
 #: Up to this side images are small: their stem keeps the resolution.
@@ -21,6 +25,12 @@ def check_input_shape(input_shape, total_stride):
             )
 
 
+def imagenet_if_1000(options):
+    """Keyword arguments of a published variant: with ImageNet's number of classes it is for ImageNet."""
+    is_imagenet = options.get("num_classes", IMAGENET_CLASSES) == IMAGENET_CLASSES
+    return {"classes": IMAGENET if is_imagenet else None, **options}
+
+
 def batch_norm(name):
     return tf.keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)
 
@@ -28,4 +38,4 @@ def batch_norm(name):
 def logits(x, num_classes, name, **options):
     # Under mixed precision the logits, and so the loss, stay in the variables' full precision.
     full_precision = tf.keras.mixed_precision.global_policy().variable_dtype
-    return tf.keras.layers.Dense(num_classes, dtype=full_precision, name=name, **options)(x)
+    return Dense(num_classes, role=HEAD, dtype=full_precision, name=name, **options)(x)

@@ -10,8 +10,9 @@ Reference:
 
 from collections.abc import Sequence
 
-from bnext_keras.layers import BinaryConv2D, LearnableBias, LearnableMix
-from bnext_keras.models._common import batch_norm, check_input_shape, is_small, logits
+from bnext_keras.layers import BinaryConv2D, Conv2D, Dense, LearnableBias, LearnableMix
+from bnext_keras.models._common import batch_norm, check_input_shape, imagenet_if_1000, is_small, logits
+from bnext_keras.roles import SQUEEZE_EXPAND, STEM
 
 import tensorflow as tf
 
@@ -36,6 +37,7 @@ def BNext(
     stem_stride: int | None = None,
     elm_attention: bool = True,
     info_recoupling: bool = True,
+    classes: str | None = None,
     name: str = "bnext",
 ) -> tf.keras.Model:
     """Builds a BNext of any size as a functional Keras model that returns logits.
@@ -51,6 +53,8 @@ def BNext(
         elm_attention: Whether every second 3x3 processor multiplies with its own input (the paper's ELM-Attention).
         info_recoupling: Whether processors gate their output by squeeze-and-expand of a mix of input and output (the
             paper's Info-RCP).
+        classes: Name of the data set that the network is for, see `bnext_keras.layers.Dense`; of the published variants
+            with 1000 classes it is ``"imagenet"``.
         name: Name of the model.
 
     Returns:
@@ -71,13 +75,13 @@ def BNext(
     check_input_shape(input_shape, stem_stride * 2 ** strides.count(2))
 
     image = x = tf.keras.Input(input_shape, name="image")
-    x = Layers.Conv2D(widths[0], 3, strides=stem_stride, padding="same", use_bias=False, name="stem_conv")(x)
+    x = Conv2D(widths[0], 3, strides=stem_stride, padding="same", use_bias=False, role=STEM, name="stem_conv")(x)
     x = batch_norm("stem_bn")(x)
     for i, (filters, stride) in enumerate(zip(widths[1:], strides, strict=True), start=1):
         elm = elm_attention and i % 2 == 0
         x = _processor(x, x.shape[-1], 3, f"block{i}_3x3", stride=stride, elm=elm, recoupling=info_recoupling)
         x = _pointwise(x, filters, f"block{i}_1x1", recoupling=info_recoupling)
-    return tf.keras.Model(image, _head(x, num_classes), name=name)
+    return tf.keras.Model(image, _head(x, num_classes, classes), name=name)
 
 
 def BNextTiny(**kwargs) -> tf.keras.Model:
@@ -88,49 +92,55 @@ def BNextTiny(**kwargs) -> tf.keras.Model:
         >>> bnext_keras.models.BNextTiny(input_shape=(32, 32, 3), num_classes=10).name
         'bnext_tiny'
     """
-    return BNext(WIDTHS["BNextTiny"], **{"name": "bnext_tiny", **kwargs})
+    return BNext(WIDTHS["BNextTiny"], **imagenet_if_1000({"name": "bnext_tiny", **kwargs}))
 
 
 def BNextSmall(**kwargs) -> tf.keras.Model:
     """BNext-S, 76.1% top-1 on ImageNet. Takes the keyword arguments of `BNext`, like `BNextTiny`."""
-    return BNext(WIDTHS["BNextSmall"], **{"name": "bnext_small", **kwargs})
+    return BNext(WIDTHS["BNextSmall"], **imagenet_if_1000({"name": "bnext_small", **kwargs}))
 
 
 def BNextMiddle(**kwargs) -> tf.keras.Model:
     """BNext-M, 78.3% top-1 on ImageNet. Takes the keyword arguments of `BNext`, like `BNextTiny`."""
-    return BNext(WIDTHS["BNextMiddle"], **{"name": "bnext_middle", **kwargs})
+    return BNext(WIDTHS["BNextMiddle"], **imagenet_if_1000({"name": "bnext_middle", **kwargs}))
 
 
 def BNextLarge(**kwargs) -> tf.keras.Model:
     """BNext-L, 80.57% top-1 on ImageNet. Takes the keyword arguments of `BNext`, like `BNextTiny`."""
-    return BNext(WIDTHS["BNextLarge"], **{"name": "bnext_large", **kwargs})
+    return BNext(WIDTHS["BNextLarge"], **imagenet_if_1000({"name": "bnext_large", **kwargs}))
 
 
-def BNext18(
-    *,
-    input_shape: tuple[int | None, int | None, int] = (224, 224, 3),
-    num_classes: int = 1000,
-    stem_stride: int | None = None,
-    elm_attention: bool = True,
-    info_recoupling: bool = True,
-    name: str = "bnext_18",
-) -> tf.keras.Model:
+def BNext18(**kwargs) -> tf.keras.Model:
     """BNext-18: BNext's processors in the shape of ResNet-18, 68.4% top-1 on ImageNet.
 
     Four stages of two blocks, each two 3x3 processors, with float 1x1 convolutions where the width changes. With
-    ``stem_stride=2`` the stem is ResNet's 7x7 with max pooling, with 1 a plain 3x3. Arguments and result as in `BNext`.
+    ``stem_stride=2`` the stem is ResNet's 7x7 with max pooling, with 1 a plain 3x3. Takes the keyword arguments of
+    `BNext`.
 
     Example:
         >>> import bnext_keras
         >>> bnext_keras.models.BNext18(input_shape=(32, 32, 3), num_classes=10).output_shape
         (None, 10)
     """
+    return _bnext18(**imagenet_if_1000({"name": "bnext_18", **kwargs}))
+
+
+def _bnext18(
+    *,
+    input_shape=(224, 224, 3),
+    num_classes=1000,
+    stem_stride=None,
+    elm_attention=True,
+    info_recoupling=True,
+    classes=None,
+    name="bnext_18",
+):
     stem_stride = _stem_stride(stem_stride, input_shape)
     check_input_shape(input_shape, 8 * (4 if stem_stride == 2 else 1))
 
     image = x = tf.keras.Input(input_shape, name="image")
     kernel_size = 7 if stem_stride == 2 else 3
-    x = Layers.Conv2D(64, kernel_size, strides=stem_stride, padding="same", use_bias=False, name="stem_conv")(x)
+    x = Conv2D(64, kernel_size, strides=stem_stride, padding="same", use_bias=False, role=STEM, name="stem_conv")(x)
     x = batch_norm("stem_bn")(x)
     if stem_stride == 2:
         x = Layers.MaxPooling2D(3, strides=2, padding="same", name="stem_pool")(x)
@@ -141,7 +151,7 @@ def BNext18(
             options = {"recoupling": info_recoupling, "mix_shortcut": True}
             x = _processor(x, filters, 3, f"{prefix}_3x3a", stride=stride, elm=elm_attention, **options)
             x = _processor(x, filters, 3, f"{prefix}_3x3b", **options)
-    return tf.keras.Model(image, _head(x, num_classes), name=name)
+    return tf.keras.Model(image, _head(x, num_classes, classes), name=name)
 
 
 def _pointwise(x, filters, name, *, recoupling):
@@ -168,7 +178,8 @@ def _processor(x, filters, kernel_size, name, *, stride=1, elm=False, recoupling
     if stride == 2:
         shortcut = Layers.AveragePooling2D(2, name=f"{name}_shortcut_pool")(shortcut)
     if filters != x.shape[-1]:
-        shortcut = Layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_shortcut_conv")(shortcut)
+        # No stem to the eye, but the paper's table counts BNext-18's shortcuts as one: 8 bits, not 32.
+        shortcut = Conv2D(filters, 1, use_bias=False, role=STEM, name=f"{name}_shortcut_conv")(shortcut)
         shortcut = batch_norm(f"{name}_shortcut_bn")(shortcut)
 
     out = y
@@ -189,14 +200,15 @@ def _gate(before, after, name):
     channels = after.shape[-1]
     mix = LearnableMix(name=f"{name}_mix")([before, after])
     squeezed = Layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_se_pool")(mix)
-    hidden = Layers.Dense(max(1, channels // SQUEEZE_RATIO), activation="relu", name=f"{name}_se_squeeze")(squeezed)
-    return Layers.Dense(channels, activation="sigmoid", name=f"{name}_se_expand")(hidden)
+    options = {"role": SQUEEZE_EXPAND}
+    hidden = Dense(max(1, channels // SQUEEZE_RATIO), activation="relu", name=f"{name}_se_squeeze", **options)(squeezed)
+    return Dense(channels, activation="sigmoid", name=f"{name}_se_expand", **options)(hidden)
 
 
-def _head(x, num_classes):
+def _head(x, num_classes, classes):
     x = _prelu("head_prelu")(x)
     x = Layers.GlobalAveragePooling2D(name="head_pool")(x)
-    return logits(x, num_classes, "head")
+    return logits(x, num_classes, "head", classes=classes)
 
 
 def _prelu(name):

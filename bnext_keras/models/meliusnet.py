@@ -12,8 +12,9 @@ References:
 
 from collections.abc import Sequence
 
-from bnext_keras.layers import ShuffleChannels, SplitChannels
-from bnext_keras.models._common import batch_norm, check_input_shape, is_small, logits
+from bnext_keras.layers import Conv2D, ShuffleChannels, SplitChannels
+from bnext_keras.models._common import batch_norm, check_input_shape, imagenet_if_1000, is_small, logits
+from bnext_keras.roles import OTHER, STEM
 
 import larq as lq
 import tensorflow as tf
@@ -49,6 +50,7 @@ def MeliusNet(
     num_classes: int = 1000,
     stem: str = "grouped",
     pad_value: float = 0.0,
+    classes: str | None = None,
     name: str = "meliusnet",
 ) -> tf.keras.Model:
     """Builds a MeliusNet of any size as a functional Keras model that returns logits.
@@ -66,6 +68,8 @@ def MeliusNet(
         pad_value: What binary convolutions see beyond the map's edge: 0 as in the paper and Larq Zoo, -1 as in bitorch,
             or 1, in which form bitorch's networks convert to a smaller file (see
             `bnext_keras.importers.load_meliusnet_state_dict`).
+        classes: Name of the data set that the network is for, see `bnext_keras.layers.Dense`; of the published variants
+            with 1000 classes it is ``"imagenet"``.
         name: Name of the model.
 
     Returns:
@@ -98,7 +102,7 @@ def MeliusNet(
     x = batch_norm("head_bn")(x)
     x = Layers.ReLU(name="head_relu")(x)
     x = Layers.GlobalAveragePooling2D(name="head_pool")(x)
-    x = logits(x, num_classes, "head_dense", kernel_initializer="glorot_normal")
+    x = logits(x, num_classes, "head_dense", classes=classes, kernel_initializer="glorot_normal")
     return tf.keras.Model(image, x, name=name)
 
 
@@ -110,62 +114,62 @@ def MeliusNet22(**kwargs) -> tf.keras.Model:
         >>> bnext_keras.models.MeliusNet22(input_shape=(32, 32, 3), num_classes=10).name
         'meliusnet22'
     """
-    return MeliusNet(*SECTIONS["MeliusNet22"], **{"name": "meliusnet22", **kwargs})
+    return MeliusNet(*SECTIONS["MeliusNet22"], **imagenet_if_1000({"name": "meliusnet22", **kwargs}))
 
 
 def MeliusNet23(**kwargs) -> tf.keras.Model:
     """MeliusNet23, the one with the fewest operations. Takes the keyword arguments of `MeliusNet`."""
-    return MeliusNet(*SECTIONS["MeliusNet23"], **{"name": "meliusnet23", **kwargs})
+    return MeliusNet(*SECTIONS["MeliusNet23"], **imagenet_if_1000({"name": "meliusnet23", **kwargs}))
 
 
 def MeliusNet29(**kwargs) -> tf.keras.Model:
     """MeliusNet29, 65.8% top-1 on ImageNet. Takes the keyword arguments of `MeliusNet`."""
-    return MeliusNet(*SECTIONS["MeliusNet29"], **{"name": "meliusnet29", **kwargs})
+    return MeliusNet(*SECTIONS["MeliusNet29"], **imagenet_if_1000({"name": "meliusnet29", **kwargs}))
 
 
 def MeliusNet42(**kwargs) -> tf.keras.Model:
     """MeliusNet42, 69.2% top-1 on ImageNet. Takes the keyword arguments of `MeliusNet`."""
-    return MeliusNet(*SECTIONS["MeliusNet42"], **{"name": "meliusnet42", **kwargs})
+    return MeliusNet(*SECTIONS["MeliusNet42"], **imagenet_if_1000({"name": "meliusnet42", **kwargs}))
 
 
 def MeliusNet59(**kwargs) -> tf.keras.Model:
     """MeliusNet59, 70.7% top-1 on ImageNet. Takes the keyword arguments of `MeliusNet`."""
-    return MeliusNet(*SECTIONS["MeliusNet59"], **{"name": "meliusnet59", **kwargs})
+    return MeliusNet(*SECTIONS["MeliusNet59"], **imagenet_if_1000({"name": "meliusnet59", **kwargs}))
 
 
 def MeliusNetA(**kwargs) -> tf.keras.Model:
     """MeliusNetA (25/4), 63.4% top-1 on ImageNet. Takes the keyword arguments of `MeliusNet`."""
-    return MeliusNet(*SECTIONS["MeliusNetA"], **{"name": "meliusnet_a", **kwargs})
+    return MeliusNet(*SECTIONS["MeliusNetA"], **imagenet_if_1000({"name": "meliusnet_a", **kwargs}))
 
 
 def MeliusNetB(**kwargs) -> tf.keras.Model:
     """MeliusNetB (29/2), 65.7% top-1 on ImageNet. Takes the keyword arguments of `MeliusNet`."""
-    return MeliusNet(*SECTIONS["MeliusNetB"], **{"name": "meliusnet_b", **kwargs})
+    return MeliusNet(*SECTIONS["MeliusNetB"], **imagenet_if_1000({"name": "meliusnet_b", **kwargs}))
 
 
 def MeliusNetC(**kwargs) -> tf.keras.Model:
     """MeliusNetC, 64.1% top-1 on ImageNet. Takes the keyword arguments of `MeliusNet`."""
-    return MeliusNet(*SECTIONS["MeliusNetC"], **{"name": "meliusnet_c", **kwargs})
+    return MeliusNet(*SECTIONS["MeliusNetC"], **imagenet_if_1000({"name": "meliusnet_c", **kwargs}))
 
 
 def _grouped_stem(x):
-    x = _conv(32, 3, "stem_s0_conv", strides=2)(x)
+    x = _conv(32, 3, STEM, "stem_s0_conv", strides=2)(x)
     x = Layers.ReLU(name="stem_s0_relu")(batch_norm("stem_s0_bn")(x))
-    x = _grouped_conv(x, 32, 3, 4, "stem_s1_groupconv")
+    x = _grouped_conv(x, 32, 3, 4, STEM, "stem_s1_groupconv")
     x = Layers.ReLU(name="stem_s1_relu")(batch_norm("stem_s1_bn")(x))
-    x = _grouped_conv(x, 64, 3, 8, "stem_s2_groupconv")
+    x = _grouped_conv(x, 64, 3, 8, STEM, "stem_s2_groupconv")
     x = Layers.ReLU(name="stem_s2_relu")(batch_norm("stem_s2_bn")(x))
     return Layers.MaxPooling2D(2, padding="same", name="stem_pool")(x)
 
 
 def _conv7x7_stem(x):
-    x = _conv(64, 7, "stem_conv", strides=2)(x)
+    x = _conv(64, 7, STEM, "stem_conv", strides=2)(x)
     x = Layers.ReLU(name="stem_relu")(batch_norm("stem_bn")(x))
     return Layers.MaxPooling2D(3, strides=2, padding="same", name="stem_pool")(x)
 
 
 def _conv3x3_stem(x):
-    return _conv(64, 3, "stem_conv")(x)
+    return _conv(64, 3, STEM, "stem_conv")(x)
 
 
 _STEMS = {"grouped": _grouped_stem, "conv7x7": _conv7x7_stem, "conv3x3": _conv3x3_stem}
@@ -205,26 +209,27 @@ def _transition(x, filters, groups, name):
     x = Layers.MaxPooling2D(2, name=f"{name}_pool")(x)
     x = Layers.ReLU(name=f"{name}_relu")(x)
     if groups == 1:
-        return _conv(filters, 1, f"{name}_pw")(x)
+        return _conv(filters, 1, OTHER, f"{name}_pw")(x)
     x = ShuffleChannels(SHUFFLE_GROUPS, name=f"{name}_shuffle")(x)
-    return _grouped_conv(x, filters, 1, groups, f"{name}_pw")
+    return _grouped_conv(x, filters, 1, groups, OTHER, f"{name}_pw")
 
 
-def _grouped_conv(x, filters, kernel_size, groups, name):
+def _grouped_conv(x, filters, kernel_size, groups, role, name):
     """A grouped convolution as one for each group: TFLite has no grouped one, and Larq Zoo's weights come in parts."""
     parts = SplitChannels(groups, name=f"{name}_split")(x)
-    parts = [_conv(filters // groups, kernel_size, f"{name}_conv{i}")(part) for i, part in enumerate(parts)]
+    parts = [_conv(filters // groups, kernel_size, role, f"{name}_conv{i}")(part) for i, part in enumerate(parts)]
     return Layers.Concatenate(name=f"{name}_concat")(parts)
 
 
-def _conv(filters, kernel_size, name, *, strides=1):
-    return Layers.Conv2D(
+def _conv(filters, kernel_size, role, name, *, strides=1):
+    return Conv2D(
         filters,
         kernel_size,
         strides=strides,
         padding="same",
         use_bias=False,
         kernel_initializer="glorot_normal",
+        role=role,
         name=name,
     )
 

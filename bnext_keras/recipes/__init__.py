@@ -4,14 +4,41 @@
 >>> bnext_keras.recipes.names()
 ['bnext_large', 'bnext_middle', 'bnext_small', 'bnext_tiny', 'cifar10', 'digits', 'meliusnet22', 'meliusnet59']
 >>> description, recipe = bnext_keras.recipes.read("bnext_large")
->>> recipe.batch_size, recipe.weak_teachers
+>>> recipe.data.batch_size, recipe.distillation.weak_teachers
 (128, ('EfficientNetB0', 'EfficientNetB4', 'ConvNeXtTiny'))
 
-On the command line: ``bnext-train``; from Python: `bnext_keras.training.train`. A file of your own beside these is
-found by its name: a docstring and ``RECIPE = Recipe(...)`` with literal values.
+On the command line: ``bnext-train``; from Python: `bnext_keras.training.train`. A recipe of your own is a Python file
+anywhere, ``my_recipe.py``, that derives from a published one or makes its own::
+
+    \"\"\"BNext-T on my photos.\"\"\"
+
+    from bnext_keras import recipes
+
+    _, bnext_tiny = recipes.read("bnext_tiny")
+    RECIPE = bnext_tiny.derive(
+        data={"num_classes": 37},
+        schedule={"epochs": 60},
+        distillation=recipes.Distillation(),  # no teachers: labels alone
+    )
+
+and ``bnext-train my_recipe.py --data photos/ --out runs/mine`` trains it.
 """
 
 from bnext_keras.errors import RecipeError
-from bnext_keras.recipes._recipe import Recipe, names, read
+from bnext_keras.recipes._reading import names, read
+from bnext_keras.recipes._recipe import Recipe, recipe_of_record
+from bnext_keras.recipes._sections import Data, Distillation, Optimizer, Schedule
+from bnext_keras.recipes._settings import as_text
 
-__all__ = ["Recipe", "RecipeError", "names", "read"]
+__all__ = [
+    "Data",
+    "Distillation",
+    "Optimizer",
+    "Recipe",
+    "RecipeError",
+    "Schedule",
+    "as_text",
+    "names",
+    "read",
+    "recipe_of_record",
+]

@@ -1,23 +1,12 @@
-"""What a recipe is: every setting of one training run, as plain data.
+"""What a recipe is: every setting of one training run, as plain data that needs no TensorFlow."""
 
-This module needs nothing but the standard library, and `read` does not import the recipe's file, so that `bnext-train`
-can list recipes and check settings before it starts TensorFlow.
-"""
-
-import ast
-import difflib
-import types
-import typing
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
 
 from bnext_keras.errors import RecipeError
-
-FOLDER = Path(__file__).parent
-
-OPTIMIZERS = ("two_group_adamw", "rectified_adam", "adam")
-AUGMENTATIONS = ("imagenet", "crop_and_flip", "cifar", "shift")
-NORMALIZATIONS = ("imagenet", "cifar")
+from bnext_keras.recipes import _settings
+from bnext_keras.recipes._sections import Data, Distillation, Optimizer, Schedule
 
 
 @dataclass(frozen=True)
@@ -26,206 +15,137 @@ class Recipe:
 
     Attributes:
         model: Function of `bnext_keras.models` that builds the network.
-        widths: Channels of stem and blocks, for ``model="BNext"`` only.
-        stem_stride: 1 or 2, of BNext's stem; by default what suits the image size.
-        elm_attention: Whether BNext has it; without is an ablation.
-        info_recoupling: The same.
-        num_classes: Number of classes.
-        image_size: Height and width of the images in pixels.
-        data: What to train on if the command line does not say: ``"digits"`` or nothing.
-        label_offset: Number of the first class in TFRecord files: 1 in the usual ones of ImageNet.
-        augmentation: ``"imagenet"`` (random-resized crop, flip, RandAugment), ``"crop_and_flip"`` (the same without
-            RandAugment), ``"cifar"`` (shift by up to four pixels, flip) or ``"shift"`` (by up to two).
-        color_jitter: Largest relative change of brightness, contrast and saturation. This and the following three are
-            to be studied: the published networks were trained without, their authors found that they do harm.
-        random_erasing: Probability that a rectangle of an image becomes noise.
-        mixup: Parameter of the Beta distribution by which two images and their labels are blended.
-        cutmix: The same, for pasting a part of another image.
-        normalization: Whose mean and deviation: ``"imagenet"`` or ``"cifar"``.
-        batch_size: Images of one step, of all devices together.
-        epochs: Length of the run.
-        optimizer: ``"two_group_adamw"``, ``"rectified_adam"`` or ``"adam"``.
-        learning_rate: After the warm-up.
-        warmup_learning_rate: Of the first epoch, if there is a warm-up.
-        final_learning_rate: What the cosine tends to.
-        warmup_epochs: Length of the warm-up.
-        weight_decay: Of everything but kernels; AdamW only.
-        kernel_weight_decay: Of kernels; AdamW only.
-        clip_norm: Largest norm of all gradients together; 0 for no clipping.
-        weight_temperature: Whether BNext's kernels start soft; without they are binary from the first step.
-        temperature_decay: By which the kernels' temperature, 1 at first, is multiplied after every epoch. 0 for the
-            factor that gets to binary kernels after the same share of the epochs as the published run.
-        weak_teachers: Names of the teachers that take turns, weakest first; empty for training on labels. They are
-            those of ``tf.keras.applications``; ``ConvNet8``, or with any other number, is a small network of so many
-            channels that is trained on the same images first.
-        strong_teacher: Name of the teacher that stays.
-        teacher_epochs: For how long teachers are trained that this project trains itself.
-        label_weight: Share of the labels' cross-entropy in the distillation loss.
-        per_example: Whether each example has its own weights of the two teachers.
-        seed: Of weights, order and augmentation.
+        model_options: Keyword arguments of that function, such as ``{"widths": (32, 64)}``, but for the input shape and
+            the number of classes, which are the data's.
+        data: The images, and what is done to them.
+        optimizer: How gradients become steps.
+        schedule: What changes from epoch to epoch.
+        distillation: Who teaches.
+        seed: Seed of weights, order and augmentation.
+
+    Example:
+        >>> from bnext_keras.recipes import Data, Recipe
+        >>> recipe = Recipe("MeliusNet22", data=Data(image_size=32, num_classes=10))
+        >>> recipe.data.image_size, recipe.schedule.epochs
+        (32, 512)
     """
 
     model: str
-    widths: tuple[int, ...] = ()
-    stem_stride: int | None = None
-    elm_attention: bool = True
-    info_recoupling: bool = True
-    num_classes: int = 1000
-    image_size: int = 224
-    data: str = ""
-    label_offset: int = 0
-    augmentation: str = "imagenet"
-    color_jitter: float = 0.0
-    random_erasing: float = 0.0
-    mixup: float = 0.0
-    cutmix: float = 0.0
-    normalization: str = "imagenet"
-    batch_size: int = 512
-    epochs: int = 512
-    optimizer: str = "two_group_adamw"
-    learning_rate: float = 1e-3
-    warmup_learning_rate: float = 1e-5
-    final_learning_rate: float = 1e-7
-    warmup_epochs: int = 5
-    weight_decay: float = 1e-3
-    kernel_weight_decay: float = 1e-8
-    clip_norm: float = 5.0
-    weight_temperature: bool = True
-    temperature_decay: float = 0.9
-    weak_teachers: tuple[str, ...] = ()
-    strong_teacher: str = ""
-    teacher_epochs: int = 0
-    label_weight: float = 0.0
-    per_example: bool = True
+    model_options: dict[str, Any] = field(default_factory=dict)
+    data: Data = field(default_factory=Data)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    schedule: Schedule = field(default_factory=Schedule)
+    distillation: Distillation = field(default_factory=Distillation)
     seed: int = 0
 
     def __post_init__(self):
-        for name in ("num_classes", "image_size", "batch_size", "epochs"):
-            _require(getattr(self, name) >= 1, name, self, "must be at least 1")
-        for name in (
-            "warmup_epochs",
-            "teacher_epochs",
-            "weight_decay",
-            "kernel_weight_decay",
-            "clip_norm",
-            "color_jitter",
-            "mixup",
-            "cutmix",
-            "label_offset",
-            "seed",
-        ):
-            _require(getattr(self, name) >= 0, name, self, "must not be negative")
-        for name in ("learning_rate", "warmup_learning_rate"):
-            _require(getattr(self, name) > 0, name, self, "must be above 0")
-        _require(self.final_learning_rate >= 0, "final_learning_rate", self, "must not be negative")
-        _require(0 <= self.temperature_decay < 1, "temperature_decay", self, "must be at least 0 and below 1")
-        for name in ("label_weight", "random_erasing"):
-            _require(0 <= getattr(self, name) <= 1, name, self, "must be from 0 to 1")
-        _require(self.warmup_epochs < self.epochs, "warmup_epochs", self, f"must be fewer than epochs={self.epochs}")
-        _require(self.stem_stride in (None, 1, 2), "stem_stride", self, "must be 1 or 2")
-        for name, choices in (
-            ("optimizer", OPTIMIZERS),
-            ("augmentation", AUGMENTATIONS),
-            ("normalization", NORMALIZATIONS),
-        ):
-            _require(getattr(self, name) in choices, name, self, f"must be one of {', '.join(choices)}")
-        if self.weak_teachers and not self.strong_teacher:
-            raise RecipeError("weak_teachers need a strong_teacher")
-        own = [name for name in (*self.weak_teachers, self.strong_teacher) if name.startswith("ConvNet")]
-        own = [name for name in own if name.removeprefix("ConvNet").isdecimal()]
-        if own and not self.teacher_epochs:
-            raise RecipeError(f"teacher {own[0]} is trained before the student: say how long, such as teacher_epochs=6")
+        if self.seed < 0:
+            raise RecipeError(f"seed={self.seed}: must not be negative")
+        # JSON knows no tuples: so a recipe is equal to the one that its record makes.
+        object.__setattr__(self, "model_options", {name: _frozen(value) for name, value in self.model_options.items()})
 
-    def with_settings(self, settings: typing.Sequence[str]) -> "Recipe":
-        """A copy with other values of some fields, each given as ``"key=value"``.
+    def derive(self, **changes: Any) -> "Recipe":
+        """A recipe that differs from this one in what is named.
+
+        Args:
+            **changes: New values by name. A section is given as a dictionary of what changes in it, or whole. Options
+                of the model are added to those that are there; one that becomes None is left out.
+
+        Raises:
+            RecipeError: if there is no such setting, or a value is out of its bounds.
+
+        Example:
+            >>> base = Recipe("BNext", model_options={"widths": (32, 64)})
+            >>> recipe = base.derive(model_options={"stem_stride": 2}, data={"batch_size": 128}, seed=1)
+            >>> recipe.model_options, recipe.data.batch_size, recipe.seed
+            ({'widths': (32, 64), 'stem_stride': 2}, 128, 1)
+        """
+        for name, change in changes.items():
+            if name not in self.__dataclass_fields__:
+                raise RecipeError(f"a recipe has no {name!r}{_settings.near_misses(name, self.__dataclass_fields__)}")
+            if name == _settings.MODEL_OPTIONS:
+                options = {**self.model_options, **change}
+                changes[name] = {option: value for option, value in options.items() if value is not None}
+            elif name in _settings.SECTIONS and isinstance(change, Mapping):
+                changes[name] = _replaced(name, getattr(self, name), change)
+        return replace(self, **changes)
+
+    def with_settings(self, settings: Sequence[str]) -> "Recipe":
+        """A copy with other values of some settings, each given as ``"key=value"``.
+
+        Keys are written in full, ``optimizer.learning_rate``, or without the section where that says enough.
 
         Raises:
             RecipeError: if a key is unknown or a value is not of its type.
 
         Example:
-            >>> recipe = Recipe(model="BNextTiny").with_settings(["epochs=20", "weak_teachers=EfficientNetB0"])
+            >>> recipe = Recipe("BNextTiny").with_settings(["epochs=20", "weak_teachers=EfficientNetB0"])
             Traceback (most recent call last):
             ...
-            bnext_keras.recipes._recipe.RecipeError: weak_teachers need a strong_teacher
-            >>> Recipe(model="BNextTiny").with_settings(["epochs=20", "widths=32,64"]).widths
-            (32, 64)
+            bnext_keras.errors.RecipeError: weak_teachers need a strong_teacher
+            >>> Recipe("BNext").with_settings(["schedule.epochs=20", "widths=32,64"]).model_options
+            {'widths': (32, 64)}
         """
-        kinds = typing.get_type_hints(Recipe)
-        values = {}
-        for setting in settings:
-            key, equals, text = setting.partition("=")
-            if not equals:
-                raise RecipeError(f"{setting!r}: write settings as key=value, such as epochs=20")
-            if key not in kinds:
-                raise RecipeError(f"no recipe has a setting {key!r}{near_misses(key, kinds)}")
-            values[key] = _parse(key, kinds[key], text)
-        return replace(self, **values)
+        return self.derive(**_settings.changes(settings, self.model_options))
+
+    def settings(self) -> dict[str, Any]:
+        """All values by their full names: what can be set.
+
+        Example:
+            >>> settings = Recipe("BNext", model_options={"widths": (32, 64)}).settings()
+            >>> settings["model_options.widths"], settings["optimizer.learning_rate"], settings["seed"]
+            ((32, 64), 0.001, 0)
+        """
+        found = {}
+        for name, value in asdict(self).items():
+            found.update(
+                {f"{name}.{key}": each for key, each in value.items()} if isinstance(value, dict) else {name: value}
+            )
+        return found
 
 
-def names() -> list[str]:
-    """The names of all recipes."""
-    return sorted(path.stem for path in FOLDER.glob("[!_]*.py"))
-
-
-def read(name: str) -> tuple[str, Recipe]:
-    """A recipe's description and settings, read from its file without importing it.
+def recipe_of_record(record: Mapping[str, Any]) -> Recipe:
+    """The recipe that a run's ``run.json`` records, that of an earlier version too, which knew no sections.
 
     Raises:
-        RecipeError: if there is no such recipe.
+        RecipeError: if there are settings in it that this version does not have.
 
     Example:
-        >>> description, recipe = read("bnext_tiny")
-        >>> recipe.epochs, recipe.strong_teacher
-        (512, 'EfficientNetB2')
+        >>> recipe = recipe_of_record({"model": "BNext", "widths": [32, 64], "data": "digits", "epochs": 12})
+        >>> recipe.model_options, recipe.data.source, recipe.schedule.epochs
+        ({'widths': (32, 64)}, 'digits', 12)
     """
-    if name not in names():
-        raise RecipeError(f"there is no recipe {name!r}{near_misses(name, names())}; bnext-train --list shows all")
-    module = ast.parse((FOLDER / f"{name}.py").read_text(encoding="utf-8"))
-    call = next(statement.value for statement in module.body if isinstance(statement, ast.Assign))
-    settings = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
-    return ast.get_docstring(module), Recipe(**settings)
-
-
-def near_misses(word: str, words: typing.Iterable[str]) -> str:
-    """A question to append to an error: which of ``words`` may have been meant. Empty if none is near.
-
-    Example:
-        >>> near_misses("epoch", ["epochs", "seed"])
-        '; did you mean epochs?'
-    """
-    by_small_letters = {known.lower(): known for known in words}
-    matches = difflib.get_close_matches(word.lower(), list(by_small_letters), n=3, cutoff=0.6)
-    found = [by_small_letters[match] for match in matches]
-    return f"; did you mean {' or '.join(found)}?" if found else ""
-
-
-def _parse(key, kind, text):
-    if isinstance(kind, types.UnionType):  # int | None
-        if text.lower() in ("", "none"):
-            return None
-        kind = typing.get_args(kind)[0]
-    if typing.get_origin(kind) is tuple:
-        return tuple(_parse(key, typing.get_args(kind)[0], part) for part in text.split(",") if part)
-    if kind is bool:
-        if text.lower() not in ("true", "false"):
-            raise RecipeError(f"{key}={text}: must be true or false")
-        return text.lower() == "true"
+    if not isinstance(record.get("data"), Mapping):
+        record = _in_sections(record)
     try:
-        value = kind(text)
-    except ValueError:
-        value = None
-    # "nan" and "inf" are numbers to Python.
-    if value is None or (kind is float and value - value != 0):
-        what = {int: "a whole number", float: "a number"}[kind]
-        raise RecipeError(f"{key}={text}: must be {what}, such as {key}={_example(key)}")
-    return value
+        return Recipe(record["model"]).derive(**record)
+    except (KeyError, TypeError) as error:
+        raise RecipeError(f"the recorded recipe is not one of this version ({error})") from error
 
 
-def _example(key):
-    default = next(field.default for field in fields(Recipe) if field.name == key)
-    return {"widths": "32,64,128", "stem_stride": 2}.get(key, default)
+def _in_sections(flat):
+    """The settings of a record without sections, as arguments of `Recipe.derive`."""
+    # Every network had these four; they were passed on only if they were something else.
+    unset: dict[str, Any] = {"widths": [], "stem_stride": None, "elm_attention": True, "info_recoupling": True}
+    changes: dict[str, Any] = {}
+    for key, value in flat.items():
+        if key in unset and value == unset[key]:
+            continue
+        section, name = _settings.resolve(key)
+        if section:
+            changes.setdefault(section, {})[name] = value
+        else:
+            changes[name] = value
+    return changes
 
 
-def _require(condition, name, recipe, what):
-    if not condition:
-        raise RecipeError(f"{name}={getattr(recipe, name)}: {what}")
+def _replaced(section, value, change):
+    known = [each.name for each in fields(value)]
+    for name in change:
+        if name not in known:
+            raise RecipeError(f"{section} has no setting {name!r}{_settings.near_misses(name, known)}")
+    return replace(value, **{name: _frozen(each) for name, each in change.items()})
+
+
+def _frozen(value):
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value

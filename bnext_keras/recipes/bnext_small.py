@@ -13,25 +13,9 @@ Expected accuracy: 76.1% top-1, as published with the released code; not measure
 Reference: arXiv 2211.12933 and its released training code.
 """
 
-from bnext_keras.recipes._recipe import Recipe
+from bnext_keras.recipes._bases import BNEXT
 
-RECIPE = Recipe(
+RECIPE = BNEXT.derive(
     model="BNextSmall",
-    num_classes=1000,
-    image_size=224,
-    augmentation="imagenet",
-    normalization="imagenet",
-    batch_size=512,
-    epochs=512,
-    optimizer="two_group_adamw",
-    learning_rate=1e-3,
-    warmup_learning_rate=1e-5,
-    final_learning_rate=1e-7,
-    warmup_epochs=5,
-    weight_decay=1e-3,
-    kernel_weight_decay=1e-8,
-    clip_norm=5.0,
-    temperature_decay=0.9,
-    weak_teachers=("EfficientNetB0",),
-    strong_teacher="EfficientNetB2",
+    distillation={"weak_teachers": ("EfficientNetB0",), "strong_teacher": "EfficientNetB2"},
 )

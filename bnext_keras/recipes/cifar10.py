@@ -14,23 +14,10 @@ Expected accuracy: none is published with the released code, and none was measur
 Reference: the training code of arXiv 2211.12933.
 """
 
-from bnext_keras.recipes._recipe import Recipe
+from bnext_keras.recipes._bases import BNEXT
 
-RECIPE = Recipe(
+RECIPE = BNEXT.derive(
     model="BNextTiny",
-    num_classes=10,
-    image_size=32,
-    augmentation="cifar",
-    normalization="cifar",
-    batch_size=512,
-    epochs=256,
-    optimizer="two_group_adamw",
-    learning_rate=1e-3,
-    warmup_learning_rate=1e-5,
-    final_learning_rate=1e-7,
-    warmup_epochs=5,
-    weight_decay=1e-3,
-    kernel_weight_decay=1e-8,
-    clip_norm=5.0,
-    temperature_decay=0.9,
+    data={"num_classes": 10, "image_size": 32, "normalization": "cifar", "augmentation": "cifar"},
+    schedule={"epochs": 256},
 )

@@ -13,29 +13,19 @@ measured by this project. On digits as easy as these, labels teach as well: ``we
 98.8%.
 """
 
-from bnext_keras.recipes._recipe import Recipe
+from bnext_keras.recipes._bases import BNEXT
 
-RECIPE = Recipe(
+RECIPE = BNEXT.derive(
     model="BNext",
-    widths=(32, 64, 128, 256),
-    stem_stride=2,
-    num_classes=10,
-    image_size=32,
-    data="digits",
-    augmentation="shift",
-    normalization="imagenet",
-    batch_size=16,
-    epochs=12,
-    optimizer="two_group_adamw",
-    learning_rate=2e-3,
-    warmup_learning_rate=2e-5,
-    final_learning_rate=0.0,
-    warmup_epochs=1,
-    weight_decay=1e-3,
-    kernel_weight_decay=1e-8,
-    clip_norm=5.0,
-    temperature_decay=0.0,
-    weak_teachers=("ConvNet16",),
-    strong_teacher="ConvNet32",
-    teacher_epochs=12,
+    model_options={"widths": (32, 64, 128, 256), "stem_stride": 2},
+    data={"source": "digits", "num_classes": 10, "image_size": 32, "batch_size": 16, "augmentation": "shift"},
+    optimizer={"learning_rate": 2e-3},
+    schedule={
+        "epochs": 12,
+        "warmup_epochs": 1,
+        "warmup_learning_rate": 2e-5,
+        "final_learning_rate": 0.0,
+        "temperature_decay": 0.0,
+    },
+    distillation={"weak_teachers": ("ConvNet16",), "strong_teacher": "ConvNet32", "teacher_epochs": 12},
 )

@@ -16,19 +16,6 @@ Expected accuracy: 63.6% top-1, 84.7% top-5, as published by hpi-xnor/BMXNet-v2;
 Reference: arXiv 2001.05936.
 """
 
-from bnext_keras.recipes._recipe import Recipe
+from bnext_keras.recipes._bases import MELIUSNET
 
-RECIPE = Recipe(
-    model="MeliusNet22",
-    num_classes=1000,
-    image_size=224,
-    augmentation="crop_and_flip",
-    normalization="imagenet",
-    batch_size=256,
-    epochs=120,
-    optimizer="rectified_adam",
-    learning_rate=2e-3,
-    final_learning_rate=0.0,
-    warmup_epochs=0,
-    clip_norm=0.0,
-)
+RECIPE = MELIUSNET.derive(model="MeliusNet22")

@@ -14,19 +14,9 @@ Expected accuracy: 70.7% top-1, 89.2% top-5, as published by hpi-xnor/BMXNet-v2;
 Reference: arXiv 2001.05936.
 """
 
-from bnext_keras.recipes._recipe import Recipe
+from bnext_keras.recipes._bases import MELIUSNET
 
-RECIPE = Recipe(
+RECIPE = MELIUSNET.derive(
     model="MeliusNet59",
-    num_classes=1000,
-    image_size=224,
-    augmentation="crop_and_flip",
-    normalization="imagenet",
-    batch_size=256,
-    epochs=120,
-    optimizer="adam",
-    learning_rate=3e-3,
-    final_learning_rate=0.0,
-    warmup_epochs=0,
-    clip_norm=0.0,
+    optimizer={"name": "adam", "learning_rate": 3e-3},
 )

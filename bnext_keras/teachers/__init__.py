@@ -7,15 +7,11 @@
 """
 
 from bnext_keras.teachers.cache import cache_logits, with_cached_logits
-from bnext_keras.teachers.complexity import (
-    KnowledgeComplexity,
-    cross_entropy_of_accuracy,
-    knowledge_complexity,
-    rank_teachers,
-)
 from bnext_keras.teachers.keras_models import keras_teacher
 from bnext_keras.teachers.small import convnet
 from bnext_keras.teachers.teacher import CachedTeacher, Teacher
+
+_MEASURES = ("KnowledgeComplexity", "cross_entropy_of_accuracy", "knowledge_complexity", "rank_teachers")
 
 __all__ = [
     "CachedTeacher",
@@ -29,3 +25,16 @@ __all__ = [
     "rank_teachers",
     "with_cached_logits",
 ]
+
+
+def __getattr__(name):
+    # The analysis of teachers imports teachers; so it is found here when somebody asks, and not before.
+    if name in _MEASURES:
+        from bnext_keras import analysis
+
+        return getattr(analysis, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

@@ -46,10 +46,10 @@ def fingerprint(teacher: Teacher) -> str:
 
 
 def cache_logits(teacher: Teacher, batches: tf.data.Dataset, path: str | Path, *, progress: bool = True) -> Path:
-    """Writes a teacher's logits on all examples, in their order, to an ``.npy`` file; beside it what they are of.
+    """Writes a teacher's logits on all examples, in their order, to an ``.npy`` file, with a description beside it.
 
     Args:
-        teacher: Whose logits.
+        teacher: The teacher.
         batches: Batches of images or of ``(images, labels[, weights])``, in the same order and with the same
             augmentations each time; not shuffled.
         path: The ``.npy`` file, ``(examples, classes)`` in float32. A ``.json`` of the same name describes it.
@@ -67,7 +67,7 @@ def cache_logits(teacher: Teacher, batches: tf.data.Dataset, path: str | Path, *
         >>> teacher = Teacher(tf.keras.Sequential([tf.keras.layers.Dense(2, input_shape=(3,))]))
         >>> images = tf.data.Dataset.from_tensor_slices(np.ones((5, 3), np.float32))
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = cache_logits(teacher, images.batch(2), pathlib.Path(folder) / "tutor.npy", progress=False)
+        ...     path = cache_logits(teacher, images.batch(2), pathlib.Path(folder) / "teacher.npy", progress=False)
         ...     np.load(path).shape
         (5, 2)
     """
@@ -100,7 +100,7 @@ def read_logits(path: str | Path, teacher: Teacher | None = None) -> np.ndarray:
 
     Args:
         path: The ``.npy`` file.
-        teacher: Of whom they must be; by default that is not checked.
+        teacher: Teacher whose logits they must be; by default that is not checked.
 
     Raises:
         FileNotFoundError: if the file or its description is missing.
@@ -170,7 +170,7 @@ def take_cached_logits(data: object) -> tuple[object, dict[str, tf.Tensor]]:
 
 
 def _row(values, index):
-    # Not as a tensor: those of ImageNet would be gigabytes in memory.
+    # Read row by row, not as one tensor: the logits of ImageNet are gigabytes.
     row = tf.numpy_function(lambda i: np.asarray(values[i]), [index], tf.float32, stateful=False)
     row.set_shape(values.shape[1:])
     return row

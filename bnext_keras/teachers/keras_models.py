@@ -24,9 +24,9 @@ def keras_teacher(
     EfficientNets and ConvNeXts scale them inside. It returns logits.
 
     Args:
-        architecture: Its name there, such as EfficientNetB0 or ConvNeXtTiny.
+        architecture: Name in ``tf.keras.applications``, such as EfficientNetB0 or ConvNeXtTiny.
         weights: "imagenet" downloads them; a path reads them, Keras' published files included; None for random ones.
-        input_shape: What the student sees; need not be what the teacher was published for.
+        input_shape: Shape of the student's images; need not be what the teacher was published for.
         num_classes: Number of logits.
         name: Name in logs and caches; by default the architecture's in small letters.
 
@@ -44,7 +44,7 @@ def keras_teacher(
     build = getattr(tf.keras.applications, architecture, None)
     if not callable(build):
         raise ValueError(f"tf.keras.applications has no {architecture!r}")
-    # By its input tensor alone, Keras accepts its published weights for other sizes of images too.
+    # Only if the size is given by an input tensor, Keras accepts its published weights for other sizes of images too.
     image = tf.keras.Input(input_shape, name="image")
     model = build(weights=weights, input_tensor=image, classes=num_classes, classifier_activation=None)
     preprocess_input = getattr(sys.modules[build.__module__], "preprocess_input", lambda pixels: pixels)
@@ -59,10 +59,11 @@ def keras_teacher(
 
 
 def _efficientnet_correction(model):
-    """What normalized images are multiplied with for Keras' published EfficientNet weights when read from a file.
+    """Factors for normalized images, one per channel, or None if none are needed.
 
-    Their normalization layer holds the deviations where the variances belong, so that it divides by their roots. Keras
-    makes up for it by another division inside the network, but only if it has downloaded the file itself.
+    Keras' published EfficientNet weights hold deviations where the normalization layer expects variances, so that it
+    divides by their roots. Keras makes up for it by another division inside the network, but only if it has downloaded
+    the file itself, not if it reads one.
     """
     for layer in model.layers:
         if isinstance(layer, tf.keras.layers.Normalization):

@@ -7,7 +7,7 @@ def convnet(channels: int, input_shape: tuple[int, int, int], num_classes: int) 
     """An ordinary float network of three 3x3 convolutions, each with batch normalization, ReLU and pooling.
 
     Args:
-        channels: Of the first convolution; the others have two and four times as many.
+        channels: Channels of the first convolution; the others have two and four times as many.
         input_shape: ``(height, width, channels)`` of one image; at least 8 pixels a side.
         num_classes: Number of logits.
 

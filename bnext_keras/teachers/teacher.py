@@ -153,9 +153,9 @@ def as_teachers(teachers: Iterable[Teacher | CachedTeacher | tf.keras.Model]) ->
 
     Example:
         >>> import tensorflow as tf
-        >>> model = tf.keras.Sequential([tf.keras.layers.Dense(2, input_shape=(3,))], name="tutor")
+        >>> model = tf.keras.Sequential([tf.keras.layers.Dense(2, input_shape=(3,))], name="teacher")
         >>> as_teachers([model, CachedTeacher("b0")])
-        [Teacher('tutor'), CachedTeacher('b0')]
+        [Teacher('teacher'), CachedTeacher('b0')]
     """
     wrapped, found = {}, []
     for teacher in teachers:

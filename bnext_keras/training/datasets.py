@@ -29,9 +29,9 @@ def open_data(source: str, recipe: Recipe) -> tuple[data.Examples, data.Examples
         train, validation = _open(source, recipe)
     except (ImportError, OSError, ValueError) as error:
         raise RunError(f"--data {source}: {error}") from error
-    if train.num_classes != recipe.num_classes:
+    if train.num_classes != recipe.data.num_classes:
         raise RunError(
-            f"--data {source}: has {train.num_classes} classes, but the recipe {recipe.num_classes}; "
+            f"--data {source}: has {train.num_classes} classes, but the recipe {recipe.data.num_classes}; "
             f"if that is meant, add num_classes={train.num_classes}"
         )
     return train, validation
@@ -44,13 +44,13 @@ def augmentation(recipe: Recipe) -> data.Augmentation:
         "crop_and_flip": data.Augmentation(randaugment=None),
         "cifar": data.Augmentation.cifar(),
         "shift": data.Augmentation(crop="padded", padding=2, flip=0.0, randaugment=None),
-    }[recipe.augmentation]
+    }[recipe.data.augmentation]
     return replace(
         published,
-        color_jitter=recipe.color_jitter,
-        random_erasing=recipe.random_erasing,
-        mixup=recipe.mixup,
-        cutmix=recipe.cutmix,
+        color_jitter=recipe.data.color_jitter,
+        random_erasing=recipe.data.random_erasing,
+        mixup=recipe.data.mixup,
+        cutmix=recipe.data.cutmix,
     )
 
 
@@ -60,9 +60,9 @@ def training_batches(
     """The batches of a run from an epoch on, see `bnext_keras.data.training_data`."""
     return data.training_data(
         examples,
-        image_size=recipe.image_size,
-        batch_size=recipe.batch_size,
-        epochs=recipe.epochs if epochs is None else epochs,
+        image_size=recipe.data.image_size,
+        batch_size=recipe.data.batch_size,
+        epochs=recipe.schedule.epochs if epochs is None else epochs,
         first_epoch=first_epoch,
         augmentation=augmentation(recipe),
         normalization=_normalization(recipe),
@@ -81,8 +81,8 @@ def validation_batches(examples: data.Examples, recipe: Recipe, shard=(0, 1), br
     crop = {"crop": 1.0} if augmentation(recipe).crop == "padded" else {}
     batches = data.evaluation_data(
         examples,
-        image_size=recipe.image_size,
-        batch_size=recipe.batch_size,
+        image_size=recipe.data.image_size,
+        batch_size=recipe.data.batch_size,
         normalization=_normalization(recipe),
         shard=shard,
         broken=broken,
@@ -90,11 +90,11 @@ def validation_batches(examples: data.Examples, recipe: Recipe, shard=(0, 1), br
     )
     if not augmentation(recipe).mixes:
         return batches
-    return batches.map(lambda images, labels: (images, tf.one_hot(labels, recipe.num_classes)))
+    return batches.map(lambda images, labels: (images, tf.one_hot(labels, recipe.data.num_classes)))
 
 
 def _normalization(recipe):
-    return {"imagenet": data.Normalization.imagenet, "cifar": data.Normalization.cifar}[recipe.normalization]()
+    return {"imagenet": data.Normalization.imagenet, "cifar": data.Normalization.cifar}[recipe.data.normalization]()
 
 
 def _open(source, recipe):
@@ -108,7 +108,7 @@ def _open(source, recipe):
     if colon and kind == "tfrecord":
         if "{split}" not in rest:
             raise ValueError("write {split} where file names say train or validation: tfrecord:imagenet/{split}-*")
-        options = {"num_classes": recipe.num_classes, "label_offset": recipe.label_offset}
+        options = {"num_classes": recipe.data.num_classes, "label_offset": recipe.data.label_offset}
 
         def of_split(split):
             return data.from_tfrecords(rest.replace("{split}", split), **options)

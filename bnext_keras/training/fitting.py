@@ -26,11 +26,11 @@ class Fitting:
 
     Attributes:
         recipe: All settings.
-        devices: Of `bnext_keras.training.strategy.make_strategy`.
+        devices: A strategy of `bnext_keras.training.strategy.make_strategy`.
         training: The examples to train on.
         validation: The examples to evaluate with after every epoch.
-        steps: How many an epoch has.
-        broken: Is told of images that cannot be read.
+        steps: Number of steps in an epoch.
+        broken: Collects images that cannot be read.
     """
 
     recipe: Recipe
@@ -52,7 +52,7 @@ class Fitting:
         Raises:
             RunError: if the images cannot be used, or out of a callback.
         """
-        batch_size, validation_steps = self.recipe.batch_size, None
+        batch_size, validation_steps = self.recipe.data.batch_size, None
         if is_distributed(self.devices):
             synchronize_batch_norm(model)
             # Metrics are those of all workers already; Keras' default would add them up once more.
@@ -77,19 +77,19 @@ class Fitting:
                 verbose=(1 if sys.stdout.isatty() else 2) if is_chief(self.devices) else 0,
             )
         except tf.errors.OpError as error:
-            message = _of_the_data(error)
+            message = _data_error(error)
             if message is None:
                 raise
             raise RunError(message) from error
 
 
-def _of_the_data(error):
+def _data_error(error):
     """What the input pipeline says within TensorFlow's report of it, which is pages long; None for other errors."""
     found = re.search(r"\b(?:LabelError|RuntimeError): (.+)", error.message)
     return found and found[1]
 
 
 def _check_validated(epoch, logs):
-    """Of no images Keras makes no metrics."""
+    # Keras makes no metrics of no images.
     if "val_loss" not in logs:
         raise RunError("none of the validation images can be read")

@@ -69,9 +69,11 @@ class History(tf.train.experimental.PythonState):
         Raises:
             OSError: if they cannot be written; what was there before is untouched.
         """
+        from bnext_keras.analysis.figures import draw_curves
+
         write_atomically(folder / "history.csv", self.as_csv())
         write_atomically(folder / "history.json", (json.dumps(self.rows, indent=1) + "\n").encode())
-        write_atomically(folder / "curves.png", draw(self.rows))
+        write_atomically(folder / "curves.png", draw_curves(self.rows))
 
     def serialize(self) -> str:
         return json.dumps(self.rows)
@@ -82,32 +84,3 @@ class History(tf.train.experimental.PythonState):
 
 def _merit(row):
     return (not row.get("weight_temperature"), row.get("val_accuracy") or 0.0)
-
-
-def draw(rows: list[dict]) -> bytes:
-    """The curves of loss, accuracy, learning rate and weight temperature as a PNG file."""
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    panels = {
-        "loss": ("loss", "val_loss"),
-        "accuracy": ("accuracy", "val_accuracy"),
-        "learning rate": ("learning_rate",),
-        "weight temperature": ("weight_temperature",),
-    }
-    figure = Figure(figsize=(14, 3.4), layout="constrained")
-    for axes, (title, names) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
-        for name in names:
-            # A temperature of 0 has no place on a logarithmic axis: the curve ends where kernels are binary.
-            points = [(row["epoch"] + 1, row[name]) for row in rows if row.get(name)]
-            if points:
-                axes.plot(
-                    *zip(*points, strict=True), ".-", label="validation" if name.startswith("val_") else "training"
-                )
-        axes.set(title=title, xlabel="epoch", yscale="linear" if title == "accuracy" else "log")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if len(names) > 1:
-            axes.legend(frameon=False)
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=100)
-    return content.getvalue()

@@ -8,23 +8,21 @@ import re
 
 import tensorflow as tf
 
-#: What the released code of BNext holds as tensors of four dimensions though they are no kernels of convolutions here:
-#: processors' biases and mixing scales, and the weights of squeeze-and-expand.
-LIKE_KERNELS = r"_bias/bias|_mix/scale|_se_(squeeze|expand)/kernel"
-
 
 @tf.keras.utils.register_keras_serializable(package="bnext_keras")
 class TwoGroupAdamW(tf.keras.optimizers.AdamW):
     """AdamW that decays kernels by another rate than all other variables.
 
     Before each step a variable w becomes ``w - learning_rate * decay * w``. Kernels are the variables of four
-    dimensions, and those that are such in the released code.
+    dimensions, and those whose layer says that they decay as such (``variable.decays_as_kernel``): processors' biases,
+    mixing scales and the kernels of squeeze-and-expand, which have four dimensions in the released code of BNext.
 
     Args:
         learning_rate: As of `tf.keras.optimizers.AdamW`.
         weight_decay: Rate of all other variables.
         kernel_weight_decay: Rate of kernels.
-        like_kernels: Regular expression; variables of whose names it matches a part are decayed as kernels too.
+        like_kernels: Regular expression for names of further variables that decay as kernels. Models that earlier
+            versions saved with their optimizer bring one along.
         epsilon: Added to the denominator; PyTorch's default, not Keras' 1e-7.
         name: Name of the optimizer.
         **kwargs: Any other argument of `tf.keras.optimizers.AdamW`, such as ``global_clipnorm``.
@@ -45,7 +43,7 @@ class TwoGroupAdamW(tf.keras.optimizers.AdamW):
         learning_rate=1e-3,
         weight_decay=1e-3,
         kernel_weight_decay=1e-8,
-        like_kernels=LIKE_KERNELS,
+        like_kernels=None,
         epsilon=1e-8,
         name="TwoGroupAdamW",
         **kwargs,
@@ -56,7 +54,9 @@ class TwoGroupAdamW(tf.keras.optimizers.AdamW):
 
     def is_kernel(self, variable) -> bool:
         """Whether a variable decays by ``kernel_weight_decay``."""
-        return len(variable.shape) == 4 or bool(self.like_kernels and re.search(self.like_kernels, variable.name))
+        if len(variable.shape) == 4 or getattr(variable, "decays_as_kernel", False):
+            return True
+        return bool(self.like_kernels and re.search(self.like_kernels, variable.name))
 
     def _apply_weight_decay(self, variables):
         # AdamW's own method decays everything by `weight_decay`: call it once for each group.

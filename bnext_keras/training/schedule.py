@@ -8,7 +8,7 @@ import tensorflow as tf
 class WarmupCosine(tf.keras.callbacks.Callback):
     """Sets the learning rate of every epoch: a linear warm-up, then a cosine.
 
-    Of epoch e, counted from 0, with w warm-up epochs in a run of n:
+    In epoch e, counted from 0, with w warm-up epochs in a run of n, the rate is
 
     - ``warmup + e * (peak - warmup) / w`` for e < w,
     - ``final + (peak - final) * (1 + cos(pi * (e - w) / n)) / 2`` from then on.

@@ -36,7 +36,7 @@ def make_repeatable() -> None:
 def make_strategy(name: str) -> tf.distribute.Strategy:
     """The strategy for ``"none"``, ``"mirrored"`` or ``"multi_worker"`` (several machines, named by TF_CONFIG).
 
-    Mirrored are all GPUs that TensorFlow sees in this machine; where there is none, its CPUs. That is one, unless
+    "mirrored" uses all GPUs that TensorFlow sees in this machine; where there is none, its CPUs. That is one, unless
     `tf.config.set_logical_device_configuration` has divided it: a way to try out what will run on GPUs.
 
     Call it before anything else of TensorFlow: a worker that has begun cannot join others.
@@ -80,13 +80,13 @@ def distribute(
     """Every worker's part of the data, divided among its devices.
 
     Args:
-        strategy: Of `make_strategy`.
-        batch_size: Of all devices together, a multiple of their number.
+        strategy: A strategy of `make_strategy`.
+        batch_size: Images in one batch, on all devices together; a multiple of their number.
         make: Makes the dataset of a shard ``(worker, number of workers)``, whose batches are that worker's parts.
         examples: How many there are, if each is to be seen once, in `evaluation_steps`; None if all batches are full.
     """
     if not is_distributed(strategy):
-        # Of threads of its own, for there may be just one for TensorFlow's operations.
+        # The pipeline gets threads of its own: TensorFlow's operations may have just one, see make_repeatable.
         options = tf.data.Options()
         options.threading.private_threadpool_size = os.cpu_count() + 1
         return make((0, 1)).with_options(options)
@@ -106,8 +106,8 @@ def evaluation_steps(strategy: tf.distribute.Strategy, batch_size: int, examples
     """How many steps show every example once and none of the devices an empty batch, which some kernels cannot bear.
 
     Args:
-        strategy: Of `make_strategy`.
-        batch_size: Of all devices together, a multiple of their number.
+        strategy: A strategy of `make_strategy`.
+        batch_size: Images in one batch, on all devices together; a multiple of their number.
         examples: How many there are, one for each device at least.
 
     Example:

@@ -5,7 +5,7 @@ import inspect
 from bnext_keras import models
 from bnext_keras.errors import RunError
 from bnext_keras.recipes import Recipe
-from bnext_keras.recipes._recipe import near_misses
+from bnext_keras.recipes._settings import near_misses
 from bnext_keras.training.datasets import augmentation
 from bnext_keras.training.optimizer import RectifiedAdam, TwoGroupAdamW
 
@@ -19,25 +19,25 @@ def build_model(recipe: Recipe) -> tf.keras.Model:
         RunError: if there is no such model, or it does not fit the other settings.
     """
     known = [name for name, value in vars(models).items() if inspect.isfunction(value) and name[0].isupper()]
-    if recipe.model not in known or recipe.model == "MeliusNet":
+    if recipe.model not in known:
         raise RunError(
             f"model={recipe.model}: bnext_keras.models has no such network{near_misses(recipe.model, known)}"
         )
-    options = {"input_shape": (recipe.image_size, recipe.image_size, 3), "num_classes": recipe.num_classes}
-    if recipe.stem_stride is not None:
-        options["stem_stride"] = recipe.stem_stride
-    for ablation in ("elm_attention", "info_recoupling"):
-        if not getattr(recipe, ablation):
-            options[ablation] = False
-    if recipe.model == "BNext":
-        options["widths"] = recipe.widths
-    elif recipe.widths:
-        raise RunError(f"widths={','.join(map(str, recipe.widths))}: only model=BNext has a choice of widths")
+    size = recipe.data.image_size
     tf.keras.utils.set_random_seed(recipe.seed)
     try:
-        return getattr(models, recipe.model)(**options)
-    except (TypeError, ValueError) as error:
+        return getattr(models, recipe.model)(
+            input_shape=(size, size, 3), num_classes=recipe.data.num_classes, **recipe.model_options
+        )
+    except ValueError as error:
         raise RunError(f"model={recipe.model}: {error}") from error
+    except TypeError as error:
+        # It does not take one of the options, or lacks one.
+        raise RunError(
+            str(error),
+            where=f"model={recipe.model}",
+            remedy=f"its options are {', '.join(recipe.model_options) or 'none'}; widths= takes one away, say",
+        ) from error
 
 
 def compile_model(model: tf.keras.Model, recipe: Recipe, optimizer: tf.keras.optimizers.Optimizer) -> None:
@@ -52,21 +52,22 @@ def compile_model(model: tf.keras.Model, recipe: Recipe, optimizer: tf.keras.opt
         loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         accuracy, top_k = tf.keras.metrics.SparseCategoricalAccuracy, tf.keras.metrics.SparseTopKCategoricalAccuracy
     metrics = [accuracy("accuracy")]
-    if recipe.num_classes > 10:
+    if recipe.data.num_classes > 10:
         metrics.append(top_k(5, "top5_accuracy"))
     model.compile(optimizer, loss, metrics)
 
 
 def build_optimizer(recipe: Recipe) -> tf.keras.optimizers.Optimizer:
     """The optimizer of a recipe; its learning rate is for `WarmupCosine` to set."""
-    options = {"global_clipnorm": recipe.clip_norm or None}
-    if recipe.optimizer == "rectified_adam":
-        return RectifiedAdam(recipe.learning_rate, **options)
-    if recipe.optimizer == "adam":
-        return tf.keras.optimizers.Adam(recipe.learning_rate, **options)
+    settings = recipe.optimizer
+    options = {"global_clipnorm": settings.clip_norm or None}
+    if settings.name == "rectified_adam":
+        return RectifiedAdam(settings.learning_rate, **options)
+    if settings.name == "adam":
+        return tf.keras.optimizers.Adam(settings.learning_rate, **options)
     return TwoGroupAdamW(
-        recipe.learning_rate,
-        weight_decay=recipe.weight_decay,
-        kernel_weight_decay=recipe.kernel_weight_decay,
+        settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        kernel_weight_decay=settings.kernel_weight_decay,
         **options,
     )

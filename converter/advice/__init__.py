@@ -15,11 +15,12 @@ binary convolution, or put a batch normalization between
 
 from collections.abc import Callable, Iterator
 
+from bnext_keras.layer_graph import LayerGraph
+
 import tensorflow as tf
 
 from converter.advice import signs, speed
 from converter.advice.finding import SEVERITIES, Advice, merged
-from converter.source.layer_graph import LayerGraph
 
 __all__ = ["RULES", "SEVERITIES", "Advice", "advise", "merged"]
 
@@ -42,11 +43,11 @@ def advise(model: tf.keras.Model, refusals: bool = False) -> list[Advice]:
 
     Args:
         model: A built functional or sequential model of static input shape.
-        refusals: Whether to look, too, for every layer that a conversion would refuse. That takes a moment, for it
-            reads all kernels.
+        refusals: Whether to look also for every layer that a conversion would refuse. That takes a moment, because all
+            kernels are read.
     """
-    graph = LayerGraph(model)
-    found = [advice for rule in RULES for advice in rule(graph)]
+    layer_graph = LayerGraph(model)
+    found = [advice for rule in RULES for advice in rule(layer_graph)]
     if refusals:
-        found += signs.unconvertible(graph)
+        found += signs.unconvertible(layer_graph)
     return sorted(dict.fromkeys(found), key=lambda advice: SEVERITIES.index(advice.severity))

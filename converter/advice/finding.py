@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from bnext_keras.layer_graph import has_kernel, kernel_quantizer, precision
+
 import tensorflow as tf
 
-from converter.source.layer_graph import has_kernel, kernel_quantizer, precision
-
-#: No file is written; answers on the device are not what was meant; time or bytes are wasted; by the way.
+#: In this order: no file is written; answers on the device are not what was meant; time or bytes are wasted; a remark.
 REFUSED, WRONG, SLOW, NOTE = SEVERITIES = ("refused", "wrong", "slow", "note")
 
 #: Activations whose values are never negative, and those of them that are exactly zero for whole ranges of inputs.
@@ -36,7 +36,7 @@ class Advice:
 
 
 def merged(found: Iterable[Advice], names: int = 8) -> list[Advice]:
-    """The same with one entry for all layers that have the same said of them.
+    """Advice with one entry for all layers to which the same applies.
 
     Args:
         found: What `advise` returned.
@@ -64,7 +64,7 @@ def binarizes_input(layer: tf.keras.layers.Layer) -> bool:
 
 
 def is_binary(layer: tf.keras.layers.Layer) -> bool:
-    """Whether a layer's input and kernel both are meant to be binary."""
+    """Whether both the input and the kernel of a layer are meant to be binary."""
     return binarizes_input(layer) and precision(kernel_quantizer(layer)) == 1
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from bnext_keras.errors import ConversionError
+from bnext_keras.layer_graph import LayerGraph, has_kernel, is_quant_layer, kernel_quantizer, precision
 
 import larq as lq
 import numpy as np
@@ -19,28 +20,26 @@ from converter.advice.finding import (
     activation,
     binarizes_input,
 )
-from converter.compiler import lower
-from converter.source.layer_graph import LayerGraph, has_kernel, is_quant_layer, kernel_quantizer, precision
+from converter.compiler.preflight import check_binary_conv
 
-#: The layers that `converter.compiler.lower` looks at.
+#: The layers that `converter.compiler.preflight` looks at.
 _CONVOLUTIONS = (lq.layers.QuantConv2D, lq.layers.QuantDepthwiseConv2D)
 
 
-def unconvertible(graph: LayerGraph) -> Iterator[Advice]:
-    """What `converter.compiler.lower` refuses, all layers at once."""
-    convs = [layer for layer in graph.layers if isinstance(layer, _CONVOLUTIONS)]
+def unconvertible(layer_graph: LayerGraph) -> Iterator[Advice]:
+    """Binary convolutions that a conversion would refuse, all of them and not only the first."""
+    convs = [layer for layer in layer_graph.layers if isinstance(layer, _CONVOLUTIONS)]
     for layer in filter(binarizes_input, convs):
         try:
-            lower.check(layer)
+            check_binary_conv(layer)
         except ConversionError as error:
-            what, _, remedy = str(error).removeprefix(f"layer '{layer.name}'").lstrip(": ").partition("; ")
-            yield Advice(REFUSED, layer.name, what, remedy or "build the layer in another form")
+            yield Advice(REFUSED, layer.name, error.what, error.remedy)
 
 
-def inputs_that_are_no_signs(graph: LayerGraph) -> Iterator[Advice]:
-    """Input quantizers beside the sign: LCE has no other."""
+def inputs_that_are_no_signs(layer_graph: LayerGraph) -> Iterator[Advice]:
+    """Input quantizers other than the sign, the only one that LCE has."""
     probe = np.float32([-2, -0.5, -0.0, 0, 0.5, 2]).reshape(1, 1, -1, 1)
-    for layer in graph.layers:
+    for layer in layer_graph.layers:
         quantizer = getattr(layer, "input_quantizer", None)
         if quantizer is None:
             continue
@@ -63,10 +62,10 @@ def inputs_that_are_no_signs(graph: LayerGraph) -> Iterator[Advice]:
             yield Advice(WRONG, layer.name, what, f"{remedy}; a scale belongs into the batch normalization behind")
 
 
-def constant_signs(graph: LayerGraph) -> Iterator[Advice]:
+def constant_signs(layer_graph: LayerGraph) -> Iterator[Advice]:
     """Binary layers whose input cannot be negative."""
-    for layer in filter(binarizes_input, graph.layers):
-        sources = graph.sources(layer)
+    for layer in filter(binarizes_input, layer_graph.layers):
+        sources = layer_graph.sources(layer)
         if sources and all(activation(source) in NEVER_NEGATIVE for source in sources):
             names = ", ".join(f"{_title(source)} {source.name!r}" for source in sources)
             yield Advice(
@@ -77,14 +76,14 @@ def constant_signs(graph: LayerGraph) -> Iterator[Advice]:
             )
 
 
-def negative_zeros(graph: LayerGraph) -> Iterator[Advice]:
+def negative_zeros(layer_graph: LayerGraph) -> Iterator[Advice]:
     """Products with a factor of exactly zero right before a sign: 0 times a negative number is -0.0."""
-    for layer in filter(binarizes_input, graph.layers):
-        for product in graph.sources(layer):
+    for layer in filter(binarizes_input, layer_graph.layers):
+        for product in layer_graph.sources(layer):
             if not isinstance(product, tf.keras.layers.Multiply):
                 continue
-            zeros = [source for source in graph.sources(product) if activation(source) in EXACTLY_ZERO]
-            others = [source for source in graph.sources(product) if activation(source) not in NEVER_NEGATIVE]
+            zeros = [source for source in layer_graph.sources(product) if activation(source) in EXACTLY_ZERO]
+            others = [source for source in layer_graph.sources(product) if activation(source) not in NEVER_NEGATIVE]
             if zeros and others:
                 yield Advice(
                     WRONG,
@@ -95,9 +94,9 @@ def negative_zeros(graph: LayerGraph) -> Iterator[Advice]:
                 )
 
 
-def half_binary(graph: LayerGraph) -> Iterator[Advice]:
+def half_binary(layer_graph: LayerGraph) -> Iterator[Advice]:
     """Larq layers that were made to be binary and lack a quantizer."""
-    for layer in graph.layers:
+    for layer in layer_graph.layers:
         if not (is_quant_layer(layer) and has_kernel(layer)):
             continue
         bits = precision(getattr(layer, "input_quantizer", None)), precision(kernel_quantizer(layer))
@@ -110,14 +109,14 @@ def half_binary(graph: LayerGraph) -> Iterator[Advice]:
                 f"LCE has no binary {type(layer).__name__}; it runs as a float layer, its weights in 32 bits each",
                 "use a QuantConv2D, of 1x1 on a 1x1 map in place of a dense layer",
             )
-        elif bits[0] == 32 and bits[1] < 32 and not graph.reads_image(layer):
+        elif bits[0] == 32 and bits[1] < 32 and not layer_graph.reads_image(layer):
             yield Advice(
                 SLOW,
                 layer.name,
                 f"a {type(layer).__name__} without input quantizer runs as a float layer, its weights in 32 bits each",
                 "add input_quantizer='ste_sign', or use a plain Keras layer if it is meant to be float",
             )
-        elif bits == (32, 1) and not graph.gives_answer(layer):
+        elif bits == (32, 1) and not layer_graph.gives_answer(layer):
             yield Advice(
                 NOTE,
                 layer.name,

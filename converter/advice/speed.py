@@ -3,15 +3,15 @@
 import math
 from collections.abc import Iterator
 
+from bnext_keras.layer_graph import LayerGraph, kernel_quantizer
 from bnext_keras.summary import count_layer
 
 import larq as lq
 import tensorflow as tf
 
 from converter.advice.finding import NOTE, SLOW, Advice, activation, is_binary
-from converter.source.layer_graph import LayerGraph, kernel_quantizer
 
-#: Float convolutions are worth a word from this share of the network's operations on.
+#: A float convolution is worth a word from this share of the network's operations on.
 LARGE_SHARE = 0.05
 #: Channels that fill no word of 32 bits are worth a word if they waste this share of all binary multiplications.
 WASTED_SHARE = 0.02
@@ -19,18 +19,18 @@ WASTED_SHARE = 0.02
 _Layers = tf.keras.layers
 
 
-def large_float_convolutions(graph: LayerGraph) -> Iterator[Advice]:
+def large_float_convolutions(layer_graph: LayerGraph) -> Iterator[Advice]:
     """Spatial float convolutions behind binary ones that take a large share of the operations."""
     # A kernel of one bit saves nothing where the input is float, so `Costs.ops` does not apply.
-    operations = {id(layer): count_layer(layer).macs / (64 if is_binary(layer) else 1) for layer in graph.layers}
+    operations = {id(layer): count_layer(layer).macs / (64 if is_binary(layer) else 1) for layer in layer_graph.layers}
     total = sum(operations.values())
-    for layer in graph.layers:
+    for layer in layer_graph.layers:
         if type(layer) not in (_Layers.Conv2D, lq.layers.QuantConv2D) or layer.kernel_size == (1, 1):
             continue
         if getattr(layer, "input_quantizer", None) or kernel_quantizer(layer):
             continue
         share = operations[id(layer)] / total
-        if share >= LARGE_SHARE and graph.follows(layer, is_binary):
+        if share >= LARGE_SHARE and layer_graph.follows(layer, is_binary):
             yield Advice(
                 SLOW,
                 layer.name,
@@ -40,9 +40,9 @@ def large_float_convolutions(graph: LayerGraph) -> Iterator[Advice]:
             )
 
 
-def channels_off_the_word(graph: LayerGraph) -> Iterator[Advice]:
+def channels_off_the_word(layer_graph: LayerGraph) -> Iterator[Advice]:
     """Channels of a binary convolution, or of its groups, that fill no words of 32 bits."""
-    layers = [layer for layer in graph.layers if is_binary(layer) and isinstance(layer, lq.layers.QuantConv2D)]
+    layers = [layer for layer in layer_graph.layers if is_binary(layer) and isinstance(layer, lq.layers.QuantConv2D)]
     macs = {id(layer): count_layer(layer).macs for layer in layers}
     wasted = {}
     for layer in layers:
@@ -62,9 +62,9 @@ def channels_off_the_word(graph: LayerGraph) -> Iterator[Advice]:
             )
 
 
-def groups(graph: LayerGraph) -> Iterator[Advice]:
+def groups(layer_graph: LayerGraph) -> Iterator[Advice]:
     """Grouped binary convolutions, which LCE's default kernel cannot run."""
-    for layer in graph.layers:
+    for layer in layer_graph.layers:
         if is_binary(layer) and getattr(layer, "groups", 1) > 1:
             yield Advice(
                 SLOW,
@@ -75,15 +75,15 @@ def groups(graph: LayerGraph) -> Iterator[Advice]:
             )
 
 
-def activations_that_are_not_fused(graph: LayerGraph) -> Iterator[Advice]:
+def activations_that_are_not_fused(layer_graph: LayerGraph) -> Iterator[Advice]:
     """ReLUs right behind a binary convolution that LCE could run within it, and does not."""
-    for layer in graph.layers:
+    for layer in layer_graph.layers:
         if not (is_binary(layer) and isinstance(layer, lq.layers.QuantConv2D)):
             continue
         is_padded = layer.padding == "same" and max(layer.kernel_size) > 1
         pads_zeros = is_padded and float(tf.keras.backend.get_value(layer.pad_values)) != 1
         own = activation(layer) == "relu"
-        followers = _relus(graph.consumers(layer))
+        followers = _relus(layer_graph.consumers(layer))
         if pads_zeros and (own or followers):
             yield Advice(
                 SLOW,
@@ -92,8 +92,8 @@ def activations_that_are_not_fused(graph: LayerGraph) -> Iterator[Advice]:
                 "LCE fuses it into one-padded convolutions only",
                 "set pad_values=1.0 and train with it",
             )
-        for normalization in graph.consumers(layer):
-            behind = _relus(graph.consumers(normalization))
+        for normalization in layer_graph.consumers(layer):
+            behind = _relus(layer_graph.consumers(normalization))
             if isinstance(normalization, _Layers.BatchNormalization) and behind:
                 yield Advice(
                     SLOW,
@@ -105,9 +105,9 @@ def activations_that_are_not_fused(graph: LayerGraph) -> Iterator[Advice]:
                 )
 
 
-def absolute_values(graph: LayerGraph) -> Iterator[Advice]:
+def absolute_values(layer_graph: LayerGraph) -> Iterator[Advice]:
     """``tf.abs`` on feature maps, for which TFLite has no fast kernel."""
-    for layer in graph.layers:
+    for layer in layer_graph.layers:
         function = getattr(layer, "function", None)
         name = getattr(function, "__name__", "")
         is_abs = function in (tf.abs, tf.math.abs) or name == "abs"
@@ -116,12 +116,12 @@ def absolute_values(graph: LayerGraph) -> Iterator[Advice]:
             yield Advice(SLOW, layer.name, what, "write tf.maximum(x, -x)")
 
 
-def softmax(graph: LayerGraph) -> Iterator[Advice]:
+def softmax(layer_graph: LayerGraph) -> Iterator[Advice]:
     """Softmax at the end, which does not change the order of classes, and elsewhere."""
-    for layer in graph.layers:
+    for layer in layer_graph.layers:
         if activation(layer) != "softmax":
             continue
-        if graph.gives_answer(layer):
+        if layer_graph.gives_answer(layer):
             what = "the softmax at the end does not change which class is the most probable"
             yield Advice(NOTE, layer.name, what, "leave it out if the class alone is wanted")
         else:
@@ -130,6 +130,6 @@ def softmax(graph: LayerGraph) -> Iterator[Advice]:
 
 
 def _relus(layers):
-    """Those layers that are a ReLU and nothing else."""
+    """The layers among these that are a ReLU and nothing else."""
     activations = (_Layers.ReLU, _Layers.Activation)
     return [layer for layer in layers if isinstance(layer, activations) and activation(layer) == "relu"]

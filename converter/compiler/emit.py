@@ -1,25 +1,27 @@
-"""From a `converter.graph.Graph` to TensorFlow: as operators of a function, or run in float64 to prove a rewrite."""
+"""From a `converter.graph.Graph` to TensorFlow: as operations of a function, or run in float64 to prove a rewrite."""
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.framework import op_def_registry
 
-from converter.compiler import lower
-from converter.graph import Graph, Node
+from converter.compiler._tensorflow import inferred_attributes
+from converter.compiler.kernels import float_kernels
+from converter.compiler.lower import lower
+from converter.graph import BinaryCall, Graph, Node
 
 
-def emit(graph: Graph, image: tf.Tensor, kernels: dict[int, list[tf.Tensor]]) -> tf.Tensor:
+def emit(graph: Graph, image: tf.Tensor, kernels: Mapping[BinaryCall, list[tf.Tensor]]) -> tf.Tensor:
     """Adds a graph's operators to the function that is being traced.
 
-    Operators that passes know nothing of are added as they came; attributes for types follow from the inputs', so a
-    float64 image makes a float64 graph.
+    Operators that the passes do not know are added as they came. Types follow from the inputs', so the graph computes
+    in the precision of the image.
 
     Args:
         graph: The graph.
-        image: What stands for its ``Input``, float32 or float64.
-        kernels: For each call of a binary convolution, tensors that stand for `lower.kernels_of`.
+        image: Its ``Input``, float32 or float64.
+        kernels: For each call of a binary convolution, tensors in place of its `float_kernels`.
 
     Returns:
         The graph's output.
@@ -49,9 +51,9 @@ def run(graph: Graph, images: np.ndarray) -> np.ndarray:
     @tf.function(autograph=False)
     def evaluate(image):
         kernels = {
-            node.conv.call: [tf.constant(kernel, image.dtype) for kernel in lower.kernels_of(node.conv)]
+            node.call: [tf.constant(kernel, image.dtype) for kernel in float_kernels(node.call)]
             for node in graph.nodes()
-            if node.op == "BinaryConv2D"
+            if node.call is not None
         }
         return emit(graph, image, kernels)
 
@@ -64,10 +66,10 @@ def _emit(node, inputs, dtype, kernels):
     if node.op == "Item":
         return inputs[0][node.attribute("index")]
     scope, _, name = node.name.rpartition("/")
-    # With the slash at its end it is the very scope, not another one of a similar name.
+    # A slash at its end makes it this very scope; without, TensorFlow would number each one anew.
     with tf.name_scope(f"{scope}/") if scope else nullcontext():
         if node.op == "BinaryConv2D":
-            return lower.lower(node.conv, inputs[0], kernels[node.conv.call])
+            return lower(node.call, inputs[0], kernels[node.call])
         if node.op == "PRelu":
             return _prelu(*inputs)
         if node.op == "FusedBatchNormV3" and dtype == tf.float64:
@@ -81,25 +83,25 @@ def _prelu(x, slopes):
 
 
 def _batch_norm(node, x, scale, offset, mean, variance):
-    """TensorFlow's own does not know float64."""
+    """What TensorFlow's FusedBatchNormV3 computes, which knows no float64."""
     return (x - mean) * scale / tf.sqrt(variance + node.attribute("epsilon")) + offset
 
 
 def _operation(node, inputs, dtype, name):
     graph = tf.compat.v1.get_default_graph()
-    inferred = {argument.type_attr for argument in op_def_registry.get(node.op).input_arg}
+    inferred = inferred_attributes(node.op)
     attributes = {
         key: _message(value, dtype)
         for key, value in node.attributes.items()
         if key not in inferred and not key.startswith("_")
     }
-    # With the attributes as they came, functions among them, any operator survives the way.
+    # By name and with its attributes as they came, functions among them, any operation can be made again.
     operation = graph.create_op(node.op, inputs, attrs=attributes, name=name)
     return operation.outputs if len(operation.outputs) != 1 else operation.outputs[0]
 
 
 def _message(value, dtype):
-    """An attribute as TensorFlow's message; its floats are those of the graph."""
+    """An attribute as TensorFlow's message, with the graph's type in place of float32."""
     if not isinstance(value, tf.compat.v1.AttrValue):
         message = tf.compat.v1.AttrValue()
         if isinstance(value, bool):

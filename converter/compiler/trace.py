@@ -1,20 +1,20 @@
 """From a Keras model to a `converter.graph.Graph`."""
 
 import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from converter.graph import Graph, Node, SignConv
+from converter.compiler._tensorflow import freeze_variables, mark
+from converter.graph import BinaryCall, Graph, Node
 from converter.source.binary_layers import binary_convs, patched
 
-#: Marks a convolution of TensorFlow's graph that stands for the call of a binary one.
-_CALL = "_binary_conv_call"
+#: Attribute of a convolution of TensorFlow's graph that stands for the call of a binary one: the call's number.
+_CALL = "_binary_call"
 
 
 def trace(model: tf.keras.Model) -> Graph:
     """Records what a model computes in evaluation for one image.
 
-    The model is called once. Each of its binary convolutions becomes one node, whatever it consists of; its latent
-    kernel is not even read.
+    The model is called once. Each call of a binary convolution becomes one node, whatever operations it consists of; no
+    latent kernel is even read.
 
     Args:
         model: A model that `converter.compiler.preflight` has checked.
@@ -22,11 +22,11 @@ def trace(model: tf.keras.Model) -> Graph:
     Example:
         >>> import bnext_keras
         >>> graph = trace(bnext_keras.models.BNext([32, 64], input_shape=(32, 32, 3), num_classes=10))
-        >>> [node.conv.layer.name for node in graph.nodes() if node.op == "BinaryConv2D"]
+        >>> [node.call.layer.name for node in graph.nodes() if node.op == "BinaryConv2D"]
         ['block1_3x3_conv', 'block1_1x1a_conv', 'block1_1x1b_conv']
     """
     layers = binary_convs(model)
-    calls: list[tf.keras.layers.Layer] = []
+    calls: list[BinaryCall] = []
     image_spec = tf.TensorSpec((1, *model.input_shape[1:]), model.inputs[0].dtype, name="image")
 
     @tf.function(input_signature=[image_spec, [tf.TensorSpec(layer.kernel.shape) for layer in layers]], autograph=False)
@@ -38,8 +38,8 @@ def trace(model: tf.keras.Model) -> Graph:
             def call(inputs, training=None):
                 options = {"padding": layer.padding.upper(), "dilations": layer.dilation_rate}
                 result = tf.nn.conv2d(inputs, kernel_of[id(layer)], layer.strides, **options)
-                result.op._set_attr(_CALL, tf.compat.v1.AttrValue(i=len(calls)))
-                calls.append(layer)
+                mark(result, _CALL, len(calls))
+                calls.append(BinaryCall(layer, len(calls)))
                 if layer.use_bias:
                     result = tf.nn.bias_add(result, layer.bias)
                 return result if layer.activation is None else layer.activation(result)
@@ -49,7 +49,7 @@ def trace(model: tf.keras.Model) -> Graph:
         with patched(layers, "call", replace):
             return tf.identity(model(image, training=False))
 
-    frozen = convert_variables_to_constants_v2(evaluate.get_concrete_function(), lower_control_flow=False)
+    frozen = freeze_variables(evaluate)
     nodes: dict[str, Node] = {}
     for operation in frozen.graph.get_operations():
         _add(operation, nodes, calls)
@@ -69,8 +69,8 @@ def _add(operation, nodes, calls):
     elif operation.type == "Const":
         node = Node("Const", value=tf.make_ndarray(attributes["value"].tensor), **fields)
     elif _CALL in attributes:
-        call = attributes[_CALL].i
-        node = Node("BinaryConv2D", inputs[:1], conv=SignConv(calls[call], call), **fields)
+        # Its second input, which stands for the kernel, is left behind.
+        node = Node("BinaryConv2D", inputs[:1], call=calls[attributes[_CALL].i], **fields)
     else:
         node = Node(operation.type, inputs, attributes=attributes, **fields)
     if len(shapes) == 1:

@@ -15,13 +15,14 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 
 from bnext_keras.cards import CARDS, Card
+from bnext_keras.layer_graph import LayerGraph
 from bnext_keras.models import Costs, count
+from bnext_keras.structure import find_roles
 
 import tensorflow as tf
 
 from converter.inspection.layers import Layer, describe_layer
 from converter.inspection.operators import Operator, read_operators
-from converter.source.layer_graph import LayerGraph
 from converter.tflite.kinds import Kind
 
 _SUMMED = ("macs", "bytes", "output_bytes")
@@ -100,10 +101,10 @@ def inspect(model: tf.keras.Model, content: bytes, binarized: Collection[str]) -
         content: The ``.tflite`` file.
         binarized: Names of the layers whose convolution runs bitpacked in it.
     """
-    graph, costs = LayerGraph(model), count(model)
+    graph, costs, roles = LayerGraph(model), count(model), find_roles(model)
     operators = read_operators(content, graph)
     return Inspection(
-        layers=[describe_layer(graph, layer, layer.name in binarized) for layer in graph.layers],
+        layers=[describe_layer(graph, layer, roles.get(layer), layer.name in binarized) for layer in graph.layers],
         operators=operators,
         costs=costs,
         other_bytes=len(content) - sum(operator.bytes for operator in operators),

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
+from bnext_keras.layer_graph import LayerGraph, has_kernel, is_quant_layer, kernel_quantizer, precision
+from bnext_keras.roles import Role
 from bnext_keras.summary import count_layer
 
 import larq as lq
 import tensorflow as tf
-
-from converter.source.layer_graph import LayerGraph, has_kernel, is_quant_layer, kernel_quantizer, precision
 
 #: Height and width of maps on which a float layer costs next to nothing.
 POINTWISE_SHAPE = (1, 1)
@@ -44,7 +44,7 @@ class Layer:
     reason: str
 
 
-def describe_layer(graph: LayerGraph, layer: tf.keras.layers.Layer, is_binarized: bool) -> Layer:
+def describe_layer(graph: LayerGraph, layer: tf.keras.layers.Layer, role: Role | None, is_binarized: bool) -> Layer:
     """Describes a layer of a model.
 
     Args:
@@ -52,7 +52,7 @@ def describe_layer(graph: LayerGraph, layer: tf.keras.layers.Layer, is_binarized
         layer: One of them.
         is_binarized: Whether its convolution runs bitpacked in the file.
     """
-    costs = count_layer(layer)
+    costs = count_layer(layer, role)
     roles = [role for role, parameters in costs.parameters_by_role.items() if parameters]
     binary_parameters = costs.binary_parameters
     shape = layer.output_shape

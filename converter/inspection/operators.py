@@ -6,7 +6,8 @@ Multiply-accumulates are counted as in `bnext_keras.models.count`: those of conv
 import math
 from dataclasses import dataclass, replace
 
-from converter.source.layer_graph import LayerGraph, has_kernel
+from bnext_keras.layer_graph import LayerGraph, has_kernel
+
 from converter.tflite.flatbuffer import Flatbuffer
 from converter.tflite.kinds import Kind, kind_of
 

@@ -1,10 +1,11 @@
-"""Exact rewrites of a model's operators, for a smaller and faster file.
+"""Exact rewrites of a model's graph, for a smaller and faster file.
 
-A pass is a function of a `converter.graph.Graph`, which it changes in place. What it says is in its docstring, with the
-proof; tests compare every one with the original in float64. It looks for a pattern of operators, never for names of
-layers or models, and leaves alone what it does not recognize. `PASSES` is the order in which they run.
+A pass is a function of a `converter.graph.Graph`, which it changes in place. Its docstring says what it does, proves it
+and names its limits; tests compare each pass with the original in float64. It looks for a pattern of operators, never
+for names of layers or models, and leaves alone what it does not recognize. `PASSES` is the order in which they run.
 
-To add one: write it in a file of its own, put it into `PASSES`, test it.
+To add one: write it in a file of its own, put it into `PASSES` with a comment why it stands there, and test it in
+``tests/converter/passes`` in a file of the same name.
 """
 
 from collections import Counter
@@ -27,18 +28,43 @@ from converter.passes.turn_padding import turn_padding
 
 Pass = Callable[[Graph], None]
 
-#: Canonical forms first: later passes know a batch normalization only as a multiplication and an addition.
-PASSES: tuple[Pass, ...] = (
+#: Canonical forms: every pass after them knows a batch normalization as ``a x + b`` and a parametric ReLU as one node.
+CANONICAL: tuple[Pass, ...] = (
+    # First, because all others look for ``Const`` nodes, and Keras computes many of them: -alpha, 1 - scale, reshaped
+    # biases. It also removes the identities that would hide a pattern.
     fold_constants,
+    # Needs the statistics as constants. From here on a batch normalization is a multiplication and an addition.
     expand_batch_norm,
+    # Needs -alpha as a constant. Later passes know a parametric ReLU as ``PRelu`` alone: to them its six operators
+    # would be two readers of one map, past which nothing moves.
     recognize_prelu,
+    # Needs batch normalizations apart. All later passes rely on it: they look for at most one multiplication and then
+    # one addition in a row.
     merge_affine,
+)
+
+PASSES: tuple[Pass, ...] = (
+    *CANONICAL,
+    # Before `move_scales` and `carry_offsets`, which would carry factors and offsets away from the concatenation; in
+    # the branches they cost nothing, so those passes then leave them there.
     move_into_branches,
+    # Needs constant factors merged. Before `distribute_means`, to which each factor of a map is one more operator on
+    # the means.
     gather_gates,
+    # Needs products of a map and one gate. Before `carry_offsets`: what it removes, such as a mix that only a gate
+    # read, need not read true values any more.
     distribute_means,
+    # Needs ``a x + b`` behind each other. Before `carry_offsets`, which may move b away from a, while here
+    # ``relu(a x + b)`` is one pattern; and before thresholds take over what could have gone into a kernel.
     move_scales,
+    # Needs all factors in their places, for it moves offsets alone. Before `fold_into_thresholds`, which takes over
+    # what has gathered before each sign: the offset of the stream and the learned bias as one addition.
     carry_offsets,
+    # Last to look at values: it hides an addition, and mostly a multiplication, in the binary convolution, where no
+    # other pass would find them.
     fold_into_thresholds,
+    # After `fold_into_thresholds`, because a comparison is negated for nothing, and a plain sign is not. What it has
+    # negated, no pass touches any more.
     turn_padding,
 )
 
@@ -53,9 +79,9 @@ class PassReport:
     Attributes:
         name: The pass.
         before: Number of operators by type before it ran.
-        after: And after.
-        maps_before: Those of them whose result is a map of more than one pixel: the ones that take time.
-        maps_after: And after.
+        after: Number of operators by type after it ran.
+        maps_before: Number of operators before it ran whose result is a map of more than one pixel: those take time.
+        maps_after: Number of such operators after it ran.
     """
 
     name: str
@@ -71,7 +97,7 @@ class PassReport:
 
     @property
     def removed_maps(self) -> dict[str, int]:
-        """The same of those whose result is a map of more than one pixel."""
+        """By how many operators on maps of more than one pixel there are fewer, by type."""
         return _difference(self.maps_before, self.maps_after)
 
 
@@ -80,6 +106,9 @@ def simplify(graph: Graph, passes: Sequence[Pass] = PASSES) -> list[PassReport]:
 
     Returns:
         One report for each pass of the first round, and of later rounds those that changed something.
+
+    Raises:
+        RuntimeError: if the passes do not come to an end. That is an error of theirs, not of the model.
 
     Example:
         >>> import bnext_keras
@@ -92,17 +121,21 @@ def simplify(graph: Graph, passes: Sequence[Pass] = PASSES) -> list[PassReport]:
     reports: list[PassReport] = []
     for number in range(_MOST_ROUNDS):
         round_reports = [_run(graph, rewrite) for rewrite in passes]
-        reports += [report for report in round_reports if number == 0 or _changed(report)]
-        if not any(map(_changed, round_reports)):
-            break
-    return reports
+        changed = [report for report in round_reports if _changed(report)]
+        reports += round_reports if number == 0 else changed
+        if not changed:
+            return reports
+    raise RuntimeError(
+        f"simplification does not end: after {_MOST_ROUNDS} rounds {', '.join(report.name for report in changed)} "
+        "still change the graph"
+    )
 
 
-def operators(graph: Graph, maps_only: bool = False) -> Counter:
-    """Number of operators of the simplified graph by type.
+def count_operators(graph: Graph, maps_only: bool = False) -> Counter:
+    """Number of operators by type that LCE will make of a simplified graph.
 
     A comparison with thresholds counts as the addition or subtraction that it needs. Multiplications and additions that
-    a convolution takes over are none.
+    a convolution takes over do not count.
 
     Args:
         graph: The graph.
@@ -115,15 +148,17 @@ def operators(graph: Graph, maps_only: bool = False) -> Counter:
         if node.op in ("Mul", "Add", "AddV2", "BiasAdd") and is_fused(graph, node):
             continue
         counts[node.op] += 1
-        if node.op == "BinaryConv2D" and (node.conv.thresholds is not None or node.conv.falling):
-            counts["Sub" if node.conv.falling else "AddV2"] += 1
+        if node.call is not None and (node.call.thresholds is not None or node.call.falling):
+            counts["Sub" if node.call.falling else "AddV2"] += 1
     return counts
 
 
 def _run(graph, rewrite):
-    before, maps_before = operators(graph), operators(graph, maps_only=True)
+    before, maps_before = count_operators(graph), count_operators(graph, maps_only=True)
     rewrite(graph)
-    return PassReport(rewrite.__name__, before, operators(graph), maps_before, operators(graph, maps_only=True))
+    return PassReport(
+        rewrite.__name__, before, count_operators(graph), maps_before, count_operators(graph, maps_only=True)
+    )
 
 
 def _changed(report):

@@ -1,15 +1,20 @@
-"""Patterns of operators that the passes look for."""
+"""Patterns of operators that several passes look for."""
 
 import numpy as np
+import tensorflow as tf
 
-from converter.graph import Graph, Node
+from converter.graph import BinaryCall, Graph, Node
 
 #: Operators with a kernel, whose results may be scaled and shifted for nothing.
 WITH_KERNEL = ("BinaryConv2D", "Conv2D", "DepthwiseConv2dNative", "MatMul")
 
 
 def channel_constant(node: Node, channels: int) -> np.ndarray | None:
-    """A constant's value for each channel, float64 ``(channels,)``; None if it is none or differs between pixels."""
+    """A constant's value for each channel.
+
+    Returns:
+        float64 ``(channels,)``; None if the node is no constant of floats, or differs between pixels.
+    """
     if node.op != "Const" or node.value.dtype.kind != "f" or node.value.size not in (1, channels):
         return None
     if node.value.ndim and node.value.shape[-1] != node.value.size:
@@ -18,7 +23,9 @@ def channel_constant(node: Node, channels: int) -> np.ndarray | None:
 
 
 def with_constant(node: Node, op: str) -> tuple[Node, np.ndarray] | None:
-    """Takes ``Mul`` or ``AddV2`` of something and one constant per channel apart.
+    """Takes apart a ``Mul`` or ``AddV2`` of something and one constant per channel.
+
+    Additions by other names and the subtraction of a constant count as ``AddV2``.
 
     Returns:
         The other operand and the constant, float64 ``(channels,)``; None if the node is something else.
@@ -39,18 +46,18 @@ def is_mean(node: Node) -> bool:
     """Whether a node is the mean of a map over height and width."""
     if node.op != "Mean" or node.inputs[1].op != "Const" or not node.inputs[0].shape or not node.shape:
         return False
-    axes = node.inputs[1].value.ravel() % len(node.inputs[0].shape)
+    axes = node.inputs[1].value.ravel() % node.inputs[0].rank
     return node.inputs[0].is_map and sorted(axes.tolist()) == [1, 2]
 
 
 def concatenates_channels(node: Node) -> bool:
     """Whether a ``ConcatV2`` puts channels behind each other."""
-    axis = node.inputs[-1]
-    return axis.op == "Const" and int(axis.value) % len(node.shape) == len(node.shape) - 1
+    return _is_last(node.inputs[-1], node.rank)
 
 
 def pools_evenly(node: Node) -> bool:
     """Whether a pooling's windows are all full, do not overlap and leave nothing out."""
+    assert node.inputs[0].shape is not None
     (_, height, width, _), sizes, strides = node.inputs[0].shape, node.attribute("ksize"), node.attribute("strides")
     return (
         node.attribute("data_format") in (None, "NHWC")
@@ -63,22 +70,21 @@ def pools_evenly(node: Node) -> bool:
 def gathers_channels(node: Node) -> bool:
     """Whether a ``GatherV2`` picks channels by constant numbers."""
     _, order, axis = node.inputs
-    if order.op != "Const" or order.value.ndim != 1 or axis.op != "Const" or node.attribute("batch_dims"):
-        return False
-    return int(axis.value) % len(node.shape) == len(node.shape) - 1
+    is_list = order.op == "Const" and order.value.ndim == 1 and not node.attribute("batch_dims")
+    return is_list and _is_last(axis, node.rank)
 
 
 def splits_channels(node: Node) -> bool:
     """Whether a ``Split`` cuts between channels."""
     axis, value = node.inputs
-    return axis.op == "Const" and int(axis.value) % len(value.shape) == len(value.shape) - 1
+    return _is_last(axis, value.rank)
 
 
 def is_fused(graph: Graph, node: Node) -> bool:
-    """Whether a node, one of a chain ``a x + b``, is computed by the convolution before it.
+    """Whether LCE computes a node, one of a chain ``a x + b``, within the convolution before it: it then costs nothing.
 
-    So it is for multiplications and additions of constants right behind a convolution that nobody else reads; behind a
-    binary one for a ReLU between them too, and behind a dense layer for the reshaping that Keras puts there.
+    That holds for multiplications and additions of constants right behind a convolution that nobody else reads; behind
+    a binary one also with a ReLU between; behind a dense layer also with the reshaping that Keras puts there.
     """
     steps = _steps(node)
     if steps[-1].op not in WITH_KERNEL or not all(graph.has_one_user(step) for step in steps[1:]):
@@ -86,9 +92,24 @@ def is_fused(graph: Graph, node: Node) -> bool:
     return all(step.op != "Relu" for step in steps[1:]) or steps[-1].op == "BinaryConv2D"
 
 
-def kernel_of(node: Node) -> Node:
+def origin(node: Node) -> Node:
     """Where a chain of multiplications, additions, ReLUs and reshapings begins: mostly a convolution."""
     return _steps(node)[-1]
+
+
+def takes_signs(call: BinaryCall) -> bool:
+    """Whether the layer's quantizer is the sign, with +1 for 0: all of Larq's one-bit quantizers but one are."""
+    with tf.init_scope():
+        probe = np.array([-2.0, -0.5, 0.0, 0.5], np.float32).reshape(1, 1, 4, 1)
+        return call.layer.input_quantizer(tf.constant(probe)).numpy().ravel().tolist() == [-1, -1, 1, 1]
+
+
+def padding_value(node: Node) -> float:
+    """What a ``BinaryConv2D`` sees beyond the edges of its input, mostly -1, 0 or 1; 0 if it never looks there."""
+    assert node.call is not None
+    assert node.inputs[0].shape is not None
+    _, height, width, _ = node.inputs[0].shape
+    return node.call.pad_value if any(map(sum, node.call.padding(height, width))) else 0.0
 
 
 def _steps(node):
@@ -99,3 +120,7 @@ def _steps(node):
             break
         steps.append(taken[0] if taken else steps[-1].inputs[0])
     return steps
+
+
+def _is_last(axis, rank):
+    return axis.op == "Const" and int(axis.value) % rank == rank - 1

@@ -14,7 +14,7 @@ from converter.passes._match import (
     with_constant,
 )
 
-#: What an operator costs besides its elements.
+#: What an operator costs besides its elements, in elements.
 _OVERHEAD = 500
 
 
@@ -24,13 +24,17 @@ def carry_offsets(graph: Graph) -> None:
     So the offset of a batch normalization and the learned bias of the next sign become one: ``sign(x + b) = sign(T +
     (B + b))``, and the stream goes on without either.
 
-    Proof, by induction over the nodes: with ``u = T + B`` and ``v = S + C``, ``u + c = T + (B + c)``, ``u + v = (T + S)
-    + (B + C)``, ``c u = c T + c B``, ``[u, v] = [T, S] + [B, C]``; mean, maximum and average over pixels commute with
-    the addition of what is the same for all pixels; a convolution without padding and a dense layer add ``B W``, which
-    becomes part of their bias. Everything else reads ``T + B``, written out once, and so do all others then.
+    Proof, by induction over the nodes, with ``u = T + B`` and ``v = S + C``:
 
-    The rewritten graph is taken only if its additions are fewer: a constant that splits into two streams might have to
-    be written out in both.
+        u + c  = T + (B + c)          c u    = c T + c B
+        u + v  = (T + S) + (B + C)    [u, v] = [T, S] + [B, C]
+
+    Mean, maximum and average over pixels commute with adding what is the same for all pixels. A convolution without
+    padding and a dense layer add ``B W``, which becomes part of their bias. Anything else reads ``T + B``, written out
+    once, and then everybody does.
+
+    Limits: a constant that splits into two streams might have to be written out in both; the rewritten graph is taken
+    only if its additions cost less.
     """
     carried: dict[Node, tuple[Node, np.ndarray | None]] = {}
     for node in graph.nodes():
@@ -44,7 +48,7 @@ def carry_offsets(graph: Graph) -> None:
 
 
 def _carry(graph, node, carried):
-    """T and B of a node, B None if zero."""
+    """T and B of a node; B is None if it is zero."""
     pairs = [carried[source] for source in node.inputs]
     sources = [source for source, _ in pairs]
     taken = with_constant(node, "AddV2")
@@ -63,10 +67,12 @@ def _carry(graph, node, carried):
 
 
 def _same(node, pairs):
+    """Whether a node's inputs are carried as themselves, so that it need not be copied."""
     return all(carry is source and offset is None for source, (carry, offset) in zip(node.inputs, pairs, strict=True))
 
 
 def _all_pass(graph, node):
+    """Whether everybody who reads a node can read T and carry B on."""
     return all(
         with_constant(user, "AddV2")
         or _passed(user, [np.zeros(_channels(node)) if source is node else None for source in user.inputs]) is not None
@@ -75,11 +81,12 @@ def _all_pass(graph, node):
 
 
 def _channels(node):
-    return (node.inputs[-1] if node.shape is None else node).shape[-1]
+    # A Split has no shape; its last input has.
+    return (node.inputs[-1] if node.shape is None else node).channels
 
 
 def _passed(node, offsets):
-    """The offset of a node's result if its inputs have these; None if it has none that is the same for all pixels."""
+    """The offset that a node's result has if its inputs have these; None if it is not the same for all pixels."""
     rule = _RULES.get(node.op)
     return rule(node, offsets) if rule else None
 
@@ -100,7 +107,7 @@ def _concatenation(node, offsets):
     if not concatenates_channels(node):
         return None
     parts = zip(node.inputs[:-1], offsets, strict=False)
-    return np.concatenate([np.zeros(part.shape[-1]) if offset is None else offset for part, offset in parts])
+    return np.concatenate([np.zeros(part.channels) if offset is None else offset for part, offset in parts])
 
 
 def _mean(node, offsets):
@@ -116,8 +123,8 @@ def _maximum(node, offsets):
 
 
 def _reshape(node, offsets):
-    vector = node.shape[-1] == node.inputs[0].shape[-1] == node.size
-    return offsets[0] if vector and node.inputs[1].op == "Const" else None
+    is_vector = node.channels == node.inputs[0].channels == node.size
+    return offsets[0] if is_vector and node.inputs[1].op == "Const" else None
 
 
 def _gather(node, offsets):
@@ -129,11 +136,9 @@ def _split(node, offsets):
 
 
 def _item(node, offsets):
-    split = node.inputs[0]
-    if split.op != "Split":
+    if node.inputs[0].op != "Split":
         return None
-    channels = node.shape[-1]
-    return offsets[0][node.attribute("index") * channels :][:channels]
+    return offsets[0][node.attribute("index") * node.channels :][: node.channels]
 
 
 def _dense(node, offsets):
@@ -144,7 +149,7 @@ def _dense(node, offsets):
 
 def _convolution(node, offsets):
     kernel = node.inputs[1]
-    if kernel.op != "Const" or not _unpadded(node) or kernel.shape[2] != node.inputs[0].shape[-1]:
+    if kernel.op != "Const" or not _unpadded(node) or kernel.shape[2] != node.inputs[0].channels:
         return None
     taps = kernel.value.astype(np.float64).sum(axis=(0, 1))
     return offsets[0] @ taps if node.op == "Conv2D" else (offsets[0][:, np.newaxis] * taps).ravel()

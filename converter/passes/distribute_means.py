@@ -9,11 +9,14 @@ from converter.passes._match import concatenates_channels, is_mean, pools_evenly
 def distribute_means(graph: Graph) -> None:
     """Means over all pixels are taken of the terms of a sum, where that is cheaper: mostly they are known already.
 
-    Proof: the mean is linear, so ``mean(s x + (1 - s) y) = s mean(x) + (1 - s) mean(y)`` for s per channel; so for
-    factors and terms that are the same for all pixels; it goes channel by channel, so it commutes with concatenation;
-    and the mean of the means over windows that are equally large and do not overlap is the mean. In
-    BNext, ``mean(out) = g' mean(y) + mean(in) + b'`` with g' on 1x1 maps, where mean(y) and mean(in) have been needed
-    before, so that a gate costs one mean at full resolution and its mix nothing.
+    So in BNext, ``mean(out) = g' mean(y) + mean(in) + b'`` with g' on 1x1 maps, where mean(y) and mean(in) have been
+    needed before: a gate costs one mean at full resolution and its mix nothing.
+
+    Proof: the mean is linear, so ``mean(s x + (1 - s) y) = s mean(x) + (1 - s) mean(y)`` for s per channel; the same
+    holds for factors and terms that are the same for all pixels. It goes channel by channel, so it commutes with
+    concatenation. And the mean of the means over windows that are equally large and do not overlap is the mean.
+
+    Limits: a term's mean is taken only if reading the term costs less than what is not computed any more.
 
     Reference:
         Guo et al., arXiv 2211.12933, the Info-RCP module; the linearity of the mean.
@@ -23,29 +26,34 @@ def distribute_means(graph: Graph) -> None:
         if not is_mean(node):
             continue
         source, keeps = node.inputs[0], bool(node.attribute("keep_dims"))
-        plan = _Plan(graph, known, node)
-        if (source, keeps) not in known and plan.cost(source, True) >= source.size:
+        means = _Means(graph, known, node)
+        if (source, keeps) not in known and means.cost(source, True) >= source.size:
             known[source, keeps] = node
             continue
-        new = plan.build(source, True)
-        graph.replace(node, new)
+        graph.replace(node, means.build(source, True))
 
 
-class _Plan:
-    """What the mean of a map would cost, in elements read and written, and how it is computed so.
+class _Means:
+    """What the mean of a map would cost, in elements read and written, and the operators that compute it so.
 
     Args:
+        graph: The graph.
         known: Nodes that are the mean of a map already, by the map and whether they keep its dimensions.
         like: The ``Mean`` that is replaced.
     """
 
-    def __init__(self, graph, known, like):
+    def __init__(self, graph: Graph, known: dict[tuple[Node, bool], Node], like: Node):
         self._graph, self._known, self._like = graph, known, like
         self._keeps = bool(like.attribute("keep_dims"))
         self._costs: dict[tuple[Node, bool], float] = {}
 
     def cost(self, node, dies):
-        """Cost of the mean of a node; ``dies`` if nobody else will read the node, so that it need not be computed."""
+        """Cost of the mean of a node, negative where it saves more.
+
+        Args:
+            node: A map.
+            dies: Whether nobody else will read the node, so that it need not be computed.
+        """
         if (node, self._keeps) in self._known:
             return 0
         return min(node.size, self._cost_of_terms(node, dies))
@@ -65,7 +73,7 @@ class _Plan:
         return self._known[key]
 
     def _shape(self, node):
-        return (1, 1, 1, node.shape[-1]) if self._keeps else (1, node.shape[-1])
+        return (1, 1, 1, node.channels) if self._keeps else (1, node.channels)
 
     def _cost_of_terms(self, node, dies):
         terms = self._terms(node)
@@ -73,10 +81,9 @@ class _Plan:
             return np.inf
         dies = dies and self._graph.has_one_user(node)
         if (node, dies) not in self._costs:
-            self._costs[node, dies] = np.inf  # a map is no term of itself, but may be reached in many ways
             saved = node.size + sum(term.size for term in terms) if dies else 0
-            # Small operators are not for nothing.
-            self._costs[node, dies] = sum(self.cost(term, dies) for term in terms) - saved + 2 * node.shape[-1]
+            # Operators on 1x1 maps are not for nothing.
+            self._costs[node, dies] = sum(self.cost(term, dies) for term in terms) - saved + 2 * node.channels
         return self._costs[node, dies]
 
     def _terms(self, node):
@@ -88,17 +95,18 @@ class _Plan:
             if taken:
                 return [taken[0]]
         if node.op in ("AddV2", "Sub") and all(source.shape == node.shape for source in node.inputs):
-            return [source for source in node.inputs if source.op != "Const"] if _no_constant(node) else []
+            return node.inputs if _are_maps(node.inputs) else []
         if node.op == "Mul" and self._keeps:
             maps = [source for source in node.inputs if source.shape == node.shape]
             return maps if len(maps) == 1 and _gate_of(node) is not None else []
         if node.op == "AvgPool" and pools_evenly(node):
             return node.inputs[:1]
-        if node.op == "ConcatV2" and concatenates_channels(node) and _no_constant(node, node.inputs[:-1]):
+        if node.op == "ConcatV2" and concatenates_channels(node) and _are_maps(node.inputs[:-1]):
             return node.inputs[:-1]
         return []
 
     def _combine(self, node, means):
+        """What a node does, done to the means of its terms."""
         graph = self._graph
         for op, build in (("Mul", graph.multiply), ("AddV2", graph.add)):
             taken = with_constant(node, op)
@@ -114,9 +122,9 @@ class _Plan:
         return node.copy(means, shape=self._shape(node))
 
 
-def _no_constant(node, sources=None):
-    return all(source.op != "Const" and source.is_map for source in sources or node.inputs)
+def _are_maps(sources):
+    return all(source.op != "Const" and source.is_map for source in sources)
 
 
 def _gate_of(node):
-    return next((source for source in node.inputs if source.shape == (1, 1, 1, node.shape[-1])), None)
+    return next((source for source in node.inputs if source.shape == (1, 1, 1, node.channels)), None)

@@ -9,7 +9,7 @@ def expand_batch_norm(graph: Graph) -> None:
     """A batch normalization becomes ``a x + b`` per channel.
 
     Proof: with statistics that are constants, ``gamma (x - mean) / sqrt(variance + epsilon) + beta = a x + b`` for
-    ``a = gamma / sqrt(variance + epsilon)`` and ``b = beta - a mean``. Both are computed in float64 and rounded once.
+    ``a = gamma / sqrt(variance + epsilon)`` and ``b = beta - a mean``, both computed in float64 and rounded once.
 
     Reference:
         Ioffe and Szegedy, "Batch Normalization", arXiv 1502.03167, section 3.1, algorithm 2.

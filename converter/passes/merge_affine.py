@@ -7,13 +7,15 @@ from converter.passes._match import with_constant
 def merge_affine(graph: Graph) -> None:
     """Any chain of ``x -> a x`` and ``x -> x + b`` with constants per channel becomes ``a x + b``.
 
-    Proof: ``a2 (a1 x) = (a2 a1) x``, ``(x + b1) + b2 = x + (b1 + b2)`` and ``a (x + b) = a x + a b``. Only where nobody
-    else reads the value between, so that no operator is added.
+    Proof: ``a2 (a1 x) = (a2 a1) x``, ``(x + b1) + b2 = x + (b1 + b2)`` and ``a (x + b) = a x + a b``.
+
+    Limits: only where nobody else reads the value between, so that no operator is added.
     """
     graph.rewrite(_merge)
 
 
 def _merge(graph, node):
+    """Merges a node with the one before it; says whether it did."""
     for op in ("Mul", "AddV2"):
         outer = with_constant(node, op)
         if not outer or not graph.has_one_user(outer[0]):

@@ -5,33 +5,39 @@ import numpy as np
 from converter.graph import Graph, Node
 from converter.passes._match import gathers_channels, is_fused, is_mean, pools_evenly, splits_channels, with_constant
 
+#: Which axis of a kernel the input channels are.
+_INPUT_CHANNELS = {"Conv2D": 2, "DepthwiseConv2dNative": 2, "MatMul": 0}
+
 
 def move_scales(graph: Graph) -> None:
-    """A multiplication by positive constants moves on until a kernel takes it over; with it what a batch normalization
-    adds goes behind the pooling, where there are fewer pixels.
+    """A multiplication by positive constants moves on until a kernel takes it over.
+
+    What a batch normalization adds goes with it behind a pooling, where there are fewer pixels.
 
     Proof: for ``a > 0``, ``max(a x) = a max(x)``, ``relu(a x + b) = a relu(x + b / a)``, and the same for PReLU;
     ``max(x + b) = max(x) + b`` for all b; means are linear, for all a; ``conv(a x, W) = conv(x, a W)`` with a along the
-    kernel's input channels, whatever the padding, for it is zero. Only where nobody else reads the value between, and
-    not where the multiplication costs nothing anyway, being part of the convolution before it. A channel with
-    gamma <= 0 keeps the multiplication where it was.
+    kernel's input channels, whatever the padding, for it is zero.
+
+    Limits: only where nobody else reads the value between, and not where the multiplication costs nothing anyway, being
+    part of the convolution before it. A channel with gamma <= 0 keeps the multiplication where it was.
     """
     graph.rewrite(_move)
 
 
 def _move(graph, node):
+    """Moves what is before a node behind it or into its kernel; says whether it did."""
     source = node.inputs[1 if node.op == "Split" else 0] if node.inputs else None
     if source is None or is_fused(graph, source):
         return False
-    # What is left of a mean is so little that others may read the map as well.
+    # A mean leaves so little to compute that others may read the map as well.
     if not graph.has_one_user(source) and not (source.is_map and not node.is_map and _is_linear(node)):
         return False
     product, total = with_constant(source, "Mul"), with_constant(source, "AddV2")
     if total and (node.op == "MaxPool" or _is_linear(node)):
         new = graph.add(_on(node, total[0]), total[1])
-    elif node.op == "MaxPool" and product and (product[1] > 0).all():
+    elif product and node.op == "MaxPool" and (product[1] > 0).all():
         new = graph.multiply(_on(node, product[0]), product[1])
-    elif node.op in ("Relu", "PRelu") and _absorbed(graph, node):
+    elif node.op in ("Relu", "PRelu") and _ends_in_kernel(graph, node):
         product = with_constant(total[0], "Mul") if total and graph.has_one_user(total[0]) else product
         if not product or not (product[1] > 0).all():
             return False
@@ -39,11 +45,11 @@ def _move(graph, node):
         new = graph.multiply(_on(node, x), product[1])
     elif product and node.op == "Split":
         return _move_through_split(graph, node, *product)
-    elif product and node.op == "GatherV2" and gathers_channels(node) and _absorbed(graph, node):
+    elif product and node.op == "GatherV2" and gathers_channels(node) and _ends_in_kernel(graph, node):
         new = graph.multiply(_on(node, product[0]), product[1][node.inputs[1].value])
     elif product and _is_linear(node):
         new = graph.multiply(_on(node, product[0]), product[1])
-    elif product and node.op in _KERNEL_SHAPES and node.inputs[1].op == "Const":
+    elif product and node.op in _INPUT_CHANNELS and node.inputs[1].op == "Const":
         kernel = _scaled_kernel(node, product[1])
         if kernel is None:
             return False
@@ -56,45 +62,42 @@ def _move(graph, node):
 
 def _move_through_split(graph, split, x, factors):
     items = graph.users(split)
-    if not splits_channels(split) or not all(_absorbed(graph, item) for item in items):
+    if not splits_channels(split) or not all(_ends_in_kernel(graph, item) for item in items):
         return False
     new_split = split.copy([split.inputs[0], x])
     for item in items:
-        part = factors[item.attribute("index") * item.shape[-1] :][: item.shape[-1]]
+        part = factors[item.attribute("index") * item.channels :][: item.channels]
         graph.replace(item, graph.multiply(item.copy([new_split]), part))
     return True
 
 
 def _is_linear(node):
-    """Whether a node makes less of a map, or a vector of it, by what any factor passes."""
+    """Whether a node makes fewer pixels or a vector of a map in a way that any factor passes, negative ones too."""
     if node.op == "Reshape":
-        return node.size == node.shape[-1] == node.inputs[0].shape[-1] and node.inputs[1].op == "Const"
+        return node.size == node.channels == node.inputs[0].channels and node.inputs[1].op == "Const"
     return is_mean(node) or (node.op == "AvgPool" and pools_evenly(node))
 
 
-def _on(node: Node, x: Node):
+def _on(node: Node, x: Node) -> Node:
+    """The same operator on another first input."""
     return node.copy([x, *node.inputs[1:]])
 
 
-def _absorbed(graph, node):
-    """Whether a factor behind a node would end up in a kernel."""
+def _ends_in_kernel(graph, node):
+    """Whether a kernel would take a factor behind a node over in the end."""
     if not graph.has_one_user(node):
         return False
     user = graph.users(node)[0]
-    if user.op in _KERNEL_SHAPES:
+    if user.op in _INPUT_CHANNELS:
         return user.inputs[1].op == "Const" and user.inputs[0] is node
     if user.op == "Split":
-        return splits_channels(user) and all(_absorbed(graph, item) for item in graph.users(user))
+        return splits_channels(user) and all(_ends_in_kernel(graph, item) for item in graph.users(user))
     passes = _is_linear(user) or user.op == "MaxPool" or (user.op == "GatherV2" and gathers_channels(user))
-    return passes and _absorbed(graph, user)
+    return passes and _ends_in_kernel(graph, user)
 
 
 def _scaled_kernel(node, factors):
-    kernel, axis = node.inputs[1].value.astype(np.float64), _KERNEL_SHAPES[node.op]
+    kernel, axis = node.inputs[1].value.astype(np.float64), _INPUT_CHANNELS[node.op]
     if node.attribute("transpose_a") or node.attribute("transpose_b") or kernel.shape[axis] != factors.size:
         return None
     return kernel * factors.reshape([-1 if i == axis else 1 for i in range(kernel.ndim)])
-
-
-#: Axis of the input channels.
-_KERNEL_SHAPES = {"Conv2D": 2, "DepthwiseConv2dNative": 2, "MatMul": 0}

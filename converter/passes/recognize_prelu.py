@@ -5,10 +5,12 @@ from converter.passes._match import with_constant
 
 
 def recognize_prelu(graph: Graph) -> None:
-    """``relu(x) - alpha relu(-x)`` becomes one ``PRelu`` node, for the passes that follow to recognize.
+    """``relu(x) - alpha relu(-x)`` becomes one ``PRelu`` node, which the later passes recognize.
 
-    Proof: for ``x >= 0`` both are x, for ``x < 0`` both are ``alpha x``. The compiler does the same, so the file does
-    not change by it.
+    Proof: for ``x >= 0`` both are x, for ``x < 0`` both are ``alpha x``. TFLite's compiler does the same, so this alone
+    does not change the file.
+
+    Limits: only slopes that are the same for all pixels of a map.
 
     Reference:
         He et al., "Delving Deep into Rectifiers", arXiv 1502.01852, section 2.1.
@@ -21,7 +23,7 @@ def recognize_prelu(graph: Graph) -> None:
             if positive.op != "Relu" or not scaled or scaled[0].op != "Relu":
                 continue
             x, opposite = positive.inputs[0], scaled[0].inputs[0]
-            if opposite.op == "Neg" and opposite.inputs[0] is x and len(x.shape) == 4:
+            if opposite.op == "Neg" and opposite.inputs[0] is x and x.rank == 4:
                 slopes = graph.constant(-scaled[1])
                 graph.replace(node, Node("PRelu", [x, slopes], shape=node.shape, name=node.name))
                 break

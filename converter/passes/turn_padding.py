@@ -1,36 +1,33 @@
 """Padding with -1, which LCE does not know, as padding with +1, which it does."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from converter.graph import Graph
-from converter.passes._match import is_fused, with_constant
-from converter.passes.fold_into_thresholds import pads_ones, takes_signs
+from converter.passes._match import is_fused, padding_value, takes_signs, with_constant
 
 
 def turn_padding(graph: Graph) -> None:
     """Before a convolution that pads with -1 all signs are negated, and its kernel; then it pads with +1.
 
-    Proof: with s the signs, W the kernel and P the padding with p, ``conv(P_-1(s), W) = conv(-P_-1(s), -W) =
-    conv(P_+1(-s), -W)``. A comparison with a threshold is negated for nothing, ``x <= t`` for ``x >= t``; a plain sign
-    becomes a comparison with 0, still cheaper than what the padding would add behind the convolution, a constant of the
-    map's size; and where a batch normalization between two convolutions is part of the first, it is negated itself.
+    Proof: with s the signs, W the kernel and P_p padding with p, ``conv(P_-1(s), W) = conv(-P_-1(s), -W) =
+    conv(P_+1(-s), -W)``.
+
+    To negate a comparison with a threshold costs nothing: ``x <= t`` for ``x >= t``. A plain sign becomes a comparison
+    with 0, which is still cheaper than what else -1 would add behind the convolution, a constant of the map's size.
+    Where LCE fuses a batch normalization into the convolution before, that is negated itself, for nothing.
     """
     for node in graph.nodes():
-        if (
-            node.op != "BinaryConv2D"
-            or node.conv.flips is not None
-            or not takes_signs(node.conv)
-            or pads_ones(node.conv, *node.inputs[0].shape[1:3]) != -1
-        ):
+        call = node.call
+        if call is None or call.flips is not None or not takes_signs(call) or padding_value(node) != -1:
             continue
         x = node.inputs[0]
-        total = with_constant(x, "AddV2")
-        product = total and with_constant(total[0], "Mul")
-        if node.conv.thresholds is None and product and graph.has_one_user(x) and is_fused(graph, x):
+        added = with_constant(x, "AddV2")
+        product = with_constant(added[0], "Mul") if added else None
+        if call.is_plain and added and product and graph.has_one_user(x) and is_fused(graph, x):
             # 0 counts as +1 before and after, but in what comes out of a batch normalization it does not occur.
-            negated = graph.add(graph.multiply(product[0], -product[1]), -total[1])
-            conv = node.conv.turned()
-            conv = type(conv)(conv.layer, conv.call, flips=-np.ones(conv.channels))
-            graph.replace(node, node.copy([negated], conv=conv))
+            negated = graph.add(graph.multiply(product[0], -product[1]), -added[1])
+            graph.replace(node, node.copy([negated], call=replace(call, flips=-np.ones(call.channels))))
         else:
-            graph.replace(node, node.copy([x], conv=node.conv.turned()))
+            graph.replace(node, node.copy([x], call=call.turned()))

@@ -9,17 +9,13 @@
 from collections.abc import Mapping
 
 from bnext_keras.errors import ConversionError
+from bnext_keras.roles import HEAD, OTHER, SQUEEZE_EXPAND, STEM, Role
 
-#: The float convolutions and dense layers before the first binary convolution; those of squeeze-and-expand, whose
-#: result is a gate; the one that makes the output; all others.
-ROLES = ("stem", "se", "head", "other")
+#: Roles of float layers, by their names on the command line and in reports.
+ROLES: dict[str, Role] = {"stem": STEM, "se": SQUEEZE_EXPAND, "head": HEAD, "other": OTHER}
 
 #: Types that a role's weights can have.
 TYPES = ("float32", "int8")
-
-#: What BNext's paper counts sizes with: 8 bits in the stem, 4 in squeeze-and-expand and 8 in the head. LCE 0.16 runs
-#: 4-bit dense layers in one form only, which rounds what they read to 8 bits as well.
-PAPER = "paper"
 
 
 def parse_weights(weights: str | Mapping[str, str]) -> dict[str, str]:
@@ -27,30 +23,34 @@ def parse_weights(weights: str | Mapping[str, str]) -> dict[str, str]:
 
     Args:
         weights: One type for all roles; or ``"stem=float32,se=int8"``, or the same as a dictionary, where roles that
-            are not named stay float32.
+            are not named stay float32. Roles may be spelled as in `bnext_keras.roles` too.
+
+    Returns:
+        Types by the keys of `ROLES`.
 
     Raises:
-        ConversionError: if there is no such role or type, or LCE cannot run it.
+        ConversionError: if there is no such role or type.
     """
-    if weights == PAPER:
-        raise ConversionError(
-            "--weights paper: 4-bit weights of squeeze-and-expand are not possible with float arithmetic: Larq Compute "
-            "Engine 0.16's interpreter does not load them (its DEQUANTIZE does not know INT4); use --weights int8"
-        )
     if isinstance(weights, str) and "=" not in weights:
-        return {role: _checked(weights) for role in ROLES}
-    if isinstance(weights, str):
-        pairs = [part.partition("=")[::2] for part in weights.split(",")]
-        if len(dict(pairs)) < len(pairs):
-            raise ConversionError(f"--weights {weights}: names a role twice")
-        weights = dict(pairs)
-    for role in weights:
-        if role not in ROLES:
+        return dict.fromkeys(ROLES, _checked(weights))
+    pairs = [part.partition("=")[::2] for part in weights.split(",")] if isinstance(weights, str) else weights.items()
+    short = {role: name for name, role in ROLES.items()}
+    types: dict[str, str] = {}
+    for role, kind in pairs:
+        name = short.get(role, role)
+        if name not in ROLES:
             raise ConversionError(f"--weights: no role '{role}'; there are {', '.join(ROLES)}")
-    return {role: _checked(weights.get(role, "float32")) for role in ROLES}
+        if name in types:
+            raise ConversionError(f"--weights {weights}: names a role twice")
+        types[name] = _checked(kind)
+    return {name: types.get(name, "float32") for name in ROLES}
 
 
 def _checked(kind):
     if kind not in TYPES:
-        raise ConversionError(f"--weights: no type '{kind}'; there are {', '.join(TYPES)}")
+        raise ConversionError(
+            f"--weights: no type '{kind}'; there are {', '.join(TYPES)}. 4-bit weights, with which the papers count "
+            "squeeze-and-expand, are not possible: Larq Compute Engine 0.16's interpreter does not load them (its "
+            "DEQUANTIZE does not know INT4)"
+        )
     return kind

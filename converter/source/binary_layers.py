@@ -1,11 +1,9 @@
-"""Finds the binary convolutions of a Larq model and steps in where they run.
-
-A *site* is one call of a binary convolution in one run of the model. The order of calls is that of the Python program,
-the same in every run, so sites are numbered by it; a layer that is shared has several.
-"""
+"""Finds the binary convolutions of a Larq model, reads their kernels, and steps in where they run."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+
+from bnext_keras.callbacks.running_fit import attribute
 
 import larq as lq
 import numpy as np
@@ -33,21 +31,9 @@ def quantized_kernel(layer: tf.keras.layers.Layer) -> np.ndarray:
 
 
 @contextmanager
-def patched(layers: list[tf.keras.layers.Layer], attribute: str, replace: Callable) -> Iterator[None]:
-    """Sets ``layer.attribute = replace(layer)`` for a while, behind Keras' back.
-
-    Keras tracks what is assigned to a layer's attributes; going through the instance's dictionary leaves its lists of
-    weights and sublayers as they are.
-    """
-    before = [vars(layer).get(attribute) for layer in layers]
-    replacements = [replace(layer) for layer in layers]
-    try:
-        for layer, replacement in zip(layers, replacements, strict=True):
-            vars(layer)[attribute] = replacement
+def patched(layers: list[tf.keras.layers.Layer], name: str, replace: Callable) -> Iterator[None]:
+    """Sets the attribute ``name`` of each layer to ``replace(layer)`` for a while, past Keras' tracking."""
+    with ExitStack() as stack:
+        for layer in layers:
+            stack.enter_context(attribute(layer, name, replace(layer)))
         yield
-    finally:
-        for layer, value in zip(layers, before, strict=True):
-            if value is None:
-                del vars(layer)[attribute]
-            else:
-                vars(layer)[attribute] = value

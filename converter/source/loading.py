@@ -18,6 +18,16 @@ import tensorflow as tf
 #: Names that ``--model`` takes.
 ARCHITECTURES = tuple(card.name for card in CARDS)
 
+#: How Keras says that it does not know a layer's class, and Larq that it does not know a quantizer.
+_UNKNOWN_CLASS = (
+    "Unknown layer",
+    "Could not locate class",
+    "Cannot deserialize object of type",
+    # In a .keras file Keras 2 hands a class that it cannot find to Sequential by its name.
+    "The added layer must be an instance of class Layer",
+    "Unknown quantization",
+)
+
 
 def load(path: Path, architecture: str | None = None, input_size: int = 224, num_classes: int = 1000) -> tf.keras.Model:
     """Loads a model for inference.
@@ -116,7 +126,7 @@ def _with_weights(path, architecture, input_size, num_classes):
 
 def _explain(error):
     line = first_line(error)
-    if "Unknown layer" in str(error) or "Could not locate class" in str(error) or "Unknown quantization" in str(error):
+    if any(words in str(error) for words in _UNKNOWN_CLASS):
         return (
             f"{line} The file uses a layer of your own: register it with tf.keras.utils.register_keras_serializable, "
             "import its module, and call converter.convert(path) from Python"

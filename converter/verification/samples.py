@@ -1,4 +1,4 @@
-"""The inputs that a user gives for verification: a NumPy file or a folder of images."""
+"""The inputs to verify on: random ones, and the user's from an array, a NumPy file or a folder of images."""
 
 from pathlib import Path
 
@@ -7,6 +7,34 @@ from bnext_keras.files import file_errors_as, find_images
 from bnext_keras.preprocessing import load_image
 
 import numpy as np
+
+#: Random inputs, besides those that the user gives.
+RANDOM_SAMPLES = 4
+
+
+def make_inputs(input_shape: tuple[int, int, int], verify_data: np.ndarray | str | Path | None = None) -> np.ndarray:
+    """The inputs to verify a file on.
+
+    Args:
+        input_shape: ``(height, width, channels)`` of the model.
+        verify_data: The user's inputs, or where to read them (`read_samples`).
+
+    Returns:
+        float32 ``(samples, height, width, channels)``; the last `RANDOM_SAMPLES` are random.
+
+    Raises:
+        ConversionError: if there is nothing to read, or it does not fit.
+    """
+    random = np.random.default_rng(0).standard_normal((RANDOM_SAMPLES, *input_shape)).astype(np.float32)
+    if verify_data is None:
+        return random
+    if isinstance(verify_data, str | Path):
+        verify_data = read_samples(Path(verify_data), input_shape)
+    verify_data = np.asarray(verify_data, np.float32)
+    if verify_data.shape[1:] != tuple(input_shape):
+        expected = (None, *input_shape)
+        raise ConversionError(f"verification data of shape {verify_data.shape} does not fit the input {expected}")
+    return np.concatenate([verify_data, random])
 
 
 def read_samples(path: Path, input_shape: tuple[int, int, int]) -> np.ndarray:

@@ -1,27 +1,32 @@
 """Does the converted file compute what the Keras model computes?
 
-A binary network is not continuous: where a value lies within rounding of zero, Keras and LCE may take different signs
-of it, and the answers then differ visibly though nobody erred. So a plain comparison of answers either accepts real
-errors or refuses good files. Here the two are told apart. LCE runs the file and shows the signs that each binary
-convolution saw (they are tensors of the file). Keras then runs with **those** signs in place of its own, and
+**Problem.** A binary network is not continuous. Where a value lies within rounding of zero, Keras and LCE may take
+different signs of it, and the answers then differ visibly though nothing is wrong. A plain comparison of answers would
+either accept real errors or refuse good files.
 
-1. wherever its own sign would have been another, its value must lie within rounding of zero, and
-2. the answers must agree up to float rounding.
+**Idea.** LCE runs the file and shows the signs that each binary convolution saw: they are tensors of the file. Keras
+then runs with *those* signs in place of its own.
+
+**Conditions.**
+
+1. Wherever Keras' own sign would have been another, its value lies within rounding of zero.
+2. The answers agree up to float rounding.
 
 Together they say that every float operator of the file, and every convolution, does what its Keras layer does.
 """
 
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+
+from bnext_keras.layer_graph import LayerGraph
 
 import numpy as np
 import tensorflow as tf
 
-from converter.compiler.lce import Site
+from converter.graph import BinaryCall
 from converter.source.binary_layers import binary_convs, patched
-from converter.source.layer_graph import LayerGraph
 from converter.tflite.bits import unpack_signs
 from converter.tflite.flatbuffer import Flatbuffer
 from converter.tflite.interpreter import KERNELS, Interpreter
@@ -30,11 +35,12 @@ from converter.tflite.interpreter import KERNELS, Interpreter
 ROUNDING = 1e-5
 #: Largest difference of outputs computed from the same signs, relative to the largest output.
 OUTPUT_TOLERANCE = 1e-4
-#: Relative noise on the signs that shows how far rounding reaches, and the multiple of its effect that is let pass.
+#: Relative size of the noise on signs, which shows how far rounding reaches.
 SHAKE = 1e-6
-REACH = 10
-#: And on whole channels of all other layers' results: a unit in the last place of float32.
+#: Relative size of the noise on whole channels of other layers' results: one unit in the last place of float32.
 LAST_PLACE = 2.0**-23
+#: A difference may be this many times the effect of that noise.
+REACH = 10
 #: Inputs that Keras runs at once.
 BATCH = 8
 
@@ -45,14 +51,14 @@ class Verification:
 
     Attributes:
         binary_convs: Layers whose convolution runs bitpacked, once for each call.
-        float_convs: Layers that were meant to and do not.
+        float_convs: Layers whose convolution was meant to run bitpacked and stayed float, once for each call.
         samples: Number of inputs compared.
-        max_difference: Largest absolute difference of any output, with all its consequences of flipped signs.
+        max_difference: Largest absolute difference of any output, including what flipped signs change.
         top1_agreement: Share of inputs whose largest output is the same.
-        signs: Number of signs taken, all inputs and convolutions together.
-        flips: How many of them Keras would have taken otherwise, being within rounding of zero.
+        signs: Number of signs taken, for all inputs and convolutions together.
+        flips: Number of signs of which Keras took the other one.
         max_difference_same_signs: Largest absolute difference of any output computed from the same signs.
-        errors: What neither rounding nor sign flips explain, a line each, naming layers. Empty if the file is right.
+        errors: What neither rounding nor flipped signs explain, a line each, naming layers. Empty if the file is right.
     """
 
     binary_convs: list[str] = field(default_factory=list)
@@ -73,7 +79,7 @@ class Verification:
 def verify(
     model: tf.keras.Model,
     flatbuffer: Flatbuffer,
-    sites: list[Site],
+    conv_names: Mapping[BinaryCall, tuple[str, ...]],
     inputs: np.ndarray,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Verification:
@@ -82,11 +88,12 @@ def verify(
     Args:
         model: The Keras model.
         flatbuffer: The file.
-        sites: The calls of binary convolutions in the order in which the model makes them.
+        conv_names: Names of the ``LceBconv2d`` operators of each call of a binary convolution, one per group. A call
+            that is not among them is left to Keras: nobody needs its result.
         inputs: float32 ``(samples, height, width, channels)``.
         progress: Called with a line for the user as inputs are compared.
     """
-    comparison = _Comparison(model, flatbuffer, sites)
+    comparison = _Comparison(model, flatbuffer, conv_names)
     for start in range(0, len(inputs), BATCH):
         progress(f"verify, {start} of {len(inputs)} inputs")
         comparison.add(inputs[start : start + BATCH])
@@ -94,32 +101,29 @@ def verify(
 
 
 class _Comparison:
-    def __init__(self, model, flatbuffer, sites):
+    def __init__(self, model, flatbuffer, conv_names):
         self._model = model
         self._binary_layers = binary_convs(model)
         self._float_layers = [layer for layer in LayerGraph(model).layers if layer not in self._binary_layers]
+        self._agreeing = dict.fromkeys(KERNELS, 0)
+        self._errors: dict[str, str] = {}
+        self._result = Verification()
+        #: Each binary call by its number, with the tensors of the signs that it sees, one per group.
+        self._seen_by: dict[int, tuple[BinaryCall, list[int]]] = {}
         found = {conv.name: conv.input_tensor for conv in flatbuffer.binary_convs}
-        # For each site the tensors with the signs that it sees, one per group; None where it has stayed float.
-        self._inputs = [
-            [found[name] for name in site.operators] if all(name in found for name in site.operators) else None
-            for site in sites
-        ]
-        self._site_of = {site.call: (site, tensors) for site, tensors in zip(sites, self._inputs, strict=True)}
-        self._tensors = sorted({tensor for tensors in self._inputs for tensor in tensors or ()})
+        for call, names in conv_names.items():
+            layer = call.layer.name
+            if all(name in found for name in names):
+                self._seen_by[call.number] = call, [found[name] for name in names]
+                self._result.binary_convs.append(layer)
+            else:
+                self._result.float_convs.append(layer)
+                self._errors[layer] = f"layer '{layer}': its convolution stayed float"
+        self._tensors = sorted({tensor for _, tensors in self._seen_by.values() for tensor in tensors})
         probed = flatbuffer.pack(more_outputs=self._tensors)
         self._interpreters = {
             kernels: Interpreter(probed, threads=os.cpu_count() or 1, kernels=kernels) for kernels in KERNELS
         }
-        self._agreeing = dict.fromkeys(KERNELS, 0)
-        self._errors: dict[str, str] = {}
-        self._result = Verification()
-        for site, tensors in zip(sites, self._inputs, strict=True):
-            name = site.layer.name
-            if tensors is None:
-                self._result.float_convs.append(name)
-                self._errors[name] = f"layer '{name}': its convolution stayed float"
-            else:
-                self._result.binary_convs.append(name)
 
     def add(self, inputs):
         expected = self._model(inputs, training=False).numpy()
@@ -132,6 +136,7 @@ class _Comparison:
             difference = float(np.abs(answers - expected).max())
             self._result.max_difference = max(self._result.max_difference, difference)
             self._agreeing[kernels] += int(np.sum(answers.argmax(axis=-1) == expected.argmax(axis=-1)))
+            # Mostly the kernels agree to the last bit, and one replay does for both.
             if seen is None or not all(map(np.array_equal, (answers, *signs), seen)):
                 self._replay(inputs, answers, dict(zip(self._tensors, signs, strict=True)), f"LCE's {kernels} kernels")
             seen = answers, *signs
@@ -147,26 +152,27 @@ class _Comparison:
         """Runs Keras with the file's signs and notes what they do not explain.
 
         Each input runs twice in one batch, once with the signs as they are and once shaken by a little more than
-        rounding: what that changes downstream is how far rounding reaches there. In a trained network hardly beyond the
-        last digits; in one that has just been initialized, whose values explode, a gate may tip over.
-
-        Signs are shaken each by itself, the results of float layers as `_shaken` says.
+        rounding. What that changes downstream is how far rounding reaches there: in a trained network hardly beyond the
+        last digits; in one that has just been initialized, whose values explode, far enough to tip a gate over. Each
+        sign is shaken by itself, the results of float layers as `_shaken` says.
         """
         noise = np.random.default_rng(0)
-        calls = itertools.count()
+        numbers = itertools.count()
 
         def replace(layer):
             own_quantizer = layer.input_quantizer
 
             def quantize(values):
-                # Results that nobody needs are computed by Keras alone.
-                site, tensors = self._site_of.get(next(calls), (None, None))
-                if tensors is None:
+                # Quantizers run in the order of the calls. Of some calls the file has no signs: they have stayed
+                # float, or nobody needs their results.
+                number = next(numbers)
+                if number not in self._seen_by:
                     return own_quantizer(values)
+                call, tensors = self._seen_by[number]
                 groups = [unpack_signs(signs[tensor], values.shape[-1] // layer.groups) for tensor in tensors]
                 taken = np.concatenate(groups, axis=-1)
-                if site.flips is not None:
-                    taken *= site.flips.astype(np.float32)
+                if call.flips is not None:
+                    taken *= call.flips.astype(np.float32)
                 own = own_quantizer(values).numpy()[: len(taken)]
                 self._compare_signs(layer.name, values.numpy(), own, taken, where)
                 shaken = taken * (1 + SHAKE * noise.standard_normal(taken.shape, np.float32))
@@ -207,8 +213,8 @@ class _Comparison:
         if not flipped.any():
             return
         rounding = ROUNDING * np.sqrt(np.mean(np.square(values, dtype=np.float64)))
-        # Gates are one value per image and channel, and so is what tips over with them. Where the noise happened to be
-        # next to nothing in a channel, it would not have had to be: there the others tell.
+        # A gate is one value per image and channel, and where it tips over, the whole channel changes: so the reach is
+        # taken per channel. In some channels the noise happens to have next to no effect; there the mean of all counts.
         reach = np.abs(shaken - values).max(axis=(1, 2), keepdims=True)
         reach = np.maximum(reach, np.sqrt(np.mean(np.square(reach, dtype=np.float64), axis=-1, keepdims=True)))
         tolerance = np.maximum(rounding, REACH * reach)
@@ -223,12 +229,14 @@ class _Comparison:
 
 
 def _shaken(values, inputs, noise):
-    """A layer's result, the second half of the batch off by what rounding may be off for a whole channel.
+    """A layer's result; the second half of the batch is off by as much as rounding may be for a whole channel.
 
-    That is where gates come from: the mean over a map averages away what is off for single pixels. A constant, rounded
-    when it was folded into another, is off for all pixels alike, by a unit in the last place. A mean of N pixels is as
-    often rounded, which adds up like the steps of a random walk, relative to the magnitudes of the pixels; where those
-    are few different values, as behind a binary convolution, each rounded alike, it comes to just as much.
+    Noise on single pixels would not do, for gates come of means over maps, which average it away. What is off for all
+    pixels alike, in units in the last place u:
+
+    - a constant, which was rounded when it was folded into another: u |x|;
+    - a mean of N pixels, which was rounded N times, adding up like a random walk: sqrt(N) u mean(|x|). A map of few
+      different values, as behind a binary convolution, gives no less: equal values are rounded alike.
     """
     rank, half = values.shape.rank, values.shape[0] // 2
     if not values.dtype.is_floating or rank not in (2, 4) or values.shape[0] % 2:

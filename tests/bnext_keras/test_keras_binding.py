@@ -32,4 +32,21 @@ def test_importing_after_keras_3_says_what_to_do():
     assert result.returncode == 1
     assert "ImportError: TensorFlow was imported before bnext_keras and has bound tf.keras to Keras 3" in result.stderr
     assert "import bnext_keras before tensorflow" in result.stderr
+    assert "in a notebook: restart the" in result.stderr
+    assert "kernel first" in result.stderr
     assert "TF_USE_LEGACY_KERAS=1" in result.stderr
+
+
+def test_importing_after_larq_says_the_same():
+    """With Keras 3, Larq's own import fails with an AttributeError that tells nobody what to do."""
+    program = """
+try:
+    import larq
+except AttributeError:
+    import bnext_keras
+"""
+    result = run(program)
+    assert result.returncode == 1
+    assert "ImportError: Larq, and with it TensorFlow, was imported before bnext_keras" in result.stderr
+    assert "import bnext_keras before tensorflow and larq" in result.stderr
+    assert "in a notebook: restart the" in result.stderr

@@ -15,7 +15,7 @@ def run(*arguments):
 
 
 def test_digits_are_learned_converted_and_classified_alike(tmp_path):
-    result = run("--epochs", 3, "--widths", 32, 64, 128, "--out", tmp_path)
+    result = run("epochs=3", "widths=32,64,128", "--out", tmp_path)
     assert result.returncode == 0, result.stderr
     lines = [line for line in result.stdout.splitlines() if "same class as Keras" in line]
     assert len(lines) == 1
@@ -29,10 +29,11 @@ def test_digits_are_learned_converted_and_classified_alike(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--epochs", 1], "--epochs: '1' is not a whole number from 2"),
-        (["--widths", 32, 48], "must equal widths[0] = 32 or be twice as much"),
-        (["--variant", "BNextHuge"], "invalid choice: 'BNextHuge'"),
-        (["--learning-rate", "-1"], "is not a number above zero"),
+        (["epochs=1"], "warmup_epochs=1: must be fewer than epochs=1"),
+        (["widths=32,48"], "must equal widths[0] = 32 or be twice as much"),
+        (["model=BNextHuge"], "no such network"),
+        (["learning_rate=-1"], "learning_rate=-1.0: must be above 0"),
+        (["epoch=3"], "no recipe has a setting 'epoch'; did you mean epochs?"),
         (["--out", __file__], "--out"),
     ],
 )
@@ -42,6 +43,16 @@ def test_bad_arguments_get_one_line(tmp_path, arguments, message):
     assert result.returncode == 2
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_options_of_the_last_version_are_settings_now(tmp_path):
+    result = run("--epochs", 1, "--widths", 32, 64, "--out", tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.splitlines() == [
+        "digits.py: --epochs 1 is now spelled epochs=1; the old spelling goes with the next version",
+        "digits.py: --widths 32 64 is now spelled widths=32,64; the old spelling goes with the next version",
+        "digits.py: warmup_epochs=1: must be fewer than epochs=1",
+    ]
 
 
 def test_help_teaches():

@@ -50,10 +50,10 @@ _PROPERTIES = {
 
 @dataclass
 class Faults:
-    """What goes wrong; bytes and words to wait for, None for never.
+    """What goes wrong, and on which byte or word; None for never.
 
     Attributes:
-        drop_push_after: Hangs up when so many bytes of a file have come.
+        drop_push_after: Hangs up when this many bytes of a file have come.
         refuse_push: Answers every file with this reason.
         corrupt_push: Changes the first byte of every file.
         drop_running: Hangs up half a second after a command starts that holds this text.
@@ -74,12 +74,12 @@ class Phone:
 
     Args:
         root: Empty folder that becomes the phone's root.
-        banner: The state in which it reports: ``device``, ``recovery``, ...
-        features: Of its adb daemon; without ``shell_v2`` it is one before Android 7.
-        cpu: Of QEMU's.
+        banner: The state that it reports: ``device``, ``recovery``, ...
+        features: Features of its adb daemon; without ``shell_v2`` it is one before Android 7.
+        cpu: The CPU that QEMU emulates.
 
     Attributes:
-        features: Of its adb daemon.
+        features: Features of its adb daemon.
         pushes: Name of every file that has been pushed, in order.
         processes: Every script that its shell has run.
     """
@@ -126,7 +126,7 @@ class Phone:
 
     @property
     def files(self) -> list[str]:
-        """All that was put into the folder for everyone, paths from there."""
+        """Paths in the folder that everyone may write to, from there."""
         folder = self.root / "data/local/tmp"
         return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
@@ -159,6 +159,6 @@ class Phone:
             threading.Thread(target=Session(self, connection, self._banner).run, daemon=True).start()
 
     def environment(self) -> dict[str, str]:
-        """Of its shell."""
+        """Environment of its shell."""
         path = f"{self.root}/bin{os.pathsep}{os.environ['PATH']}"
         return {"PATH": path, "PHONE": str(self.root), "BASH_ENV": f"{self.root}/bash_env", "PHONE_CPU": self._cpu}

@@ -47,7 +47,7 @@ def arm_tool(need, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def native_tool(need, tmp_path_factory):
-    """The same for this machine."""
+    """The stand-in for lce_benchmark_model, built for this machine."""
     need("gcc", "gcc")
     program = tmp_path_factory.mktemp("native") / "lce_benchmark_model"
     subprocess.run(["gcc", "-O2", SOURCE, "-o", program, "-lm"], check=True)
@@ -76,13 +76,17 @@ def float_model(tmp_path_factory):
 @pytest.fixture(scope="session")
 def adb_server(tmp_path_factory):
     """A real adb server of the tests' own: its port, its keys."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ANDROID_ADB_SERVER_PORT", str(port))
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
-        subprocess.run([adb_path(), "start-server"], check=True, capture_output=True)
+        # Somebody else may take a free port before adb does.
+        for _ in range(3):
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                patch.setenv("ANDROID_ADB_SERVER_PORT", str(free.getsockname()[1]))
+            started = subprocess.run([adb_path(), "start-server"], capture_output=True, text=True)
+            if started.returncode == 0:
+                break
+        assert started.returncode == 0, started.stderr
         yield
         subprocess.run([adb_path(), "kill-server"], check=True, env=dict(os.environ))
 

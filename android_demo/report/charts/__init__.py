@@ -1,1 +1,1 @@
-"""Drawings: inline SVG that follows the page's colours."""
+"""Where things stand in the drawings; ``templates/charts.html`` draws them."""

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 
 from android_demo.report.charts.scale import number
-from android_demo.report.markup import Markup, join, table, tag
 from android_demo.report.names import KINDS, cores_name, device_names, governors, model_names, settings_name
-from android_demo.results import Measurement
+from android_demo.results import Measurement, Repetition
 
 
-def device_facts(measurements: Sequence[Measurement]) -> Markup:
+def device_facts(measurements: Sequence[Measurement]) -> list[dict[str, object]]:
     """What is known of every device, and of the tools that ran on it."""
-    parts = []
+    devices: list[dict[str, object]] = []
     for key, name in device_names(measurements).items():
         entries = [entry for entry in measurements if entry.device.id == key]
         device = entries[-1].device
@@ -25,21 +24,18 @@ def device_facts(measurements: Sequence[Measurement]) -> Markup:
             "tool": "; ".join(sorted(tools)),
             "id": device.id,
         }
-        mark = [" ", tag("span", "emulated", class_="mark")] if device.emulated else None
-        rows = [[tag("dt", label), tag("dd", text)] for label, text in facts.items() if text]
-        parts += [tag("h3", name, mark), tag("dl", rows)]
-    return join(parts)
+        known = [(label, text) for label, text in facts.items() if text]
+        devices.append({"name": name, "emulated": device.emulated, "facts": known})
+    return devices
 
 
-def repetitions(measurements: Sequence[Measurement]) -> Markup:
+def repetitions(measurements: Sequence[Measurement]) -> dict[str, object]:
     """Every start of the tool; times in milliseconds."""
     names = model_names(measurements)
     head = (
-        "model",
-        "settings",
-        "device",
-        "started",
+        *("model", "settings", "device", "started"),
         *("n", "mean", "std", "min", "median", "max", "first", "init", "MB"),
+        *("°C", "state"),
     )
     rows = []
     for entry in measurements:
@@ -48,25 +44,20 @@ def repetitions(measurements: Sequence[Measurement]) -> Markup:
         state = entry.state.value.replace("_", " ") + (", emulated" if entry.device.emulated else "")
         cells = [_repetition(one) for one in entry.repetitions] or [(entry.started_at, *[""] * 9)]
         rows += [(*common, *one, heat, state) for one in cells]
-    # What no tool told needs no column.
-    columns = [column for column in zip((*head, "°C", "state"), *rows, strict=True) if any(column[1:])]
+    # A figure that no tool printed needs no column.
+    columns = [column for column in zip(head, *rows, strict=True) if any(column[1:])]
     titles, *cells = zip(*columns, strict=True)
-    return tag(
-        "section",
-        tag("h2", "Every repetition"),
-        tag("p", "Milliseconds; temperature of the hottest zone before, between and after.", class_="note"),
-        table(titles, cells, class_="dense", left=("settings", "device", "started", "state")),
-    )
+    return {"head": titles, "rows": cells}
 
 
-def _repetition(repetition):
-    output, told = repetition.output, repetition.output.inference
-    statistics = [told.std, told.min, told.median, told.max] if told else [None] * 4
+def _repetition(repetition: Repetition) -> tuple[str, ...]:
+    output, found = repetition.output, repetition.output.inference
+    statistics = [found.std, found.min, found.median, found.max] if found else [None] * 4
     times = [output.inference_avg_us, *statistics, output.first_inference_us, output.init_us]
     peak = output.memory_overall_mb if output.memory_peak_mb is None else output.memory_peak_mb
     return (
         repetition.started_at + (" profiled" if repetition.profiled else ""),
-        str(told.count) if told else "",
+        str(found.count) if found else "",
         *("" if time is None else number(time / 1000) for time in times),
         "" if peak is None else number(peak),
     )

@@ -3,7 +3,8 @@
 It is TensorFlow Lite's ``benchmark_model`` with LCE's operators. Pure functions: whoever has a device runs the command
 and hands over what it printed, as far as it came.
 
->>> command("./lce_benchmark_model", "model.tflite", num_threads=4, use_xnnpack=False)[:3]
+>>> from android_demo.results import Settings
+>>> command("./lce_benchmark_model", "model.tflite", Settings(threads=4))[:3]
 ['./lce_benchmark_model', '--graph=model.tflite', '--num_threads=4']
 >>> output = parse('''STARTING!
 ... INFO: Initialized session in 5.5ms.

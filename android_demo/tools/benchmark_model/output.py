@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from android_demo.results.records import Record
+from android_demo.records import Record
 
 
 @dataclass(frozen=True, kw_only=True)
 class Statistics(Record):
     """What the tool prints of a series of values, in the series' unit: microseconds or bytes.
 
-    Of a series with equal values it prints one only, so that min, max and avg are that one and std is 0.
+    Where all values of a series are equal the tool prints one, which then is min, max and avg; std is 0.
     """
 
     count: int
@@ -58,10 +58,10 @@ class Profile(Record):
 
     Attributes:
         operators: The graph's operators in the order in which they ran.
-        summary: The same by type, largest first.
-        nodes_executed: How many there were.
-        timings_us: Sum over the operators, of every run.
-        memory_bytes: The same of memory.
+        summary: Their times summed by type, largest first.
+        nodes_executed: Number of operators that ran.
+        timings_us: Statistics over the inferences: time of all operators together.
+        memory_bytes: Statistics over the inferences: memory of all operators together.
     """
 
     operators: tuple[Operator, ...] = ()
@@ -78,7 +78,7 @@ class Delegate(Record):
     Attributes:
         name: XNNPACK, NNAPI, ...
         complete: Whether it runs the whole graph.
-        kernels: Into how many parts the graph fell, if not.
+        kernels: Number of parts that it runs, if it does not run the whole graph.
     """
 
     name: str
@@ -88,7 +88,7 @@ class Delegate(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class ToolOutput(Record):
-    """All that one run of the tool printed. What it did not print, or not any more, is None or empty.
+    """All that the tool printed between one start and its end. What it did not print is None or empty.
 
     Attributes:
         started: Whether it greeted with ``STARTING!``.

@@ -6,6 +6,7 @@ understood is passed over, so that an output cut off anywhere gives what had arr
 
 import math
 import re
+from typing import Any
 
 from android_demo.tools.benchmark_model.output import Delegate, NodeType, Operator, Profile, Statistics, ToolOutput
 
@@ -80,9 +81,9 @@ class _Reader:
     """Collects the fields of a ToolOutput, line by line."""
 
     def __init__(self):
-        self.fields = {"delegates": [], "unconsumed_flags": [], "warnings": [], "errors": []}
-        self.statistics = []
-        self.profiles = {}
+        self.fields: dict[str, Any] = {"delegates": [], "unconsumed_flags": [], "warnings": [], "errors": []}
+        self.statistics: list[Statistics] = []
+        self.profiles: dict[str, dict[str, Any]] = {}
         self.profile = "profile"
         self.table = self.columns = None
 
@@ -182,13 +183,14 @@ class _Reader:
 
     def output(self):
         """Everything that was read."""
+        # The first series is the warm-up's; an output that was cut off has one or none.
         warmup, inference = (*self.statistics[:2], None, None)[:2]
-        profiles = {
-            name: Profile(**{key: tuple(value) if isinstance(value, list) else value for key, value in found.items()})
-            for name, found in self.profiles.items()
-        }
-        fields = {key: tuple(value) if isinstance(value, list) else value for key, value in self.fields.items()}
-        return ToolOutput(warmup=warmup, inference=inference, **profiles, **fields)
+        profiles: dict[str, Any] = {name: Profile(**_frozen(found)) for name, found in self.profiles.items()}
+        return ToolOutput(warmup=warmup, inference=inference, **profiles, **_frozen(self.fields))
+
+
+def _frozen(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
 
 
 def _number(text, kind=float):

@@ -1,4 +1,4 @@
-"""All that may happen to a training image, as one value."""
+"""Everything that may happen to a training image, as one value."""
 
 from dataclasses import dataclass, field
 
@@ -32,8 +32,8 @@ class Augmentation:
         color_jitter: Largest relative change of brightness, contrast and saturation; 0 for none.
         random_erasing: Probability that a rectangle becomes noise.
         mixup: Parameter of the Beta distribution by which two images and their labels are blended; 0 for none.
-        cutmix: The same, for pasting a part of another image; with both, each batch gets either with equal
-            probability.
+        cutmix: Parameter of the Beta distribution by which a part of one image is pasted into another; 0 for none. With
+            mixup too, each batch gets one of them, with equal probability.
 
     Example:
         >>> Augmentation.imagenet() == Augmentation()
@@ -80,7 +80,7 @@ class Augmentation:
 
     @classmethod
     def cifar(cls) -> "Augmentation":
-        """BNext-18's on CIFAR: shifts by up to four pixels, and flips."""
+        """The augmentation of BNext-18 on CIFAR: shifts by up to four pixels, and flips."""
         return cls(crop="padded", randaugment=None)
 
     @classmethod
@@ -97,9 +97,9 @@ class Augmentation:
         """Crops and changes one RGB image; erasing and mixing come after normalization, in the pipeline.
 
         Args:
-            image: Of any size.
+            image: An image of any size.
             size: Height and width of the result in pixels.
-            generator: Where all randomness comes from.
+            generator: Source of all randomness.
         """
         if self.crop == "random-resized":
             image = random_resized_crop(image, size, generator, self.scale, self.ratio)

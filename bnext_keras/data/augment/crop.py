@@ -18,7 +18,7 @@ def random_resized_crop(
     """Cuts a random rectangle out and stretches it (bicubic) to the wanted size.
 
     Args:
-        image: Of any size.
+        image: An image of any size.
         size: Height and width of the result in pixels.
         generator: Where all randomness comes from.
         scale: Least and largest share of the image's area.

@@ -11,8 +11,8 @@ from android_demo.report import render, render_comparison
 from android_demo.report.charts.labels import Box, place
 from android_demo.report.charts.scale import linear_ticks, log_ticks, number, plain, span_ticks
 from android_demo.report.comparison import Verdict, compare, latency_ratio
-from android_demo.report.markup import tag
-from android_demo.report.names import file_size, short_names
+from android_demo.report.document import environment
+from android_demo.report.names import short_names
 from android_demo.report.operators import Group, by_group, by_type, classify
 from android_demo.report.pareto import pareto_front
 from android_demo.results import Latency, Results, State
@@ -140,7 +140,8 @@ def test_names_are_escaped():
 
 
 def test_attributes_are_escaped():
-    assert tag("p", title='"<&>"') == '<p title="&quot;&lt;&amp;&gt;&quot;"></p>'
+    page = environment().from_string('<p title="{{ text }}"></p>')
+    assert page.render(text='"<&>"') == '<p title="&#34;&lt;&amp;&gt;&#34;"></p>'
 
 
 def test_files_and_devices_of_the_same_name_are_told_apart():
@@ -271,7 +272,8 @@ def test_names_of_files_leave_out_what_they_share(paths, expected):
 
 
 def test_sizes_of_files():
-    assert [file_size(size) for size in (20256, 2**20, 14091892)] == ["19.8 KiB", "1.00 MiB", "13.4 MiB"]
+    page = environment().from_string("{% for size in sizes %}{{ size | bytes }} {% endfor %}")
+    assert page.render(sizes=(20256, 2**20, 14091892)) == "19.78 KiB 1.00 MiB 13.44 MiB "
 
 
 def test_labels_cover_neither_each_other_nor_points():

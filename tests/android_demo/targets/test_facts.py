@@ -3,8 +3,7 @@
 import pytest
 
 from android_demo.results import Core
-from android_demo.session.throttling import throttled
-from android_demo.targets.facts import Sample, fastest_cores, parse_facts, parse_sample
+from android_demo.targets.facts import fastest_cores, parse_facts, parse_sample
 
 RASPBERRY_PI = """\
 machine=aarch64
@@ -33,10 +32,6 @@ CPU part\t: 0xd08
 
 def cores(*mhz):
     return tuple(Core(index=index, max_mhz=value) for index, value in enumerate(mhz))
-
-
-def sample(zones=None, status=None, **limits):
-    return Sample(celsius=zones or {}, mhz={}, limit_mhz=limits, status=status)
 
 
 def test_a_board_tells_what_it_is():
@@ -92,26 +87,3 @@ def test_zones_that_are_switched_off_are_left_out(raw):
 )
 def test_whole_clusters_of_the_fastest_cores_are_chosen(mhz, threads, mask):
     assert fastest_cores(cores(*mhz), threads) == mask
-
-
-@pytest.mark.parametrize(
-    ("samples", "mask", "means", "reason"),
-    [
-        ([sample(cpu0=1800.0, cpu1=2800.0)] * 2, "", [1000, 1000], ""),
-        ([sample(status=0), sample(status=1)], "", [1000], "Android's thermal status was 1 (light)"),
-        ([sample(cpu1=2800.0), sample(cpu1=2600.0)], "", [1000], "cpu1 was limited to 2600 of its 2800 MHz"),
-        ([sample(cpu1=2800.0), sample(cpu1=2700.0)], "", [1000], ""),
-        ([sample(cpu0=900.0)], "2", [1000], ""),
-        ([sample(cpu0=900.0)], "1", [1000], "cpu0 was limited to 900 of its 1800 MHz"),
-        ([sample({"cpu": 30.0}), sample({"cpu": 33.0})], "", [1000, 1050, 1000], ""),
-        ([sample({"cpu": 30.0}), sample({"cpu": 32.0})], "", [1000, 1200], ""),
-        (
-            [sample({"cpu": 30.0, "skin": 30.0}), sample({"cpu": 34.5, "skin": 30.0})],
-            "",
-            [1000, 1100, 1250],
-            "the last repetition was 25% slower, and cpu 4.5 C warmer",
-        ),
-    ],
-)
-def test_when_a_measurement_counts_as_throttled(samples, mask, means, reason):
-    assert throttled(samples, cores(1800, 2800), mask, means) == reason

@@ -121,32 +121,32 @@ def test_logs_and_loss(label_weight):
 
 
 def test_sample_and_class_weights_apply_to_teachers_too():
-    student, teacher = frozen_student(), tiny.linear("tutor")
+    student, teacher = frozen_student(), tiny.linear("teacher")
     gaps = gaps_of(student, teacher)
     sample_weight = np.linspace(0, 3, len(LABELS))
     history = fit(student, Distillation([teacher]), sample_weight=sample_weight)
-    assert history["tutor_loss"][0] == pytest.approx((gaps * sample_weight).mean(), rel=1e-5)
+    assert history["teacher_loss"][0] == pytest.approx((gaps * sample_weight).mean(), rel=1e-5)
 
     class_weight = {0: 0.0, 1: 1.0, 2: 2.0, 3: 5.0}
     history = fit(student, Distillation([teacher]), class_weight=class_weight)
     expected = (gaps * np.array([class_weight[label] for label in LABELS])).mean()
-    assert history["tutor_loss"][0] == pytest.approx(expected, rel=1e-5)
+    assert history["teacher_loss"][0] == pytest.approx(expected, rel=1e-5)
 
 
 def test_probabilities_are_used_as_they_are():
     """A student and a teacher that end in softmax are the same as without it."""
-    teachers = tiny.linear("tutor"), tiny.linear("tutor", activation="softmax")
+    teachers = tiny.linear("teacher"), tiny.linear("teacher", activation="softmax")
     histories = [
         fit(frozen_student(activation=activation), Distillation([teacher]))
         for activation, teacher in zip((None, "softmax"), teachers, strict=True)
     ]
-    for name in ("loss", "tutor_loss"):
+    for name in ("loss", "teacher_loss"):
         assert histories[0][name] == pytest.approx(histories[1][name], rel=1e-5)
 
 
 def test_gradients_are_those_of_the_formula():
     """One step of plain gradient descent on the head's bias: p(student) - p(teacher), in the mean."""
-    student, teacher = frozen_student(), tiny.linear("tutor")
+    student, teacher = frozen_student(), tiny.linear("teacher")
     student.optimizer.learning_rate.assign(1.0)
     outputs = teacher.predict(IMAGES[:8], verbose=0)
     bias = student.get_layer("head").bias
@@ -161,13 +161,13 @@ def test_gradients_are_those_of_the_formula():
 def test_the_teacher_stays_as_it_is():
     image = tf.keras.Input(tiny.SHAPE)
     x = tf.keras.layers.BatchNormalization()(tf.keras.layers.Dropout(0.5)(image))
-    teacher = tf.keras.Model(image, tiny.linear("inner")(x), name="tutor")
+    teacher = tf.keras.Model(image, tiny.linear("inner")(x), name="teacher")
     before = [weight.copy() for weight in teacher.get_weights()]
     history = fit(tiny.student(), Distillation([teacher]), epochs=2)
     for was, now in zip(before, teacher.get_weights(), strict=True):
         np.testing.assert_array_equal(was, now)
     assert teacher.trainable
-    assert np.isfinite(history["tutor_loss"]).all()
+    assert np.isfinite(history["teacher_loss"]).all()
 
 
 # With weights of zero it is not there, to the last bit.
@@ -179,7 +179,7 @@ def test_the_teacher_stays_as_it_is():
     ids=lambda options: next(iter(options), "plain"),
 )
 def test_with_weights_of_zero_it_is_a_plain_run_bit_for_bit(compile_options):
-    teacher = tf.keras.Sequential([tf.keras.layers.Dropout(0.5), tiny.linear("tutor")])
+    teacher = tf.keras.Sequential([tf.keras.layers.Dropout(0.5), tiny.linear("teacher")])
     teacher.build((None, *tiny.SHAPE))
     students, histories = [], []
     for callbacks in ([], [Distillation([teacher], [0.0]), AttentionMatching(tiny_convnet(), {"bn": "conv"}, 0.0)]):
@@ -200,7 +200,7 @@ def noisy(name):
 
 def test_a_teachers_noise_does_not_change_a_students():
     students = []
-    for callbacks in ([], [Distillation([noisy("tutor")], [0.0])]):
+    for callbacks in ([], [Distillation([noisy("teacher")], [0.0])]):
         tf.keras.utils.set_random_seed(0)
         students.append(noisy("student"))
         students[-1].compile("sgd", tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
@@ -221,14 +221,14 @@ def test_an_execution_of_several_steps_is_the_same_as_so_many_executions():
     students, histories = [], []
     for steps in (1, 2):
         students.append(tiny.student(steps_per_execution=steps))
-        histories.append(fit(students[-1], Distillation([tiny.linear("tutor")]), epochs=2))
+        histories.append(fit(students[-1], Distillation([tiny.linear("teacher")]), epochs=2))
     tiny.assert_bitwise_equal(*students)
     assert histories[0] == histories[1]
 
 
 def test_under_xla_the_numbers_agree():
     histories = [
-        fit(frozen_student(jit_compile=jit_compile), Distillation([tiny.linear("tutor")]))
+        fit(frozen_student(jit_compile=jit_compile), Distillation([tiny.linear("teacher")]))
         for jit_compile in (False, True)
     ]
     for name, values in histories[0].items():
@@ -239,7 +239,7 @@ def test_a_narrow_bnext_under_xla_with_a_teacher_of_pixels(small_bnext):
     image = tf.keras.Input((32, 32, 3))
     x = tf.keras.layers.Rescaling(1 / 255)(image)
     x = tf.keras.layers.GlobalAveragePooling2D()(x)
-    model = tf.keras.Model(image, tf.keras.layers.Dense(10)(x), name="tutor")
+    model = tf.keras.Model(image, tf.keras.layers.Dense(10)(x), name="teacher")
     seen = []
     model.layers[1].call = lambda pixels, call=model.layers[1].call: seen.append(pixels.shape) or call(pixels)
     teacher = Teacher(model, preprocess=bnext_keras.preprocessing.pixels_from_normalized)
@@ -261,24 +261,24 @@ def test_replicas_are_one_large_batch():
 
 
 def test_mixed_precision(mixed_float16):
-    history = fit(tiny.student(), Distillation([tiny.linear("tutor")]), epochs=2)
-    assert np.isfinite(history["tutor_loss"]).all()
+    history = fit(tiny.student(), Distillation([tiny.linear("teacher")]), epochs=2)
+    assert np.isfinite(history["teacher_loss"]).all()
     assert history["loss"][1] < history["loss"][0]
 
 
 def test_early_stopping_may_watch_a_teacher():
-    stop = tf.keras.callbacks.EarlyStopping("tutor_loss", min_delta=1e9)
-    history = fit(tiny.student(), Distillation([tiny.linear("tutor")]), stop, epochs=5)
+    stop = tf.keras.callbacks.EarlyStopping("teacher_loss", min_delta=1e9)
+    history = fit(tiny.student(), Distillation([tiny.linear("teacher")]), stop, epochs=5)
     assert len(history["loss"]) == 2  # nothing improves by so much
 
 
 def test_tensorboard_sees_the_logs(tmp_path):
     pytest.importorskip("tensorboard")
     board = tf.keras.callbacks.TensorBoard(tmp_path, write_graph=True)
-    fit(tiny.student(), Distillation([tiny.linear("tutor")]), board)
+    fit(tiny.student(), Distillation([tiny.linear("teacher")]), board)
     (events,) = tmp_path.glob("train/*.tfevents.*.v2")
     tags = {value.tag for event in tf.compat.v1.train.summary_iterator(str(events)) for value in event.summary.value}
-    assert {"epoch_tutor_loss", "epoch_tutor_weight", "epoch_distillation_loss"} <= tags
+    assert {"epoch_teacher_loss", "epoch_teacher_weight", "epoch_distillation_loss"} <= tags
 
 
 # Attention.
@@ -355,10 +355,10 @@ def test_what_cannot_be_is_refused_at_once():
 @pytest.mark.parametrize(
     ("teacher", "message"),
     [
-        ({"classes": 5}, "teacher 'tutor' has 5 classes, but the student has 4"),
+        ({"classes": 5}, "teacher 'teacher' has 5 classes, but the student has 4"),
         (
             {"input_shape": (9, 9, 3)},
-            r"teacher 'tutor' takes images of shape \(9, 9, 3\), but the student's \(8, 8, 3\)",
+            r"teacher 'teacher' takes images of shape \(9, 9, 3\), but the student's \(8, 8, 3\)",
         ),
     ],
 )
@@ -366,16 +366,16 @@ def test_a_teacher_that_does_not_fit_is_named_before_the_first_step(teacher, mes
     student = tiny.student()
     before = tiny.weights(student)
     with pytest.raises(ValueError, match=message):
-        fit(student, Distillation([tiny.linear("tutor", **teacher)]))
+        fit(student, Distillation([tiny.linear("teacher", **teacher)]))
     np.testing.assert_equal(tiny.weights(student), before)
 
 
 def test_a_student_that_learns_its_shape_from_the_data_is_checked_then():
     student = tf.keras.Sequential([tf.keras.layers.Flatten(), tf.keras.layers.Dense(4)])
     student.compile("sgd", tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    with pytest.raises(ValueError, match="teacher 'tutor' has 5 classes, but the student has 4"):
-        fit(student, Distillation([tiny.linear("tutor", classes=5)]))
-    assert "tutor_loss" in fit(student, Distillation([tiny.linear("tutor")]))
+    with pytest.raises(ValueError, match="teacher 'teacher' has 5 classes, but the student has 4"):
+        fit(student, Distillation([tiny.linear("teacher", classes=5)]))
+    assert "teacher_loss" in fit(student, Distillation([tiny.linear("teacher")]))
 
 
 def test_a_student_of_two_outputs_is_refused():
@@ -383,7 +383,7 @@ def test_a_student_of_two_outputs_is_refused():
     two = tf.keras.Model(model.inputs, [model.output, model.output], name="two")
     two.compile("sgd", "mse")
     with pytest.raises(ValueError, match="Distillation: two has 2 outputs; it must have one"):
-        fit(two, Distillation([tiny.linear("tutor")]))
+        fit(two, Distillation([tiny.linear("teacher")]))
 
 
 def test_names_that_would_hide_other_logs_are_refused():

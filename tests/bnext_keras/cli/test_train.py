@@ -4,8 +4,6 @@ import subprocess
 import sys
 
 from bnext_keras.cli.train import main
-from bnext_keras.recipes import names, read
-from bnext_keras.recipes._recipe import Recipe
 
 import pytest
 
@@ -22,7 +20,11 @@ def refused(refused_by):
         (["--list"], 0, "bnext_large   BNext-L on ImageNet"),
         (["bnext_large", "--show"], 0, "weak_teachers=EfficientNetB0,EfficientNetB4,ConvNeXtTiny"),
         (["digits", "--show", "epochs=3"], 0, "epochs=3\n"),
+        (["list"], 0, "bnext_large   BNext-L on ImageNet"),
+        (["show", "bnext_large"], 0, "\n\ndistillation.weak_teachers=EfficientNetB0,EfficientNetB4,ConvNeXtTiny\n"),
+        (["show", "digits", "schedule.epochs=3"], 0, "\n\nschedule.epochs=3\n"),
         ([], 2, "name a recipe"),
+        (["my_recipe.py", "--out", "run"], 2, "my_recipe.py: no such file"),
         (["digitz"], 2, "no recipe 'digitz'; did you mean digits?"),
         (["digits", "epoch=3"], 2, "no recipe has a setting 'epoch'; did you mean epochs?"),
         (["digits", "epochs=many"], 2, "epochs=many: must be a whole number"),
@@ -53,6 +55,24 @@ def test_answers_that_need_no_tensorflow(tmp_path, arguments, status, expected):
     assert result.returncode == status, result.stderr
     assert expected in (result.stderr if status else result.stdout)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_recipe_of_ones_own_is_shown_and_its_errors_are_one_line(refused, tmp_path, capsys):
+    path = tmp_path / "my_recipe.py"
+    path.write_text(
+        '"""My photos."""\n'
+        "from bnext_keras import recipes\n"
+        "RECIPE = recipes.read('digits')[1].derive(schedule={'epochs': 40})\n"
+    )
+    assert main(["show", str(path), "seed=3"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("My photos.\n")
+    assert "schedule.epochs=40\n" in shown
+    assert "seed=3\n" in shown
+    path.write_text("RECIPE = 1 / 0\n")
+    assert refused(path, "--out", tmp_path / "run") == (
+        f"bnext-train: {path}, line 1: ZeroDivisionError: division by zero"
+    )
 
 
 def test_a_run_needs_its_folder_for_itself(refused, tmp_path):
@@ -101,26 +121,3 @@ def test_what_an_epoch_needs_at_its_end_is_missed_before_the_first(refused, tmp_
     monkeypatch.setitem(sys.modules, package, None)
     message = refused("digits", "--out", tmp_path / "run")
     assert message == f"bnext-train: {package} is not installed: pip install bnext-keras[train]"
-
-
-def test_recipes_are_plain_data_and_say_what_to_expect():
-    for name in names():
-        description, recipe = read(name)
-        assert f"bnext-train {name} " in description
-        assert "Hardware" in description
-        assert "Expected accuracy" in description
-        module = __import__(f"bnext_keras.recipes.{name}", fromlist=["RECIPE"])
-        assert recipe == module.RECIPE
-
-
-@pytest.mark.parametrize(
-    ("name", "model", "weak", "strong", "batch_size"),
-    [
-        ("bnext_tiny", "BNextTiny", ("EfficientNetB0",), "EfficientNetB2", 512),
-        ("bnext_small", "BNextSmall", ("EfficientNetB0",), "EfficientNetB2", 512),
-        ("bnext_middle", "BNextMiddle", ("EfficientNetB0", "EfficientNetB2"), "EfficientNetB4", 512),
-        ("bnext_large", "BNextLarge", ("EfficientNetB0", "EfficientNetB4", "ConvNeXtTiny"), "ConvNeXtTiny", 128),
-    ],
-)
-def test_the_published_curricula(name, model, weak, strong, batch_size):
-    assert read(name)[1] == Recipe(model, weak_teachers=weak, strong_teacher=strong, batch_size=batch_size)

@@ -4,9 +4,8 @@ import logging
 
 from bnext_keras import data
 from bnext_keras.data.augment.mixing import draw_mix
-from bnext_keras.data.preview import draw_augmented
 from bnext_keras.data.randomness import generator
-from bnext_keras.preprocessing import centre_crop, load_image
+from bnext_keras.preprocessing import load_image
 
 import numpy as np
 import pytest
@@ -391,17 +390,3 @@ def test_an_impossible_evaluation_is_refused():
         data.evaluation_data(numbered(4), image_size=8, batch_size=2, crop=0)
     with pytest.raises(ValueError, match="batch_size must be a multiple of the number of workers, 2, got 3"):
         data.evaluation_data(numbered(4), image_size=8, batch_size=3, shard=(0, 2))
-
-
-def test_a_preview_shows_an_image_as_evaluated_and_as_augmented(tmp_path):
-    examples = numbered(3)
-    draw_augmented(examples, tmp_path / "preview.png", image_size=16, columns=3, rows=2, seed=4)
-    picture = np.asarray(Image.open(tmp_path / "preview.png"))
-    assert picture.shape == (2 * 16, 3 * 16, 3)
-    for row in range(2):
-        image = Image.fromarray(examples.read(row)[0])
-        shown = picture[16 * row : 16 * row + 16]
-        np.testing.assert_array_equal(shown[:, :16], centre_crop(image, (16, 16)))
-        for epoch in range(2):
-            expected = data.Augmentation.imagenet()(image, (16, 16), generator(4, epoch, 0))
-            np.testing.assert_array_equal(shown[:, 16 * (epoch + 1) : 16 * (epoch + 2)], expected)

@@ -13,8 +13,9 @@ def reference():
     return references.load("bnext_tiny_10_32")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def model():
+    """One for all tests: all but the last see that it has not changed."""
     return BNextTiny(input_shape=(32, 32, 3), num_classes=10)
 
 

@@ -81,7 +81,7 @@ def test_it_sees_what_it_wants_to_see():
 def test_names():
     model = tiny.linear("linear")
     assert Teacher(model).name == "linear"
-    assert Teacher(model, name="tutor").name == "tutor"
+    assert Teacher(model, name="teacher").name == "teacher"
     first, second = as_teachers([model, model])
     assert first is second
 
@@ -142,7 +142,7 @@ def test_published_efficientnet_weights_mean_the_same_from_a_file(tmp_path, monk
 def cached(tmp_path):
     """Caches a teacher's logits and returns it with the file."""
 
-    def cache(name="tutor", seed=1, examples=EXAMPLES, batch=6):
+    def cache(name="teacher", seed=1, examples=EXAMPLES, batch=6):
         teacher = Teacher(tiny.linear(name, seed))
         return teacher, cache_logits(teacher, examples.batch(batch), tmp_path / f"{name}.npy", progress=False)
 
@@ -156,20 +156,23 @@ def test_cached_logits_are_the_teachers(cached):
     np.testing.assert_allclose(logits, teacher.logits(tf.constant(IMAGES)), atol=1e-5)
     np.testing.assert_array_equal(read_logits(path, teacher), logits)
     assert json.loads(path.with_suffix(".json").read_text()) == {
-        "teacher": "tutor", "fingerprint": fingerprint(teacher), "examples": 16, "classes": 4,
+        "teacher": "teacher", "fingerprint": fingerprint(teacher), "examples": 16, "classes": 4,
     }  # fmt: skip
-    assert sorted(file.name for file in path.parent.iterdir()) == ["tutor.json", "tutor.npy"]
+    assert sorted(file.name for file in path.parent.iterdir()) == ["teacher.json", "teacher.npy"]
 
 
 def test_training_with_cached_logits_is_training_with_the_teacher(cached):
     teacher, path = cached(batch=8)
     weighted = tf.data.Dataset.from_tensor_slices((IMAGES, LABELS, np.linspace(0, 2, 16)))
     students, histories = [], []
-    for data, tutor in ((weighted, teacher), (with_cached_logits(weighted, {"tutor": path}), CachedTeacher("tutor"))):
+    for data, given in (
+        (weighted, teacher),
+        (with_cached_logits(weighted, {"teacher": path}), CachedTeacher("teacher")),
+    ):
         students.append(tiny.student())
         options = {"epochs": 2, "verbose": 0, "validation_data": (IMAGES, LABELS)}
         data = data.shuffle(16, seed=3).batch(8)
-        histories.append(students[-1].fit(data, callbacks=[Distillation([tutor])], **options).history)
+        histories.append(students[-1].fit(data, callbacks=[Distillation([given])], **options).history)
     for name, values in histories[0].items():
         assert histories[1][name] == pytest.approx(values, rel=1e-5), name
     for one, other in zip(*(student.get_weights() for student in students), strict=True):
@@ -202,20 +205,22 @@ def test_students_of_several_inputs(cached):
     student = tf.keras.Model({"left": left, "right": right}, tf.keras.layers.Dense(4)(x))
     student.compile("sgd", tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     data = EXAMPLES.map(lambda image, label: ({"left": image, "right": image}, label))
-    data = with_cached_logits(data, {"tutor": path}).batch(8)
-    assert "tutor_loss" in student.fit(data, callbacks=[Distillation([CachedTeacher("tutor")])], verbose=0).history
+    data = with_cached_logits(data, {"teacher": path}).batch(8)
+    assert "teacher_loss" in student.fit(data, callbacks=[Distillation([CachedTeacher("teacher")])], verbose=0).history
 
 
 def test_what_is_wrong_with_cached_logits_is_said(cached, tmp_path):
     _, path = cached()
-    with pytest.raises(ValueError, match=r"tutor.npy: has logits of 16 examples, but the dataset has 2; give the same"):
-        with_cached_logits(EXAMPLES.batch(8), {"tutor": path})
-    with pytest.raises(ValueError, match=r"tutor.npy: these are logits of another 'tutor'"):
-        with_cached_logits(EXAMPLES, {"tutor": path}, {"tutor": Teacher(tiny.linear("tutor", 2))})
+    with pytest.raises(
+        ValueError, match=r"teacher.npy: has logits of 16 examples, but the dataset has 2; give the same"
+    ):
+        with_cached_logits(EXAMPLES.batch(8), {"teacher": path})
+    with pytest.raises(ValueError, match=r"teacher.npy: these are logits of another 'teacher'"):
+        with_cached_logits(EXAMPLES, {"teacher": path}, {"teacher": Teacher(tiny.linear("teacher", 2))})
     with pytest.raises(ValueError, match="teacher 'b0' is cached, but the data carry logits of no teacher"):
         fit(tiny.student(), Distillation([CachedTeacher("b0")]))
-    data = with_cached_logits(EXAMPLES, {"tutor": path}).batch(8)
-    with pytest.raises(ValueError, match=r"teacher 'b0' is cached, but the data carry logits of \['tutor'\]"):
+    data = with_cached_logits(EXAMPLES, {"teacher": path}).batch(8)
+    with pytest.raises(ValueError, match=r"teacher 'b0' is cached, but the data carry logits of \['teacher'\]"):
         tiny.student().fit(data, callbacks=[Distillation([CachedTeacher("b0")])], verbose=0)
     with pytest.raises(FileNotFoundError):
         with_cached_logits(EXAMPLES, {"b0": tmp_path / "b0.npy"})
@@ -229,7 +234,7 @@ def test_data_that_do_not_know_their_number_are_counted_as_they_come(cached):
     assert np.load(path).shape == (16, 4)
     unknown = EXAMPLES.filter(lambda image, label: label != 0)
     with pytest.raises(tf.errors.FailedPreconditionError, match="16"):
-        list(with_cached_logits(unknown, {"tutor": path}))
+        list(with_cached_logits(unknown, {"teacher": path}))
 
 
 def test_an_interrupted_computation_leaves_the_old_file(cached):
@@ -244,16 +249,16 @@ def test_an_interrupted_computation_leaves_the_old_file(cached):
     with pytest.raises(tf.errors.UnknownError):
         cache_logits(teacher, batches, path, progress=False)
     assert path.read_bytes() == before
-    assert sorted(file.name for file in path.parent.iterdir()) == ["tutor.json", "tutor.npy"]
+    assert sorted(file.name for file in path.parent.iterdir()) == ["teacher.json", "teacher.npy"]
 
 
 def test_fingerprints_tell_weights_and_preprocessing_apart():
-    model = tiny.linear("tutor")
+    model = tiny.linear("teacher")
     teachers = [
         Teacher(model),
         Teacher(model, from_logits=False),
         Teacher(model, preprocess=bnext_keras.preprocessing.pixels_from_normalized),
-        Teacher(tiny.linear("tutor", 2)),
+        Teacher(tiny.linear("teacher", 2)),
     ]
     assert len({fingerprint(teacher) for teacher in teachers}) == 4
     assert fingerprint(Teacher(tiny.linear("other name"))) == fingerprint(teachers[0])

@@ -16,9 +16,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+#: As they are given on the command line, without their sections.
 SETTINGS = {
     "model": "BNext",
-    "widths": (8, 16),
+    "widths": "8,16",
     "num_classes": 2,
     "image_size": 16,
     "augmentation": "cifar",
@@ -26,6 +27,11 @@ SETTINGS = {
     "epochs": 1,
     "warmup_epochs": 0,
 }
+
+
+def recipe_with(**settings):
+    texts = [f"{name}={value}" for name, value in {**SETTINGS, **settings}.items()]
+    return Recipe("BNext").with_settings(texts)
 
 
 @pytest.fixture
@@ -48,13 +54,12 @@ def linear():
     model = tf.keras.Sequential(
         [tf.keras.layers.Flatten(input_shape=(16, 16, 3)), tf.keras.layers.Dense(2, kernel_initializer="zeros")]
     )
-    compile_model(model, Recipe(**SETTINGS), tf.keras.optimizers.SGD(0.0))
+    compile_model(model, recipe_with(), tf.keras.optimizers.SGD(0.0))
     return model
 
 
 def run(folder, out, **settings):
-    settings = {**SETTINGS, **settings, "widths": "8,16"}
-    texts = [f"{name}={value}" for name, value in settings.items()]
+    texts = [f"{name}={value}" for name, value in {**SETTINGS, **settings}.items()]
     assert main(["cifar10", "--data", str(folder), "--out", str(out), *texts]) == 0
 
 
@@ -80,7 +85,7 @@ def test_broken_images_are_skipped_named_and_counted(folder, tmp_path, capsys, c
 def test_nothing_but_broken_images_ends_a_run(folder, linear):
     for path in (folder / "train").rglob("*.*"):
         path.write_text("not an image")
-    recipe = Recipe(**SETTINGS)
+    recipe = recipe_with()
     with pytest.raises(RunError, match=r"^16 broken images in a row; \d+ broken images skipped: [^\n]+ more$"):
         fitting(*open_data(str(folder), recipe), recipe)(linear, 1, [])
 
@@ -88,7 +93,7 @@ def test_nothing_but_broken_images_ends_a_run(folder, linear):
 def test_validation_images_must_be_readable(folder, linear):
     for path in (folder / "val").rglob("*.*"):
         path.write_text("not an image")
-    recipe = Recipe(**SETTINGS)
+    recipe = recipe_with()
     with pytest.raises(RunError, match="none of the validation images can be read"):
         fitting(*open_data(str(folder), recipe), recipe)(linear, 1, [])
 
@@ -107,17 +112,17 @@ def test_a_label_outside_the_classes_ends_a_run(folder, linear, tmp_path):
                 }
                 example = tf.train.Example(features=tf.train.Features(feature=features))
                 writer.write(example.SerializeToString())
-    recipe = Recipe(**SETTINGS)
+    recipe = recipe_with()
     training, validation = open_data(f"tfrecord:{tmp_path}/{{split}}-*", recipe)
     with pytest.raises(RunError, match=r"^[^\n]+train-0, record 3: label 2 is not from 0 to 1; label_offset [^\n]+$"):
         fitting(training, validation, recipe)(linear, 1, [])
 
 
 def test_the_studied_augmentations_reach_the_images(folder):
-    training, _ = open_data(str(folder), Recipe(**SETTINGS))
+    training, _ = open_data(str(folder), recipe_with())
 
     def epoch(**settings):
-        batches = training_batches(training, Recipe(**SETTINGS, **settings))
+        batches = training_batches(training, recipe_with(**settings))
         images, labels = zip(*batches.as_numpy_iterator(), strict=True)
         return np.concatenate(images), np.concatenate(labels)
 
@@ -134,7 +139,7 @@ def test_the_studied_augmentations_reach_the_images(folder):
 
 def test_mixed_labels_fit_loss_and_metrics(folder, linear):
     """Equal logits have the cross-entropy log 2 with any shares, and half of the labels right."""
-    recipe = Recipe(**SETTINGS, mixup=0.9)
+    recipe = recipe_with(mixup=0.9)
     training, validation = open_data(str(folder), recipe)
     compile_model(linear, recipe, tf.keras.optimizers.SGD(0.0))
     fitting(training, validation, recipe)(linear, 1, [])
@@ -159,14 +164,12 @@ def test_ablations_and_mixing_in_a_run_with_a_teacher(folder, tmp_path, capsys):
 
 
 def test_ablations_reach_the_network():
-    settings = {**SETTINGS, "widths": (8, 16, 16)}
-
     def suffixes(**ablation):
-        model = build_model(Recipe(**settings, **ablation))
+        model = build_model(recipe_with(widths="8,16,16", **ablation))
         return {suffix for suffix in ("gated", "attended") if any(suffix in layer.name for layer in model.layers)}
 
     assert suffixes() == {"gated", "attended"}
     assert suffixes(elm_attention=False) == {"gated"}
     assert suffixes(info_recoupling=False) == {"attended"}
     with pytest.raises(RunError, match=r"model=MeliusNet22: .*elm_attention"):
-        build_model(Recipe(**{**SETTINGS, "model": "MeliusNet22", "widths": ()}, elm_attention=False))
+        build_model(recipe_with(model="MeliusNet22", widths="", elm_attention=False))

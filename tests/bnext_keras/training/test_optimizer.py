@@ -1,12 +1,15 @@
 """Optimizers and learning rates, on numbers worked out by hand."""
 
 import math
+import re
 
+from bnext_keras import models
 from bnext_keras.training import RectifiedAdam, TwoGroupAdamW, WarmupCosine
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from earlier_versions import without_statements
 
 
 def test_one_step_decays_kernels_and_vectors_by_their_own_rates():
@@ -40,6 +43,58 @@ def test_the_groups_are_those_of_the_released_code(small_bnext):
     assert {f"{first}_se_squeeze/kernel:0", f"{first}_se_expand/kernel:0", "stem_conv/kernel:0"} <= kernels
     assert {f"{first}_bn1/gamma:0", f"{first}_prelu/alpha:0", "head/kernel:0", "head/bias:0"} <= others
     assert {f"{first}_se_squeeze/bias:0", f"{first}_se_expand/bias:0"} <= others
+
+
+#: The names, of earlier versions, of what is a kernel in the released code though it has not four dimensions here.
+LIKE_KERNELS = r"_bias/bias|_mix/scale|_se_(squeeze|expand)/kernel"
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: models.BNext([8, 16, 16, 32], input_shape=(32, 32, 3)),
+        lambda: models.BNext([8, 16, 16, 32], input_shape=(32, 32, 3), elm_attention=False, info_recoupling=False),
+        lambda: models.BNext18(input_shape=(32, 32, 3), num_classes=10),
+        lambda: models.MeliusNet([2, 1], [96], 4, input_shape=(96, 96, 3), num_classes=10),
+    ],
+)
+def test_the_groups_are_those_of_earlier_versions(build):
+    weights = build().trainable_weights
+    expected = [weight.name for weight in weights if len(weight.shape) == 4 or re.search(LIKE_KERNELS, weight.name)]
+    assert [weight.name for weight in weights if TwoGroupAdamW().is_kernel(weight)] == expected
+
+
+def kernels(model, optimizer=None):
+    return [(optimizer or TwoGroupAdamW()).is_kernel(weight) for weight in model.trainable_weights]
+
+
+@pytest.mark.parametrize("file", ["model.h5", "model.keras", "saved_model"])
+def test_the_groups_survive_a_file(tmp_path, file):
+    """From a .keras file variables come back as kernel:0 and bias:0, so that no name tells them apart."""
+    model = models.BNext([8, 16], input_shape=(32, 32, 3), num_classes=2)
+    model.save(tmp_path / file)
+    # The stem, and of each of three processors its kernel, threshold, mix and the two kernels of its gate.
+    assert sum(kernels(model)) == 1 + 3 * 5
+    assert kernels(tf.keras.models.load_model(tmp_path / file)) == kernels(model)
+
+
+def test_the_groups_are_the_same_on_several_devices_and_in_half_precision():
+    expected = kernels(models.BNext([8, 16], input_shape=(32, 32, 3), num_classes=2))
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        assert kernels(models.BNext([8, 16], input_shape=(32, 32, 3), num_classes=2)) == expected
+    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        assert kernels(models.BNext([8, 16], input_shape=(32, 32, 3), num_classes=2)) == expected
+    finally:
+        tf.keras.mixed_precision.set_global_policy("float32")
+
+
+def test_an_optimizer_that_an_earlier_version_saved_keeps_its_groups():
+    """Its network's squeeze-and-expand does not state how it decays."""
+    model = without_statements(models.BNext([8, 16], input_shape=(32, 32, 3), num_classes=2))
+    optimizer = TwoGroupAdamW.from_config({**TwoGroupAdamW().get_config(), "like_kernels": LIKE_KERNELS})
+    assert sum(kernels(model, optimizer)) == 1 + 3 * 5
+    assert sum(kernels(model)) == 1 + 3 * 3
 
 
 @pytest.mark.parametrize("optimizer", [TwoGroupAdamW(0.5, kernel_weight_decay=0.25), RectifiedAdam(0.5)])

@@ -27,6 +27,25 @@ SETTINGS = [
 ]
 KILLED = -9
 
+#: The run.json of these settings as version 0.1 wrote it.
+OLD_RUN = """{
+ "recipe": {
+  "model": "BNext", "widths": [8, 16], "stem_stride": 2, "elm_attention": true, "info_recoupling": true,
+  "num_classes": 10, "image_size": 32, "data": "digits", "label_offset": 0, "augmentation": "shift",
+  "color_jitter": 0.0, "random_erasing": 0.0, "mixup": 0.0, "cutmix": 0.0, "normalization": "imagenet",
+  "batch_size": 256, "epochs": 3, "optimizer": "two_group_adamw", "learning_rate": 0.002,
+  "warmup_learning_rate": 2e-05, "final_learning_rate": 0.0, "warmup_epochs": 1, "weight_decay": 0.001,
+  "kernel_weight_decay": 1e-08, "clip_norm": 5.0, "weight_temperature": true, "temperature_decay": 0.5,
+  "weak_teachers": ["ConvNet2", "ConvNet3"], "strong_teacher": "ConvNet3", "teacher_epochs": 1,
+  "label_weight": 0.0, "per_example": true, "seed": 0
+ },
+ "data": "digits",
+ "strategy": "none",
+ "devices": 1,
+ "versions": {"bnext_keras": "0.1.0", "tensorflow": "2.21.0"}
+}
+"""
+
 
 def run(folder, *arguments, program=("-m", "bnext_keras.cli.train"), **options):
     command = [sys.executable, *program, "digits", "--out", folder, *SETTINGS, *arguments]
@@ -110,7 +129,19 @@ def test_a_run_leaves_models_that_anyone_loads(uninterrupted):
 def test_other_settings_do_not_continue_a_run(uninterrupted, refused_by):
     refused = refused_by(main)
     message = refused("digits", "--out", uninterrupted, *SETTINGS, "--resume", "epochs=5", "weight_decay=0.5")
-    assert "epochs was 3, now 5; weight_decay was 0.001, now 0.5" in message
+    assert "optimizer.weight_decay was 0.001, now 0.5; schedule.epochs was 3, now 5" in message
+
+
+def test_a_run_of_an_earlier_version_continues(uninterrupted, tmp_path, refused_by, capsys):
+    folder = shutil.copytree(uninterrupted, tmp_path / "old")
+    (folder / "run.json").write_text(OLD_RUN)
+    refused = refused_by(main)
+    message = refused("digits", "--out", folder, *SETTINGS, "--resume", "epochs=5", "elm_attention=false")
+    assert message.endswith("model_options.elm_attention was unset, now false; schedule.epochs was 3, now 5")
+    before = weights(folder / "final.h5")
+    assert main(["digits", "--out", str(folder), *SETTINGS, "--resume"]) == 0
+    assert "Epoch" not in capsys.readouterr().out
+    np.testing.assert_equal(weights(folder / "final.h5"), before)
 
 
 def test_a_finished_run_is_not_trained_further(uninterrupted, capsys):

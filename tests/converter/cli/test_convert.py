@@ -50,7 +50,7 @@ def test_simplification_can_be_left_out(folder, tmp_path, options, multiplicatio
         # Two for the mix, gate and second normalization of each of six processors, and the ELM-attention of one; but
         # where two processors read one map, the same half of it goes into both mixes at first.
         assert found["operators"]["MUL"] == multiplications
-    assert ("gate" in [entry["name"] for entry in found["passes"]]) == (multiplications is None)
+    assert ("gather_gates" in [entry["name"] for entry in found["passes"]]) == (multiplications is None)
 
 
 @pytest.mark.parametrize("name", ["model.h5", "model.keras", "saved_model"])

@@ -4,16 +4,18 @@ from itertools import product
 
 from bnext_keras.layers import BinaryConv2D
 
-import larq as lq
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from larq_compute_engine import convert_keras_model
 from larq_compute_engine.tflite.python.interpreter import Interpreter
+from rewrites import KERNELS, conv
 
-from converter import ConversionError, convert
-
-KERNELS = {"default": {}, "indirect": {"use_indirect_bgemm": True}, "reference": {"use_reference_bconv": True}}
+from converter import convert
+from converter.compiler.lower import bounds
+from converter.graph import BinaryCall
 
 
 def assert_exact(model, lce_convs=1):
@@ -73,8 +75,8 @@ def test_plain_lce_is_wrong_where_this_is_exact(conv_model):
 
 def test_a_layer_that_is_called_twice_is_converted_twice():
     image = tf.keras.Input((8, 8, 32))
-    conv = BinaryConv2D(32, 3, name="shared")
-    result = assert_exact(tf.keras.Model(image, conv(conv(image) + 0.5)), lce_convs=2)
+    shared = BinaryConv2D(32, 3, name="shared")
+    result = assert_exact(tf.keras.Model(image, shared(shared(image) + 0.5)), lce_convs=2)
     assert result.binary_convs == ["shared", "shared"]
 
 
@@ -86,15 +88,27 @@ def test_convolutions_in_nested_models_are_converted():
     assert result.binary_convs == ["conv", "conv"]
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"kernel_quantizer": "ste_tern"}, "layer 'conv': its kernel is not binary"),
-        ({"kernel_quantizer": None}, "layer 'conv': its kernel is not binary"),
-        ({"layer": lq.layers.QuantDepthwiseConv2D}, "layer 'conv': .* no binary form of QuantDepthwiseConv2D"),
-    ],
+@given(
+    threshold=st.one_of(
+        st.floats(-1e6, 1e6), st.integers(-9, 9).map(float), st.sampled_from([1e30, -1e30, 1e-40, -1e-40])
+    ),
+    falling=st.booleans(),
+    flipped=st.booleans(),
 )
-def test_what_lce_cannot_run_is_refused_by_name(conv_model, options, message):
-    filters = {} if "layer" in options else {"filters": 32}
-    with pytest.raises(ConversionError, match=message):
-        convert(conv_model((8, 8, 32), kernel_size=3, **filters, **options))
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_rounded_thresholds_compare_like_exact_ones(threshold, falling, flipped):
+    layer = conv()
+    layer.build((None, 6, 6, 1))
+    call = BinaryCall(layer, 0, np.array([threshold]), falling, np.array([-1.0 if flipped else 1.0]))
+    bound = bounds(call, np.float32)[0]
+    near = np.float32(threshold)
+    values = [near, np.nextafter(near, np.float32(np.inf)), np.nextafter(near, np.float32(-np.inf)), np.float32(0)]
+    for x in values:
+        if 0 < abs(x) < np.finfo(np.float32).tiny:
+            continue
+        exact = float(x) - threshold
+        if falling:
+            exact = -exact
+        expected = exact > 0 if flipped else exact >= 0
+        difference = bound - x if falling else x + -bound
+        assert (difference >= 0) == expected

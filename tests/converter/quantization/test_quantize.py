@@ -109,6 +109,13 @@ def test_a_sigmoid_at_the_end_makes_no_gate():
     assert {role: len(names) for role, names in found.items()} == {"stem": 0, "se": 0, "head": 1, "other": 1}
 
 
+def test_what_a_last_binary_convolution_reads_is_no_head():
+    image = x = tf.keras.Input((8, 8, 3))
+    x = BinaryConv2D(32, 3, name="b")(Layers.Conv2D(32, 3, padding="same", name="a")(x))
+    found = roles(tf.keras.Model(image, Layers.GlobalAveragePooling2D()(x)))
+    assert {role: len(names) for role, names in found.items()} == {"stem": 1, "se": 0, "head": 0, "other": 0}
+
+
 def test_a_file_that_is_of_no_use_is_not_written(tmp_path):
     """All but one of a filter's weights lie below half a step of 8 bits, and are all that tells the classes apart."""
     image = tf.keras.Input((8, 8, 32))
@@ -128,10 +135,11 @@ def test_a_file_that_is_of_no_use_is_not_written(tmp_path):
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ("paper", "4-bit weights of squeeze-and-expand are not possible .* DEQUANTIZE does not know INT4"),
+        ("paper", "no type 'paper'; .* 4-bit weights, .* are not possible: .* DEQUANTIZE does not know INT4"),
         ("int4", "no type 'int4'; there are float32, int8"),
         ("neck=int8", "no role 'neck'; there are stem, se, head, other"),
         ("se=int8,se=float32", "names a role twice"),
+        ("se=int8,squeeze-and-expand=float32", "names a role twice"),
         ("se=", "no type ''"),
         ({"se": "int2"}, "no type 'int2'"),
     ],
@@ -141,8 +149,13 @@ def test_weights_that_there_are_none_of(weights, message):
         parse_weights(weights)
 
 
+def test_roles_may_be_spelled_out():
+    expected = {"stem": "float32", "se": "int8", "head": "float32", "other": "float32"}
+    assert parse_weights("squeeze-and-expand=int8") == parse_weights({"se": "int8"}) == expected
+
+
 def test_weights_of_four_bits_are_refused_because_lce_does_not_load_them():
-    """If this fails, a newer interpreter does, and ``--weights paper`` can be had."""
+    """If this fails, a newer interpreter does, and 4 bits, with which the papers count, can be had."""
     from ai_edge_quantizer import qtyping, quantizer
 
     model = bnext_keras.models.BNext([32, 64], input_shape=(32, 32, 3), num_classes=10)

@@ -119,12 +119,18 @@ def test_the_published_schema_is_kept(labelled):
     assert data[field(labels, 2)] == 2  # TENSOR_AXIS_LABELS
 
 
-def test_published_models_of_1000_classes_are_imagenets():
-    model = bnext_keras.models.BNext([32, 64], input_shape=(32, 32, 3), num_classes=1000, name="bnext_tiny")
+def test_models_that_state_imagenets_classes_are_imagenets():
+    model = bnext_keras.models.BNext([32, 64], input_shape=(32, 32, 3), classes="imagenet", name="mine")
     metadata = read_metadata(convert(model).content)
     assert metadata.labels[388] == "giant panda"
     np.testing.assert_allclose(metadata.mean, [0.485, 0.456, 0.406], rtol=1e-6)
     np.testing.assert_allclose(metadata.std, [0.229, 0.224, 0.225], rtol=1e-6)
+
+
+def test_a_models_name_tells_nothing():
+    model = bnext_keras.models.BNext([32, 64], input_shape=(32, 32, 3), num_classes=1000, name="bnext_tiny")
+    metadata = read_metadata(convert(model).content)
+    assert (metadata.labels, metadata.mean, metadata.std) == (None, None, None)
 
 
 def test_other_models_have_no_labels(small_bnext):

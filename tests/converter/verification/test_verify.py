@@ -12,7 +12,11 @@ from larq_compute_engine.tflite.python.interpreter import Interpreter
 from rewrites import randomize
 
 from converter import VerificationError, conversion, convert
-from converter.compiler import lce, lower
+from converter.compiler import lce
+from converter.compiler.freeze import freeze
+from converter.compiler.trace import trace
+from converter.passes import simplify
+from converter.source.binary_layers import quantized_kernel
 from converter.tflite.bits import pack_signs, unpack_signs
 from converter.tflite.flatbuffer import Flatbuffer
 from converter.verification.verify import verify
@@ -20,9 +24,15 @@ from converter.verification.verify import verify
 IMAGES = np.random.default_rng(3).normal(size=(2, 32, 32, 3)).astype(np.float32)
 
 
+def frozen_model(model):
+    graph = trace(model)
+    simplify(graph)
+    return freeze(graph)
+
+
 @pytest.fixture(scope="module")
-def sites(imported_bnext):
-    return lce.to_graph(imported_bnext).sites
+def conv_names(imported_bnext):
+    return frozen_model(imported_bnext).conv_names
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +41,12 @@ def right(imported_bnext):
 
 
 @pytest.fixture(scope="module")
-def wrong(imported_bnext, sites):
+def wrong(imported_bnext, conv_names):
     """LCE's own conversion, which is wrong for the last block's 2x2 map."""
     flatbuffer = Flatbuffer(convert_keras_model(imported_bnext))
     # It calls every tensor after several nodes, and cuts the name.
     found = {conv.kernel.tobytes(): conv.name for conv in flatbuffer.binary_convs}
-    known = {
-        found[pack_signs(kernel).tobytes()]: name
-        for site in sites
-        for kernel, name in zip(lower.group_kernels(site.layer), site.operators, strict=True)
-    }
+    known = {found[pack_signs(quantized_kernel(call.layer)).tobytes()]: name for call, (name,) in conv_names.items()}
     flatbuffer.names = [known.get(name, name) for name in flatbuffer.names]
     return flatbuffer
 
@@ -59,8 +65,8 @@ def test_a_right_file_passes(imported_bnext, right):
     assert np.abs(answers - imported_bnext(IMAGES)).max() <= checked.max_difference
 
 
-def test_lces_own_conversion_of_small_maps_is_found_out(imported_bnext, sites, wrong):
-    checked = verify(imported_bnext, wrong, sites, IMAGES)
+def test_lces_own_conversion_of_small_maps_is_found_out(imported_bnext, conv_names, wrong):
+    checked = verify(imported_bnext, wrong, conv_names, IMAGES)
     assert not checked.passed
     # Block 13 is the one that works on a 2x2 map; what is wrong there shows in the next layer's signs.
     assert any("layer 'block13_1x1_conv': with LCE's default kernels" in error for error in checked.errors)
@@ -73,7 +79,7 @@ def test_a_convolution_that_stayed_float_is_named(conv_model):
     images = np.random.default_rng(0).normal(size=(1, 8, 8, 32)).astype(np.float32)
     plain = Flatbuffer(convert_keras_model(model))
     assert "LceBconv2d" not in plain.operators
-    assert verify(model, plain, lce.to_graph(model).sites, images).errors == [
+    assert verify(model, plain, frozen_model(model).conv_names, images).errors == [
         "layer 'conv': its convolution stayed float"
     ]
 
@@ -88,13 +94,13 @@ def test_a_convolution_that_stayed_float_is_named(conv_model):
         ("head", "bias", 1e-2),
     ],
 )
-def test_a_slightly_wrong_file_is_found_out(imported_bnext, right, sites, layer, weight, change):
+def test_a_slightly_wrong_file_is_found_out(imported_bnext, right, conv_names, layer, weight, change):
     """The file is right, but for another model: one tensor of it differs a little."""
     variable = getattr(imported_bnext.get_layer(layer), weight)
     before = variable.numpy()
     try:
         variable.assign(before + change)
-        assert not verify(imported_bnext, Flatbuffer(right.content), sites, IMAGES).passed
+        assert not verify(imported_bnext, Flatbuffer(right.content), conv_names, IMAGES).passed
     finally:
         variable.assign(before)
 
@@ -114,8 +120,8 @@ def test_an_untrained_network_whose_values_explode_passes():
     assert convert(model).verification.passed
 
 
-def test_a_model_that_is_not_finite_fails(imported_bnext, right, sites):
-    checked = verify(imported_bnext, Flatbuffer(right.content), sites, np.full_like(IMAGES, np.nan))
+def test_a_model_that_is_not_finite_fails(imported_bnext, right, conv_names):
+    checked = verify(imported_bnext, Flatbuffer(right.content), conv_names, np.full_like(IMAGES, np.nan))
     assert "the Keras model's own outputs are not finite" in checked.errors
 
 
@@ -125,15 +131,15 @@ def test_a_flip_within_rounding_of_zero_is_counted_and_forgiven():
     conv = bnext_keras.layers.BinaryConv2D(32, 1, name="conv")
     logits = tf.keras.layers.GlobalAveragePooling2D()(conv(tf.keras.layers.BatchNormalization(name="bn")(image)))
     model = tf.keras.Model(image, logits)
-    flatbuffer, sites = Flatbuffer(convert(model).content), lce.to_graph(model).sites
+    flatbuffer, conv_names = Flatbuffer(convert(model).content), frozen_model(model).conv_names
     images = np.ones((1, 4, 4, 32), np.float32)
     images[:, 0, 0] = 1e-8
-    assert verify(model, flatbuffer, sites, images).flips == 0
+    assert verify(model, flatbuffer, conv_names, images).flips == 0
     model.get_layer("bn").beta.assign(np.full(32, -1e-6, np.float32))
-    checked = verify(model, flatbuffer, sites, images)
+    checked = verify(model, flatbuffer, conv_names, images)
     assert (checked.flips, checked.errors) == (32, [])
     model.get_layer("bn").beta.assign(np.full(32, -1e-3, np.float32))
-    checked = verify(model, flatbuffer, sites, images)
+    checked = verify(model, flatbuffer, conv_names, images)
     assert checked.errors[0].startswith("layer 'conv': with LCE's default kernels 32 of 512 signs of its input differ")
 
 
@@ -153,12 +159,12 @@ def test_signs_that_the_file_negates_are_compared_as_keras_takes_them():
     model = tf.keras.Model(image, bnext_keras.layers.BinaryConv2D(32, 3, name="conv")(norm(image)))
     norm.gamma.assign(np.where(np.arange(32) < 10, -1.0, 1.0))
     norm.beta.assign(np.full(32, 0.3))
-    frozen = lce.to_graph(model)
-    flatbuffer, (site,) = lce.to_flatbuffer(frozen), frozen.sites
-    assert site.flips.tolist() == [-1] * 10 + [1] * 22
+    frozen = frozen_model(model)
+    flatbuffer, ((call, names),) = lce.to_flatbuffer(frozen), frozen.conv_names.items()
+    assert call.flips.tolist() == [-1] * 10 + [1] * 22
     images = np.random.default_rng(0).normal(size=(2, 6, 6, 32)).astype(np.float32)
-    assert verify(model, flatbuffer, [site], images).errors == []
-    (error, *_) = verify(model, flatbuffer, [replace(site, flips=None)], images).errors
+    assert verify(model, flatbuffer, {call: names}, images).errors == []
+    (error, *_) = verify(model, flatbuffer, {replace(call, flips=None): names}, images).errors
     # Ten of 32 channels of two 6x6 maps.
     assert error.startswith("layer 'conv': with LCE's default kernels 720 of 2304 signs of its input differ")
 
@@ -172,8 +178,8 @@ def test_a_convolution_whose_result_nobody_needs_is_left_to_keras():
     inner = tf.keras.Model(image, [unused, used], name="inner")
     outer = tf.keras.Input((6, 6, 32))
     model = tf.keras.Model(outer, inner(outer)[1])
-    (site,) = lce.to_graph(model).sites
-    assert (site.layer.name, site.call) == ("used", 1)
+    (call,) = frozen_model(model).conv_names
+    assert (call.layer.name, call.number) == ("used", 1)
     result = convert(model)
     assert (result.binary_convs, result.verification.errors) == (["used"], [])
     assert result.operators["LceBconv2d"] == 1
@@ -185,5 +191,5 @@ def test_rounding_of_a_mean_over_many_pixels_is_forgiven_in_the_gates():
     """
     model = randomize(bnext_keras.models.BNextTiny())
     image = np.random.default_rng(0).standard_normal((4, 224, 224, 3), np.float32)[:1]
-    frozen = lce.to_graph(model)
-    assert verify(model, lce.to_flatbuffer(frozen), frozen.sites, image).errors == []
+    frozen = frozen_model(model)
+    assert verify(model, lce.to_flatbuffer(frozen), frozen.conv_names, image).errors == []

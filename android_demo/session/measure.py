@@ -1,0 +1,62 @@
+"""Measuring from Python: what ``bnext-benchmark`` does on one device, without its table and its page."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bnext_keras.errors import BenchmarkError
+
+from android_demo.results import Results, Settings
+from android_demo.session.job import Progress
+from android_demo.session.procedure import Procedure
+from android_demo.session.session import Session
+from android_demo.session.store import Store
+from android_demo.targets import open_target
+from android_demo.tools.choice import Tools, find_model
+from android_demo.tools.downloads import CACHE, Downloads
+
+
+def measure(
+    models: Sequence[str | Path],
+    *,
+    device: str = "adb",
+    out: str | Path = "benchmark-results",
+    settings: Sequence[Settings] = (Settings(threads=1),),
+    procedure: Procedure | None = None,
+    resume: bool = False,
+    top1: Mapping[str, float] | None = None,
+    tools: Tools | None = None,
+    cache: Path = CACHE,
+    progress: Progress = lambda text: None,
+) -> Results:
+    """Measures models on a device.
+
+    A measurement that fails does not stop the others; its ``state`` and ``reason`` say so.
+
+    Args:
+        models: ``.tflite`` files.
+        device: As after ``--device``: ``adb``, ``ssh:pi@raspberrypi``, ``qemu``, ``host``.
+        out: Folder that takes ``results.json``, which is whole after every measurement.
+        settings: How to run the tool; each makes a measurement of every model.
+        procedure: Pauses, cores, profile and time limit; by default those of the command.
+        resume: Whether to go on with the results in ``out``, of which finished ones are not measured again.
+        top1: Accuracies in percent by file name, for the page.
+        tools: Programs of your own; by default those of LCE's release.
+        cache: Folder for fetched tools.
+        progress: Takes a line about what happens now.
+
+    Returns:
+        All results in ``out``.
+
+    Raises:
+        BenchmarkError: if a model, the device or a tool cannot be used. What was measured before is in ``out``.
+    """
+    if isinstance(models, str | Path):
+        raise BenchmarkError("models is one file, but must be a list of files")
+    requests = [find_model(str(model), top1 or {}) for model in models]
+    target = open_target(device, cache)
+    tools = tools or Tools(Downloads(cache / "tools"))
+    chosen = [tools.model(request, target) for request in requests]
+    session = Session(settings, procedure or Procedure(), Store(Path(out), resume), progress)
+    for _ in session.run(target, chosen):
+        pass
+    return session.store.results

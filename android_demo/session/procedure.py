@@ -1,0 +1,20 @@
+"""How a session goes about its measurements."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Procedure:
+    """What surrounds the tool's runs. None of it is stored: two sessions that differ in it measure the same.
+
+    Attributes:
+        pin: Cores to run on: ``big`` for the fastest that suffice, ``none``, or taskset's hexadecimal mask.
+        cool_down: Seconds between two repetitions.
+        profile: Whether one more start of the tool times every operator.
+        timeout: Seconds after which a repetition is stopped.
+    """
+
+    pin: str = "big"
+    cool_down: float = 5
+    profile: bool = True
+    timeout: float = 600

@@ -1,0 +1,85 @@
+"""What a card holds."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+#: What `bnext_keras.cards.recount` writes.
+COUNTS_FILE = Path(__file__).with_name("counts.json")
+COUNTS: dict[str, dict[str, Any]] = json.loads(COUNTS_FILE.read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """One report of a variant's accuracy on ImageNet's validation images, in percent.
+
+    Attributes:
+        top1: Share of images whose class is the first answer.
+        top5: Share of images whose class is among the first five answers, None where it was not published.
+        by: Who published it.
+    """
+
+    top1: float
+    top5: float | None
+    by: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """What others published about a variant; written by hand, one a network, in the file of its family.
+
+    Attributes:
+        name: The function of `bnext_keras.models` that builds it.
+        accuracies: What was published, its authors' figure first; empty if nothing was.
+        bits: How its paper counts stem, squeeze-and-expand and head, see `bnext_keras.models.Costs.ops`.
+        published_mebibytes: The paper's size at ``bits``, with parameters that its code has and never uses; None where
+            it was not published.
+        published_ops: The paper's operations at ``bits``, None where they were not published.
+        source: Where the architecture was published.
+        input_size: Height and width of the images that all these figures are for.
+    """
+
+    name: str
+    accuracies: tuple[Accuracy, ...]
+    bits: str
+    published_mebibytes: float | None
+    published_ops: float | None
+    source: str
+    input_size: int = 224
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card(Published):
+    """What is known of one variant: what was published, and what counting the built model gives.
+
+    Attributes:
+        parameters: Trained parameters, without running statistics.
+        binary_parameters: Those of them with one bit.
+        binary_macs: Multiply-accumulates of binary convolutions for one image.
+        other_macs: All others.
+        ops: Operations at these ``bits``.
+        mebibytes: Size with one bit for a binary weight and float32 for the rest.
+    """
+
+    parameters: int
+    binary_parameters: int
+    binary_macs: int
+    other_macs: int
+    ops: int
+    mebibytes: float
+
+    @property
+    def binary_share(self) -> float:
+        """Share of the parameters that have one bit."""
+        return self.binary_parameters / self.parameters
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, ready for JSON."""
+        return {**asdict(self), "binary_share": round(self.binary_share, 4)}
+
+
+def with_counts(published: Published) -> Card:
+    """The card of a variant that has been counted."""
+    facts = {name: getattr(published, name) for name in Published.__dataclass_fields__}
+    return Card(**facts, **COUNTS[published.name])

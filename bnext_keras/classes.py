@@ -1,0 +1,38 @@
+"""Of which data set a model's outputs are the classes: what its labels and its images' normalization follow from."""
+
+from bnext_keras.cards import CARDS
+from bnext_keras.labels import IMAGENET, IMAGENET_CLASSES
+from bnext_keras.layers import Dense
+from bnext_keras.roles import HEAD, stated_role
+from bnext_keras.structure import find_roles
+from bnext_keras.summary import count
+
+import tensorflow as tf
+
+
+def classes_of(model: tf.keras.Model) -> str | None:
+    """The name of the data set that a model's head states, None if it states none.
+
+    What the model is called plays no part. The statement belongs to the head: who puts another head on a published
+    network has a network for other classes.
+
+    Example:
+        >>> import bnext_keras
+        >>> classes_of(bnext_keras.models.BNext18(name="mine")), classes_of(bnext_keras.models.BNext18(num_classes=10))
+        ('imagenet', None)
+    """
+    roles = find_roles(model)
+    heads = [layer for layer, role in roles.items() if role == HEAD]
+    if len(heads) != 1:
+        return None
+    if isinstance(heads[0], Dense):
+        return heads[0].classes
+    return IMAGENET if not any(map(stated_role, roles)) and _is_published(model, heads[0]) else None
+
+
+def _is_published(model, head):
+    """Whether a network without statements, as earlier versions saved them, has a published variant's parameters."""
+    if getattr(head, "units", None) != IMAGENET_CLASSES:
+        return False
+    costs = count(model)
+    return (costs.parameters, costs.binary_parameters) in {(card.parameters, card.binary_parameters) for card in CARDS}

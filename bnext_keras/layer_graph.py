@@ -1,0 +1,139 @@
+"""Which layer of a Keras model feeds which, nested models unfolded."""
+
+from collections.abc import Callable, Iterator
+
+import larq as lq
+import tensorflow as tf
+from larq.models import mac_containing_layers
+
+#: Layers whose output holds only values of their input, and perhaps zeros.
+PASSING_ON = (
+    tf.keras.layers.Concatenate,
+    tf.keras.layers.Cropping2D,
+    tf.keras.layers.Dropout,
+    tf.keras.layers.Flatten,
+    tf.keras.layers.MaxPooling2D,
+    tf.keras.layers.Permute,
+    tf.keras.layers.Reshape,
+    tf.keras.layers.UpSampling2D,
+    tf.keras.layers.ZeroPadding2D,
+)
+
+
+class LayerGraph:
+    """The layers of a functional or sequential model and the ways between them.
+
+    Args:
+        model: A built model. Models within it count as their layers.
+
+    Attributes:
+        layers: Every layer but inputs and models, in the model's order.
+        outputs: The layers whose results the model returns.
+
+    Example:
+        >>> import bnext_keras
+        >>> graph = LayerGraph(bnext_keras.models.BNext([8, 16], input_shape=(32, 32, 3), num_classes=2))
+        >>> conv = next(layer for layer in graph.layers if layer.name == "block1_3x3_conv")
+        >>> [layer.name for layer in graph.producers(conv)], [layer.name for layer in graph.consumers(conv)]
+        (['block1_3x3_bias'], ['block1_3x3_bn1'])
+        >>> graph.reads_image(conv)
+        False
+    """
+
+    def __init__(self, model: tf.keras.Model):
+        self.layers: list[tf.keras.layers.Layer] = []
+        self._producers: dict[int, list[tf.keras.layers.Layer]] = {}
+        self._consumers: dict[int, list[tf.keras.layers.Layer]] = {}
+        self._add(model, [])
+        origins = [_origin(tensor) for tensor in model.outputs]
+        self.outputs: list[tf.keras.layers.Layer] = [origin for origin in origins if origin is not None]
+        for layer in self.layers:
+            for producer in self.producers(layer):
+                self._consumers.setdefault(id(producer), []).append(layer)
+
+    def producers(self, layer: tf.keras.layers.Layer) -> list[tf.keras.layers.Layer]:
+        """The layers that a layer reads; the model's input is none."""
+        return self._producers.get(id(layer), [])
+
+    def consumers(self, layer: tf.keras.layers.Layer) -> list[tf.keras.layers.Layer]:
+        """The layers that read a layer."""
+        return self._consumers.get(id(layer), [])
+
+    def sources(self, layer: tf.keras.layers.Layer) -> list[tf.keras.layers.Layer]:
+        """The layers that computed the values which a layer reads, beyond those that only pass them on."""
+        found = []
+        for producer in self.producers(layer):
+            found += self.sources(producer) if isinstance(producer, PASSING_ON) else [producer]
+        return list(dict.fromkeys(found))
+
+    def reads_image(self, layer: tf.keras.layers.Layer) -> bool:
+        """Whether no convolution or dense layer lies before it."""
+        return not any(has_kernel(other) for other in self._reachable(layer, self.producers))
+
+    def gives_answer(self, layer: tf.keras.layers.Layer) -> bool:
+        """Whether no convolution or dense layer lies behind it."""
+        return not any(has_kernel(other) for other in self._reachable(layer, self.consumers))
+
+    def follows(self, layer: tf.keras.layers.Layer, predicate: Callable[[tf.keras.layers.Layer], bool]) -> bool:
+        """Whether a layer that fulfils the predicate lies before it."""
+        return any(predicate(other) for other in self._reachable(layer, self.producers))
+
+    def _add(self, model, outer_producers):
+        for layer in model.layers:
+            producers = self._inbound(model, layer) or outer_producers
+            # A subclassed model has no graph to unfold: it stands for itself, as a layer.
+            if isinstance(layer, tf.keras.Model) and hasattr(layer, "_network_nodes"):
+                self._add(layer, producers)
+            elif not isinstance(layer, tf.keras.layers.InputLayer):
+                self.layers.append(layer)
+                self._producers[id(layer)] = producers
+
+    @staticmethod
+    def _inbound(model, layer):
+        # A layer may have been called outside this model too.
+        names = model._network_nodes
+        nodes = [
+            node for i, node in enumerate(layer.inbound_nodes) if f"{layer.name}_ib-{i}" in names and not node.is_input
+        ]
+        tensors = [tensor for node in nodes for tensor in node.keras_inputs]
+        origins = [_origin(tensor) for tensor in tensors]
+        return list({id(origin): origin for origin in origins if origin is not None}.values())
+
+    def _reachable(self, layer, neighbours) -> Iterator[tf.keras.layers.Layer]:
+        seen, waiting = {id(layer)}, [layer]
+        while waiting:
+            for other in neighbours(waiting.pop()):
+                if id(other) not in seen:
+                    seen.add(id(other))
+                    waiting.append(other)
+                    yield other
+
+
+def has_kernel(layer: tf.keras.layers.Layer) -> bool:
+    """Whether a layer multiplies and accumulates: a convolution of any kind or a dense layer."""
+    return isinstance(layer, (*mac_containing_layers, tf.keras.layers.Conv2DTranspose))
+
+
+def precision(quantizer) -> int:
+    """Bits that a quantizer leaves of a value; 32 where there is none."""
+    return 32 if quantizer is None else getattr(quantizer, "precision", None) or 32
+
+
+def kernel_quantizer(layer: tf.keras.layers.Layer):
+    """The quantizer of a Larq layer's kernel, None if it has none."""
+    names = ("kernel_quantizer", "depthwise_quantizer", "pointwise_quantizer")
+    return next((getattr(layer, name) for name in names if getattr(layer, name, None) is not None), None)
+
+
+def is_quant_layer(layer: tf.keras.layers.Layer) -> bool:
+    """Whether a layer is one of Larq's, made to be quantized."""
+    return type(layer).__module__.startswith(lq.layers.__name__) or hasattr(layer, "input_quantizer")
+
+
+def _origin(tensor):
+    layer = tensor._keras_history.layer
+    if isinstance(layer, tf.keras.layers.InputLayer):
+        return None
+    if isinstance(layer, tf.keras.Model) and hasattr(layer, "_network_nodes"):
+        return _origin(layer.outputs[tensor._keras_history.tensor_index])
+    return layer

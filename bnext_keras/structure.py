@@ -1,0 +1,142 @@
+"""Roles of layers, found from how they are connected: for networks whose author states none.
+
+A layer's own statement goes first (`bnext_keras.roles.stated_role`), so networks of this project need no search. Any
+other Larq network gets its roles by the definitions below, which `converter.quantization.roles` applies to the
+operators of a file:
+
+* the **stem** are the float convolutions and dense layers that the first binary convolutions are computed from;
+* the **head** is the convolution or dense layer that the output is computed from, without another one or a sum of two
+  branches in between;
+* **squeeze-and-expand** is what maps of one pixel go through on their way to a sigmoid whose result is a factor;
+* all else is **other**. (Which kernels are binary their quantizers tell, in the stem as anywhere.)
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from bnext_keras.layer_graph import LayerGraph, has_kernel, kernel_quantizer, precision
+from bnext_keras.layers import BinaryConv2D, LearnableBias
+from bnext_keras.roles import HEAD, OTHER, SQUEEZE_EXPAND, STEM, Role, stated_role
+
+import tensorflow as tf
+
+Layer = tf.keras.layers.Layer
+Layers = tf.keras.layers
+
+_GLOBAL_POOLING = (Layers.GlobalAveragePooling2D, Layers.GlobalMaxPooling2D)
+
+
+def find_roles(model: tf.keras.Model) -> dict[Layer, Role]:
+    """The role of every convolution and dense layer of a model, nested models included.
+
+    Args:
+        model: A built functional or sequential model. Of any other kind only stated roles are found.
+
+    Example:
+        >>> import bnext_keras, larq as lq, tensorflow as tf
+        >>> binary = {"input_quantizer": "ste_sign", "kernel_quantizer": "ste_sign"}
+        >>> model = tf.keras.Sequential([
+        ...     tf.keras.layers.Conv2D(8, 3, input_shape=(8, 8, 3)),
+        ...     lq.layers.QuantConv2D(8, 3, **binary),
+        ...     tf.keras.layers.Flatten(),
+        ...     tf.keras.layers.Dense(10),
+        ... ])
+        >>> list(find_roles(model).values())
+        ['stem', 'other', 'head']
+    """
+    if not hasattr(model, "_network_nodes"):
+        layers = [layer for layer in model.submodules if isinstance(layer, Layer) and has_kernel(layer)]
+        return {layer: stated_role(layer) or OTHER for layer in layers}
+    graph = LayerGraph(model)
+    layers = [layer for layer in graph.layers if has_kernel(layer)]
+    found: dict[Layer, Role] = {layer: role for layer in layers if (role := stated_role(layer))}
+    if len(found) < len(layers):
+        head, stem = set(_head(graph)), _stem(graph)
+        for layer in layers:
+            found.setdefault(layer, _role(graph, layer, head, stem))
+    return {layer: found[layer] for layer in layers}
+
+
+def _role(graph, layer, head, stem) -> Role:
+    if layer in head:
+        return HEAD
+    if layer in stem or _is_shortcut_of_bnext18(graph, layer):
+        return STEM
+    return SQUEEZE_EXPAND if _is_gate(graph, layer) else OTHER
+
+
+def _head(graph) -> Iterator[Layer]:
+    for layer in graph.outputs:
+        while not has_kernel(layer) and len(graph.producers(layer)) == 1:
+            (layer,) = graph.producers(layer)
+        if has_kernel(layer):
+            yield layer
+
+
+def _stem(graph) -> set[Layer]:
+    binary = [layer for layer in graph.layers if _is_binary(layer)]
+    behind = _reachable(binary, graph.consumers)
+    return _reachable([layer for layer in binary if layer not in behind], graph.producers)
+
+
+def _reachable(layers: Iterable[Layer], neighbours: Callable[[Layer], list[Layer]]) -> set[Layer]:
+    """What can be reached from the layers; they themselves only if there is a way from another."""
+    found: set[Layer] = set()
+    pending = list(layers)
+    while pending:
+        new = [layer for layer in neighbours(pending.pop()) if layer not in found]
+        found.update(new)
+        pending += new
+    return found
+
+
+def _is_binary(layer):
+    quantizers = (getattr(layer, "input_quantizer", None), kernel_quantizer(layer))
+    return has_kernel(layer) and all(precision(quantizer) == 1 for quantizer in quantizers)
+
+
+def _is_gate(graph, layer):
+    """Whether its result, never larger than one pixel, reaches a sigmoid that is multiplied with something."""
+    pending, seen = [(layer, False)], set()
+    while pending:
+        current, is_factor = pending.pop()
+        if (current, is_factor) in seen:
+            continue
+        seen.add((current, is_factor))
+        if is_factor and _computes(current, Layers.Multiply, "math.multiply"):
+            return True
+        shape = current.get_output_shape_at(0)
+        if isinstance(shape, tuple) and len(shape) == 4 and shape[1:3] != (1, 1):
+            continue
+        # Where the last maps have one pixel, gates of one block are computed from maps that those of another multiply.
+        if current is not layer and (_computes(current, _GLOBAL_POOLING, "math.reduce_mean") or _is_binary(current)):
+            continue
+        is_factor = is_factor or _ends_in_sigmoid(current)
+        pending += [(reader, is_factor) for reader in graph.consumers(current)]
+    return False
+
+
+def _ends_in_sigmoid(layer):
+    is_sigmoid = getattr(getattr(layer, "activation", None), "__name__", "") == "sigmoid"
+    return is_sigmoid or _computes(layer, (), "math.sigmoid")
+
+
+def _computes(layer, types, function):
+    """Whether it is one of Keras' layers, or what Keras makes of a call of TensorFlow's function."""
+    return isinstance(layer, types) or getattr(layer, "symbol", None) == function
+
+
+def _is_shortcut_of_bnext18(graph, layer):
+    """Whether this is a 1x1 convolution beside a `LearnableBias` and `BinaryConv2D`.
+
+    The paper's table counts BNext-18's as stem; those that earlier versions saved do not state it.
+    """
+    if not isinstance(layer, Layers.Conv2D) or layer.kernel_size != (1, 1) or _is_binary(layer):
+        return False
+    before = [layer]
+    while len(producers := graph.producers(before[-1])) == 1:
+        before += producers
+        if not isinstance(producers[0], Layers.AveragePooling2D | Layers.PReLU):
+            break
+    thresholds = [reader for other in before[1:] for reader in graph.consumers(other)]
+    thresholds = [reader for reader in thresholds if isinstance(reader, LearnableBias)]
+    return any(isinstance(conv, BinaryConv2D) for threshold in thresholds for conv in graph.consumers(threshold))

@@ -1,0 +1,108 @@
+"""No output replaces an input, another output, or what is no regular file; and all are written, or none."""
+
+import os
+import stat
+from pathlib import Path
+
+from bnext_keras.errors import FileError
+from bnext_keras.files import check_outputs, check_writable, find_images, sha256, write_all, write_atomically
+
+import pytest
+
+
+@pytest.fixture
+def model(tmp_path):
+    file = tmp_path / "model.h5"
+    file.write_bytes(b"trained for a week")
+    return file
+
+
+def test_an_input_is_no_output(model):
+    with pytest.raises(FileError, match=r"model\.h5: is an input, and would be replaced; name another file"):
+        check_outputs([model], [model])
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_nor_is_a_link_to_one(model, tmp_path, link):
+    link(model, tmp_path / "alias")
+    with pytest.raises(FileError, match="alias: is an input"):
+        check_outputs([tmp_path / "alias"], [model])
+
+
+def test_nor_another_way_to_spell_it(model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileError, match="is an input"):
+        check_outputs([Path("../" + tmp_path.name) / "model.h5"], [Path("model.h5")])
+
+
+def test_nor_a_file_of_an_input_folder(model, tmp_path):
+    with pytest.raises(FileError, match=f"model.h5: lies in the input {tmp_path}"):
+        check_outputs([model], [tmp_path])
+
+
+def test_a_new_file_in_an_input_folder_is_fine(tmp_path):
+    check_outputs([tmp_path / "model.tflite"], [tmp_path])
+
+
+def test_two_outputs_are_two_files(tmp_path):
+    with pytest.raises(FileError, match="report: is named for two outputs"):
+        check_outputs([tmp_path / "report", tmp_path / "." / "report"])
+
+
+def test_a_pipe_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileError, match="pipe: is no regular file, and would be replaced by one; name another"):
+        check_writable(tmp_path / "pipe")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes device nodes")
+def test_a_device_is_not_replaced(tmp_path):
+    try:
+        os.mknod(tmp_path / "null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    except PermissionError:
+        pytest.skip("this root may not make device nodes")
+    with pytest.raises(FileError, match="is no regular file"):
+        check_writable(tmp_path / "null")
+
+
+def test_a_link_is_written_through(model, tmp_path):
+    (tmp_path / "link").symlink_to(model)
+    write_atomically(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert model.read_bytes() == b"new"
+
+
+def test_links_in_a_circle_lead_nowhere(tmp_path):
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(FileError):
+        check_writable(tmp_path / "a")
+
+
+def test_all_files_or_none(model, tmp_path):
+    with pytest.raises(FileError, match=r"report\.html: cannot be written") as error:
+        write_all({model: b"new", tmp_path / "no folder" / "report.html": b"page"})
+    assert "model.h5" not in str(error.value)
+    assert model.read_bytes() == b"trained for a week"
+    assert list(tmp_path.iterdir()) == [model]
+
+
+def test_a_long_name_is_told_in_a_line(tmp_path):
+    with pytest.raises(FileError, match="File name too long"):
+        write_atomically(tmp_path / ("n" * 300), b"")
+
+
+def test_a_name_of_250_letters_will_do(tmp_path):
+    write_atomically(tmp_path / ("n" * 250), b"content")
+    assert (tmp_path / ("n" * 250)).read_bytes() == b"content"
+
+
+def test_images_are_found_by_their_names(tmp_path):
+    for name in ("b.PNG", "a.jpg", ".c.png", "d.txt"):
+        (tmp_path / name).touch()
+    assert [file.name for file in find_images(tmp_path)] == ["a.jpg", "b.PNG"]
+
+
+def test_a_digest(model):
+    model.write_bytes(b"abc")
+    assert sha256(model) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -1,0 +1,27 @@
+"""What `make test-oldest` installs are the lowest versions that pyproject.toml promises."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def lower_bounds():
+    """Every requirement of pyproject.toml with its lower bound; of the project itself there is none."""
+    text = (ROOT / "pyproject.toml").read_text()
+    # Python 3.10 has no reader of TOML.
+    project = text[text.index("dependencies = [") : text.index("[project.scripts]")]
+    return dict(re.findall(r'"([a-z0-9-]+)>=([0-9.]+)', project))
+
+
+def parts(version):
+    """Numbers of a version, without zeros at its end: 2.17 is 2.17.0."""
+    return tuple(int(number) for number in re.sub(r"(\.0)+$", "", version).split("."))
+
+
+def test_the_oldest_versions_are_the_promised_ones():
+    pinned = dict(re.findall(r"^([a-z0-9-]+)==([0-9.]+)$", (ROOT / "tests/oldest.txt").read_text(), re.MULTILINE))
+    promised = lower_bounds()
+    assert {name: parts(version) for name, version in pinned.items()} == {
+        name: parts(version) for name, version in promised.items()
+    }
