@@ -25,9 +25,10 @@ def classes_of(model: tf.keras.Model) -> str | None:
     heads = [layer for layer, role in roles.items() if role == HEAD]
     if len(heads) != 1:
         return None
-    if isinstance(heads[0], Dense):
-        return heads[0].classes
-    return IMAGENET if not any(map(stated_role, roles)) and _is_published(model, heads[0]) else None
+    (head,) = heads
+    if isinstance(head, Dense):
+        return head.classes
+    return IMAGENET if not any(map(stated_role, roles)) and _is_published(model, head) else None
 
 
 def _is_published(model, head):

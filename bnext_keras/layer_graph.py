@@ -1,6 +1,7 @@
 """Which layer of a Keras model feeds which, nested models unfolded."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import larq as lq
 import tensorflow as tf
@@ -82,7 +83,7 @@ class LayerGraph:
         for layer in model.layers:
             producers = self._inbound(model, layer) or outer_producers
             # A subclassed model has no graph to unfold: it stands for itself, as a layer.
-            if isinstance(layer, tf.keras.Model) and hasattr(layer, "_network_nodes"):
+            if isinstance(layer, tf.keras.Model) and has_graph(layer):
                 self._add(layer, producers)
             elif not isinstance(layer, tf.keras.layers.InputLayer):
                 self.layers.append(layer)
@@ -99,7 +100,7 @@ class LayerGraph:
         origins = [_origin(tensor) for tensor in tensors]
         return list({id(origin): origin for origin in origins if origin is not None}.values())
 
-    def _reachable(self, layer, neighbours) -> Iterator[tf.keras.layers.Layer]:
+    def _reachable(self, layer: tf.keras.layers.Layer, neighbours: Callable) -> Iterator[tf.keras.layers.Layer]:
         seen, waiting = {id(layer)}, [layer]
         while waiting:
             for other in neighbours(waiting.pop()):
@@ -109,17 +110,22 @@ class LayerGraph:
                     yield other
 
 
+def has_graph(model: tf.keras.Model) -> bool:
+    """Whether a model is functional or a built sequential one, so that its layers' ways are known."""
+    return hasattr(model, "_network_nodes")
+
+
 def has_kernel(layer: tf.keras.layers.Layer) -> bool:
     """Whether a layer multiplies and accumulates: a convolution of any kind or a dense layer."""
     return isinstance(layer, (*mac_containing_layers, tf.keras.layers.Conv2DTranspose))
 
 
-def precision(quantizer) -> int:
+def precision(quantizer: Any) -> int:
     """Bits that a quantizer leaves of a value; 32 where there is none."""
     return 32 if quantizer is None else getattr(quantizer, "precision", None) or 32
 
 
-def kernel_quantizer(layer: tf.keras.layers.Layer):
+def kernel_quantizer(layer: tf.keras.layers.Layer) -> Any:
     """The quantizer of a Larq layer's kernel, None if it has none."""
     names = ("kernel_quantizer", "depthwise_quantizer", "pointwise_quantizer")
     return next((getattr(layer, name) for name in names if getattr(layer, name, None) is not None), None)
@@ -134,6 +140,6 @@ def _origin(tensor):
     layer = tensor._keras_history.layer
     if isinstance(layer, tf.keras.layers.InputLayer):
         return None
-    if isinstance(layer, tf.keras.Model) and hasattr(layer, "_network_nodes"):
+    if isinstance(layer, tf.keras.Model) and has_graph(layer):
         return _origin(layer.outputs[tensor._keras_history.tensor_index])
     return layer

@@ -38,11 +38,11 @@ def check_role(role: str) -> Role:
     """
     if role not in ROLES or role == BINARY:
         raise ValueError(f"role must be one of {', '.join(map(repr, ROLES[1:]))}, got {role!r}")
-    return role  # type: ignore[return-value]
+    return role
 
 
 def stated_role(layer: object) -> Role | None:
     """The role that a layer was given by who made it; None for a layer that cannot tell."""
     role = getattr(layer, "role", None)
     # A stranger's layer may have an attribute of that name with a meaning of its own.
-    return role if isinstance(role, str) and role in ROLES else None  # type: ignore[return-value]
+    return role if isinstance(role, str) and role in ROLES else None

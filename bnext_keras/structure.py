@@ -4,28 +4,28 @@ A layer's own statement goes first (`bnext_keras.roles.stated_role`), so network
 other Larq network gets its roles by the definitions below, which `converter.quantization.roles` applies to the
 operators of a file:
 
+* **binary** are layers that binarize both their input and their kernel;
 * the **stem** are the float convolutions and dense layers that the first binary convolutions are computed from;
 * the **head** is the convolution or dense layer that the output is computed from, without another one or a sum of two
   branches in between;
 * **squeeze-and-expand** is what maps of one pixel go through on their way to a sigmoid whose result is a factor;
-* all else is **other**. (Which kernels are binary their quantizers tell, in the stem as anywhere.)
+* all else is **other**.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 
-from bnext_keras.layer_graph import LayerGraph, has_kernel, kernel_quantizer, precision
+from bnext_keras.layer_graph import LayerGraph, has_graph, has_kernel, kernel_quantizer, precision
 from bnext_keras.layers import BinaryConv2D, LearnableBias
-from bnext_keras.roles import HEAD, OTHER, SQUEEZE_EXPAND, STEM, Role, stated_role
+from bnext_keras.roles import BINARY, HEAD, OTHER, SQUEEZE_EXPAND, STEM, Role, stated_role
 
 import tensorflow as tf
 
-Layer = tf.keras.layers.Layer
 Layers = tf.keras.layers
 
 _GLOBAL_POOLING = (Layers.GlobalAveragePooling2D, Layers.GlobalMaxPooling2D)
 
 
-def find_roles(model: tf.keras.Model) -> dict[Layer, Role]:
+def find_roles(model: tf.keras.Model) -> dict[tf.keras.layers.Layer, Role]:
     """The role of every convolution and dense layer of a model, nested models included.
 
     Args:
@@ -41,22 +41,22 @@ def find_roles(model: tf.keras.Model) -> dict[Layer, Role]:
         ...     tf.keras.layers.Dense(10),
         ... ])
         >>> list(find_roles(model).values())
-        ['stem', 'other', 'head']
+        ['stem', 'binary', 'head']
     """
-    if not hasattr(model, "_network_nodes"):
-        layers = [layer for layer in model.submodules if isinstance(layer, Layer) and has_kernel(layer)]
+    if not has_graph(model):
+        layers = [layer for layer in model.submodules if isinstance(layer, Layers.Layer) and has_kernel(layer)]
         return {layer: stated_role(layer) or OTHER for layer in layers}
     graph = LayerGraph(model)
     layers = [layer for layer in graph.layers if has_kernel(layer)]
-    found: dict[Layer, Role] = {layer: role for layer in layers if (role := stated_role(layer))}
+    found: dict[tf.keras.layers.Layer, Role] = {layer: role for layer in layers if (role := stated_role(layer))}
+    found.update({layer: BINARY for layer in layers if _is_binary(layer)})
     if len(found) < len(layers):
         head, stem = set(_head(graph)), _stem(graph)
-        for layer in layers:
-            found.setdefault(layer, _role(graph, layer, head, stem))
+        found.update({layer: _role(graph, layer, head, stem) for layer in layers if layer not in found})
     return {layer: found[layer] for layer in layers}
 
 
-def _role(graph, layer, head, stem) -> Role:
+def _role(graph: LayerGraph, layer: tf.keras.layers.Layer, head: set, stem: set) -> Role:
     if layer in head:
         return HEAD
     if layer in stem or _is_shortcut_of_bnext18(graph, layer):
@@ -64,7 +64,7 @@ def _role(graph, layer, head, stem) -> Role:
     return SQUEEZE_EXPAND if _is_gate(graph, layer) else OTHER
 
 
-def _head(graph) -> Iterator[Layer]:
+def _head(graph: LayerGraph) -> Iterator[tf.keras.layers.Layer]:
     for layer in graph.outputs:
         while not has_kernel(layer) and len(graph.producers(layer)) == 1:
             (layer,) = graph.producers(layer)
@@ -72,15 +72,15 @@ def _head(graph) -> Iterator[Layer]:
             yield layer
 
 
-def _stem(graph) -> set[Layer]:
+def _stem(graph: LayerGraph) -> set[tf.keras.layers.Layer]:
     binary = [layer for layer in graph.layers if _is_binary(layer)]
     behind = _reachable(binary, graph.consumers)
     return _reachable([layer for layer in binary if layer not in behind], graph.producers)
 
 
-def _reachable(layers: Iterable[Layer], neighbours: Callable[[Layer], list[Layer]]) -> set[Layer]:
+def _reachable(layers: Iterable, neighbours: Callable) -> set[tf.keras.layers.Layer]:
     """What can be reached from the layers; they themselves only if there is a way from another."""
-    found: set[Layer] = set()
+    found: set[tf.keras.layers.Layer] = set()
     pending = list(layers)
     while pending:
         new = [layer for layer in neighbours(pending.pop()) if layer not in found]
@@ -122,7 +122,8 @@ def _ends_in_sigmoid(layer):
 
 def _computes(layer, types, function):
     """Whether it is one of Keras' layers, or what Keras makes of a call of TensorFlow's function."""
-    return isinstance(layer, types) or getattr(layer, "symbol", None) == function
+    is_call = type(layer).__name__ == "TFOpLambda"
+    return isinstance(layer, types) or (is_call and layer.get_config()["function"] == function)
 
 
 def _is_shortcut_of_bnext18(graph, layer):

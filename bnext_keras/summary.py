@@ -120,11 +120,12 @@ def count_layer(layer: tf.keras.layers.Layer, role: Role | None = None) -> Costs
     """
     costs = Costs()
     role = role or stated_role(layer) or OTHER
+    rest: Role = OTHER if role == BINARY else role  # a bias has more than one bit
     pixels = LayerProfile(layer).output_pixels if isinstance(layer, mac_containing_layers) else 0
     bias = getattr(layer, "bias", None)
     for weight in parameters(layer):
         size = weight.shape.num_elements()
-        belongs_to = BINARY if getattr(weight, "precision", _FLOAT) == 1 else role
+        belongs_to = BINARY if getattr(weight, "precision", _FLOAT) == 1 else rest
         costs.parameters_by_role[belongs_to] += size
         if weight is not bias:
             costs.macs_by_role[belongs_to] += size * pixels

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bnext_keras.errors import ConversionError, VerificationError
-from bnext_keras.files import check_writable, file_errors_as, write_atomically
+from bnext_keras.files import check_outputs, file_errors_as, write_atomically
 from bnext_keras.models import count
 from bnext_keras.orientation import is_rotating, remove_rotation
 
@@ -92,7 +92,7 @@ def convert(
         model = load(source, architecture, input_size, num_classes)
     if output is not None:
         with file_errors_as(ConversionError):
-            check_writable(Path(output))
+            check_outputs([Path(output)], [] if source is None else [source])
     preflight.check(model)
     metadata = describe(model, labels, source)
     if not rotation:

@@ -64,8 +64,8 @@ def _places(layer: tf.keras.layers.Layer, state_dict: Mapping) -> Iterator[Place
     elif layer.name in _STEM:
         prefix, names = "feature.0." if "feature.0.conv1.weight" in state_dict else "", _STEM[layer.name]
     elif match := re.fullmatch(r"(block\d+|stage\d_block\d)_(3x3|1x1)([ab]?)_(\w+)", layer.name):
-        *where, part = match.groups()
-        prefix, names = _processor_path(*where, state_dict), _PROCESSOR.get(part, {})
+        block, kernel, half, part = match.groups()
+        prefix, names = _processor_path(block, kernel, half, state_dict), _PROCESSOR.get(part, {})
     else:
         return
     for attribute, key in names.items():
@@ -85,6 +85,8 @@ def _processor_path(block, kernel, half, state_dict):
 
 def _to_keras(array, attribute, layer):
     value = to_keras(array, attribute, layer)
+    if value is None:
+        return None
     if attribute == "scale" and "_1x1" in layer.name:
         # A saved scale may lie slightly outside; in evaluation the released code clips it in the 1x1 processors only.
         value = value.clip(0, 1)

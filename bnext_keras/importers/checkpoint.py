@@ -18,6 +18,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bnext_keras.errors import CheckpointError
 from bnext_keras.importers.pickle_reader import Storage, Tensor, read_pickle, shown
@@ -149,7 +150,7 @@ def _legacy_starts(data, order, storages, byte_order):
     return starts
 
 
-def _checkpoint(content, read: Callable[[Storage], bytes], order, size):
+def _checkpoint(content: Any, read: Callable[[Storage], bytes], order: str, size: int) -> Checkpoint:
     """Fetches the arrays that a pickle describes."""
     if not isinstance(content, dict):
         raise CheckpointError(f"holds a {shown(content)}, not a state dict")

@@ -12,7 +12,7 @@ the stack, and there are at most `MAX_OPCODES` of them.
 import pickletools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any
 
 from bnext_keras.errors import CheckpointError
 
@@ -69,8 +69,11 @@ STORAGES = {
 }
 
 
-def read_pickle(file: BinaryIO) -> tuple[Any, dict[str, Storage]]:
-    """Reads one pickle from a file that is open for reading, up to where it ends.
+def read_pickle(file: Any) -> tuple[Any, dict[str, Storage]]:
+    """Reads one pickle from a file, up to where it ends.
+
+    Args:
+        file: Open for reading bytes; an `mmap.mmap` will do.
 
     Returns:
         What it holds, and all storages that it mentions, by their keys.

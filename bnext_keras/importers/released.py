@@ -165,7 +165,7 @@ def detect(state_dict: dict[str, np.ndarray]) -> Architecture:
             raise CheckpointError(f"not a BNext of the released code: it has no {key}")
     shapes = {key: np.shape(value) for key, value in state_dict.items()}
     elm_attention = not any(re.match(r"feature\.\d+\.FFN_3x3\.", key) for key in shapes)
-    widths = () if is_18 else _widths(shapes, "Attention" if elm_attention else "FFN_3x3")
+    widths: tuple[int, ...] = () if is_18 else _widths(shapes, "Attention" if elm_attention else "FFN_3x3")
     features = 512 if is_18 else widths[-1]
     if shapes[head][1:] != (features,):
         raise CheckpointError(f"{head} {shapes[head]} does not fit the {features} channels before it")

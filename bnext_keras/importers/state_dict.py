@@ -54,7 +54,8 @@ def assign(
         StateDictError: if entries are missing, have no place or have another shape.
     """
     places = list(places)
-    values, missing, misshapen = [], {}, []
+    values, misshapen = [], []
+    missing: dict[str, None] = {}  # in order, once each
     for place in places:
         if place.key not in state_dict:
             missing[place.key] = None

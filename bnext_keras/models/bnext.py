@@ -9,6 +9,7 @@ Reference:
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from bnext_keras.layers import BinaryConv2D, Conv2D, Dense, LearnableBias, LearnableMix
 from bnext_keras.models._common import batch_norm, check_input_shape, imagenet_if_1000, is_small, logits
@@ -84,7 +85,7 @@ def BNext(
     return tf.keras.Model(image, _head(x, num_classes, classes), name=name)
 
 
-def BNextTiny(**kwargs) -> tf.keras.Model:
+def BNextTiny(**kwargs: Any) -> tf.keras.Model:
     """BNext-T, 72.4% top-1 on ImageNet. Takes the keyword arguments of `BNext`.
 
     Example:
@@ -95,22 +96,22 @@ def BNextTiny(**kwargs) -> tf.keras.Model:
     return BNext(WIDTHS["BNextTiny"], **imagenet_if_1000({"name": "bnext_tiny", **kwargs}))
 
 
-def BNextSmall(**kwargs) -> tf.keras.Model:
+def BNextSmall(**kwargs: Any) -> tf.keras.Model:
     """BNext-S, 76.1% top-1 on ImageNet. Takes the keyword arguments of `BNext`, like `BNextTiny`."""
     return BNext(WIDTHS["BNextSmall"], **imagenet_if_1000({"name": "bnext_small", **kwargs}))
 
 
-def BNextMiddle(**kwargs) -> tf.keras.Model:
+def BNextMiddle(**kwargs: Any) -> tf.keras.Model:
     """BNext-M, 78.3% top-1 on ImageNet. Takes the keyword arguments of `BNext`, like `BNextTiny`."""
     return BNext(WIDTHS["BNextMiddle"], **imagenet_if_1000({"name": "bnext_middle", **kwargs}))
 
 
-def BNextLarge(**kwargs) -> tf.keras.Model:
+def BNextLarge(**kwargs: Any) -> tf.keras.Model:
     """BNext-L, 80.57% top-1 on ImageNet. Takes the keyword arguments of `BNext`, like `BNextTiny`."""
     return BNext(WIDTHS["BNextLarge"], **imagenet_if_1000({"name": "bnext_large", **kwargs}))
 
 
-def BNext18(**kwargs) -> tf.keras.Model:
+def BNext18(**kwargs: Any) -> tf.keras.Model:
     """BNext-18: BNext's processors in the shape of ResNet-18, 68.4% top-1 on ImageNet.
 
     Four stages of two blocks, each two 3x3 processors, with float 1x1 convolutions where the width changes. With

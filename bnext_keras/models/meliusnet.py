@@ -11,6 +11,7 @@ References:
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from bnext_keras.layers import Conv2D, ShuffleChannels, SplitChannels
 from bnext_keras.models._common import batch_norm, check_input_shape, imagenet_if_1000, is_small, logits
@@ -106,7 +107,7 @@ def MeliusNet(
     return tf.keras.Model(image, x, name=name)
 
 
-def MeliusNet22(**kwargs) -> tf.keras.Model:
+def MeliusNet22(**kwargs: Any) -> tf.keras.Model:
     """MeliusNet22, 63.6% top-1 on ImageNet (62.4% with Larq Zoo's weights). Takes the keyword arguments of `MeliusNet`.
 
     Example:
@@ -117,37 +118,37 @@ def MeliusNet22(**kwargs) -> tf.keras.Model:
     return MeliusNet(*SECTIONS["MeliusNet22"], **imagenet_if_1000({"name": "meliusnet22", **kwargs}))
 
 
-def MeliusNet23(**kwargs) -> tf.keras.Model:
+def MeliusNet23(**kwargs: Any) -> tf.keras.Model:
     """MeliusNet23, the one with the fewest operations. Takes the keyword arguments of `MeliusNet`."""
     return MeliusNet(*SECTIONS["MeliusNet23"], **imagenet_if_1000({"name": "meliusnet23", **kwargs}))
 
 
-def MeliusNet29(**kwargs) -> tf.keras.Model:
+def MeliusNet29(**kwargs: Any) -> tf.keras.Model:
     """MeliusNet29, 65.8% top-1 on ImageNet. Takes the keyword arguments of `MeliusNet`."""
     return MeliusNet(*SECTIONS["MeliusNet29"], **imagenet_if_1000({"name": "meliusnet29", **kwargs}))
 
 
-def MeliusNet42(**kwargs) -> tf.keras.Model:
+def MeliusNet42(**kwargs: Any) -> tf.keras.Model:
     """MeliusNet42, 69.2% top-1 on ImageNet. Takes the keyword arguments of `MeliusNet`."""
     return MeliusNet(*SECTIONS["MeliusNet42"], **imagenet_if_1000({"name": "meliusnet42", **kwargs}))
 
 
-def MeliusNet59(**kwargs) -> tf.keras.Model:
+def MeliusNet59(**kwargs: Any) -> tf.keras.Model:
     """MeliusNet59, 70.7% top-1 on ImageNet. Takes the keyword arguments of `MeliusNet`."""
     return MeliusNet(*SECTIONS["MeliusNet59"], **imagenet_if_1000({"name": "meliusnet59", **kwargs}))
 
 
-def MeliusNetA(**kwargs) -> tf.keras.Model:
+def MeliusNetA(**kwargs: Any) -> tf.keras.Model:
     """MeliusNetA (25/4), 63.4% top-1 on ImageNet. Takes the keyword arguments of `MeliusNet`."""
     return MeliusNet(*SECTIONS["MeliusNetA"], **imagenet_if_1000({"name": "meliusnet_a", **kwargs}))
 
 
-def MeliusNetB(**kwargs) -> tf.keras.Model:
+def MeliusNetB(**kwargs: Any) -> tf.keras.Model:
     """MeliusNetB (29/2), 65.7% top-1 on ImageNet. Takes the keyword arguments of `MeliusNet`."""
     return MeliusNet(*SECTIONS["MeliusNetB"], **imagenet_if_1000({"name": "meliusnet_b", **kwargs}))
 
 
-def MeliusNetC(**kwargs) -> tf.keras.Model:
+def MeliusNetC(**kwargs: Any) -> tf.keras.Model:
     """MeliusNetC, 64.1% top-1 on ImageNet. Takes the keyword arguments of `MeliusNet`."""
     return MeliusNet(*SECTIONS["MeliusNetC"], **imagenet_if_1000({"name": "meliusnet_c", **kwargs}))
 

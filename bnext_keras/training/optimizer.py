@@ -52,7 +52,7 @@ class TwoGroupAdamW(tf.keras.optimizers.AdamW):
         self.kernel_weight_decay = kernel_weight_decay
         self.like_kernels = like_kernels
 
-    def is_kernel(self, variable) -> bool:
+    def is_kernel(self, variable: tf.Variable) -> bool:
         """Whether a variable decays by ``kernel_weight_decay``."""
         if len(variable.shape) == 4 or getattr(variable, "decays_as_kernel", False):
             return True

@@ -34,7 +34,7 @@ def parse_weights(weights: str | Mapping[str, str]) -> dict[str, str]:
     if isinstance(weights, str) and "=" not in weights:
         return dict.fromkeys(ROLES, _checked(weights))
     pairs = [part.partition("=")[::2] for part in weights.split(",")] if isinstance(weights, str) else weights.items()
-    short = {role: name for name, role in ROLES.items()}
+    short: dict[str, str] = {role: name for name, role in ROLES.items()}
     types: dict[str, str] = {}
     for role, kind in pairs:
         name = short.get(role, role)

@@ -55,7 +55,7 @@ class _OperatorGraph:
         return [reader for tensor in operation.outputs for reader in self._readers.get(tensor, [])]
 
 
-def _stem(flatbuffer, graph) -> set[Operation]:
+def _stem(flatbuffer: Flatbuffer, graph: _OperatorGraph) -> set[Operation]:
     binary = [operation for operation in flatbuffer.operations if operation.type == BINARY]
     behind = _reachable(binary, graph.consumers)
     return _reachable([operation for operation in binary if operation not in behind], graph.producers)
@@ -71,7 +71,7 @@ def _reachable(operations: Iterable[Operation], neighbours: Callable[[Operation]
     return found
 
 
-def _head(flatbuffer, graph) -> set[Operation]:
+def _head(flatbuffer: Flatbuffer, graph: _OperatorGraph) -> set[Operation]:
     found = set()
     for tensor in flatbuffer.outputs:
         operation = graph.writers.get(tensor)

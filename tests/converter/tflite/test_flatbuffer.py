@@ -1,7 +1,5 @@
 """Files that anybody may have made: read, or refused in one line."""
 
-import contextlib
-
 import bnext_keras
 
 import flatbuffers
@@ -26,10 +24,8 @@ def content():
 
 def read_or_refuse(content):
     """Everything that is asked about a file before it runs."""
-    message = ""
+    message = other = ""
     found = None
-    with contextlib.suppress(ConversionError):
-        custom_operators(content)
     try:
         flatbuffer = Flatbuffer(content)
         found = (flatbuffer.operators, flatbuffer.names, flatbuffer.operations, flatbuffer.binary_convs)
@@ -37,6 +33,11 @@ def read_or_refuse(content):
     except ConversionError as error:
         found, message = None, str(error)
     assert not message or (message.isprintable() and len(message) < 300)
+    try:
+        custom_operators(content)
+    except ConversionError as error:
+        other = str(error)
+    assert not other or other.isprintable()
     return found
 
 
