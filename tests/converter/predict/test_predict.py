@@ -18,7 +18,8 @@ from PIL import Image
 
 from converter import convert
 from converter.cli.predict import main
-from converter.predict.classifier import from_keras, from_tflite, to_probabilities
+from converter.predict.classifier import Classifier, from_keras, from_tflite, to_probabilities
+from converter.tflite.metadata import InputOrientation, Metadata
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 
@@ -382,6 +383,13 @@ def test_softmax_of_large_logits_and_of_probabilities():
     np.testing.assert_array_equal(to_probabilities(rounded), rounded)
     with pytest.raises(PredictionError, match="not finite"):
         to_probabilities(np.array([0.0, np.inf]))
+
+
+@pytest.mark.parametrize("std", [(1.0, 1.0), (1.0, 0.0, 1.0), None])
+def test_a_normalization_that_does_not_fit_is_refused(std):
+    metadata = Metadata("net", InputOrientation.UPRIGHT, 3, mean=(0.5, 0.5, 0.5), std=std)
+    with pytest.raises(PredictionError, match="its normalization does not fit the model's channels"):
+        _ = Classifier((8, 8, 3), 2, np.asarray, metadata).normalization
 
 
 def test_a_model_without_static_inputs_is_refused():
