@@ -64,7 +64,8 @@ def check_writable(path: Path) -> None:
 def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path] = ()) -> None:
     """Raises FileError if writing the outputs would replace an input, another output, or what is no regular file.
 
-    Links are followed, symbolic and hard ones. A file within an input that is a folder belongs to the input.
+    Links are followed, symbolic and hard ones. What a folder is read for belongs to the input: of a SavedModel every file,
+    of any other folder the images.
 
     Args:
         outputs: Files to be written.
@@ -85,7 +86,7 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path] = ()) -> None:
         for source in inputs:
             if _is_same(path, source):
                 raise FileError("is an input, and would be replaced; name another file", where=str(path))
-            if path.exists() and source.is_dir() and _target(path).is_relative_to(_target(source)):
+            if path.exists() and _is_read_from(source, path):
                 raise FileError(
                     f"lies in the input {source}, and would be replaced; name another file", where=str(path)
                 )
@@ -199,6 +200,12 @@ def _target(path):
         return Path(path).resolve()
     except (OSError, RuntimeError) as error:  # links in a circle, names that are too long
         raise FileError(f"leads nowhere ({error})", where=str(path)) from error
+
+
+def _is_read_from(folder, path):
+    if not folder.is_dir() or not _target(path).is_relative_to(_target(folder)):
+        return False
+    return is_image(path) or (folder / "saved_model.pb").exists()
 
 
 def _is_same(one, other):

@@ -5,14 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bnext_keras._version import __version__
-from bnext_keras.classes import classes_of
 from bnext_keras.errors import ConversionError, VerificationError
-from bnext_keras.files import check_writable, file_errors_as, write_atomically
-from bnext_keras.labels import IMAGENET, IMAGENET_CLASSES, imagenet_labels
+from bnext_keras.files import check_outputs, file_errors_as, write_atomically
 from bnext_keras.models import count
 from bnext_keras.orientation import is_rotating, remove_rotation
-from bnext_keras.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 import numpy as np
 import tensorflow as tf
@@ -26,8 +22,9 @@ from converter.inspection.inspection import inspect
 from converter.quantization.precision import parse_weights
 from converter.quantization.quantize import check_installed, compare, quantize
 from converter.result import ConversionResult
-from converter.source.loading import digest, load
-from converter.tflite.metadata import InputOrientation, Metadata, write_metadata
+from converter.source.description import describe
+from converter.source.loading import load
+from converter.tflite.metadata import InputOrientation, write_metadata
 from converter.verification.samples import RANDOM_SAMPLES, make_inputs
 from converter.verification.verify import verify
 
@@ -95,9 +92,9 @@ def convert(
         model = load(source, architecture, input_size, num_classes)
     if output is not None:
         with file_errors_as(ConversionError):
-            check_writable(Path(output))
+            check_outputs([Path(output)], [] if source is None else [source])
     preflight.check(model)
-    metadata = _metadata(model, labels, source)
+    metadata = describe(model, labels, source)
     if not rotation:
         model, metadata = _without_rotation(model), replace(metadata, input_orientation=InputOrientation.ROTATED_180)
     inputs = make_inputs(model.input_shape[1:], verify_data)
@@ -164,28 +161,6 @@ class _Clock:
         if self._step is not None:
             self.seconds[self._step] = round(time.perf_counter() - self._since, 3)
             self._step = None
-
-
-def _metadata(model, labels, source):
-    """What the model itself and its file tell, and the labels that the user gives."""
-    classes = model.output_shape[-1] if len(model.output_shape) == 2 else 0
-    if labels is not None and len(labels) != classes:
-        outputs = f"{classes} classes" if classes else f"outputs of shape {model.output_shape}"
-        raise ConversionError(f"there are {len(labels)} labels, but model '{model.name}' has {outputs}")
-    if labels is not None and any("\n" in label for label in labels):
-        raise ConversionError("a label has several lines; each must have one")
-    is_imagenet = classes == IMAGENET_CLASSES and classes_of(model) == IMAGENET
-    is_normalized = is_imagenet and model.input_shape[-1] == len(IMAGENET_MEAN)
-    return Metadata(
-        name=model.name,
-        input_orientation=InputOrientation.UPRIGHT if is_rotating(model) else InputOrientation.AS_MODEL,
-        channels=model.input_shape[-1],
-        labels=imagenet_labels() if labels is None and is_imagenet else labels,
-        mean=IMAGENET_MEAN if is_normalized else None,
-        std=IMAGENET_STD if is_normalized else None,
-        source_sha256=digest(source) if source else "",
-        version=__version__,
-    )
 
 
 def _without_rotation(model):

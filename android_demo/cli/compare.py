@@ -27,7 +27,7 @@ def main(argv: list[str]) -> int:
 
 
 def _compare(arguments):
-    from bnext_keras.files import write_atomically
+    from bnext_keras.files import check_outputs, write_atomically
 
     from rich.console import Console
 
@@ -36,6 +36,9 @@ def _compare(arguments):
     from android_demo.report.table import print_comparison
     from android_demo.results import load
 
+    if arguments.html is not None:
+        arguments.html.parent.mkdir(parents=True, exist_ok=True)
+        check_outputs([arguments.html], [arguments.before, arguments.after])
     before, after = load(arguments.before), load(arguments.after)
     found = compare(before, after)
     ratios = found.ratios()

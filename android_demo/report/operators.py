@@ -1,7 +1,7 @@
 """What an operator's time is spent on: binary work, float work, or moving data.
 
-Names are those of TensorFlow Lite's graph (``CONV_2D``), of Larq Compute Engine (``LceBconv2d``) and of the inside of
-XNNPACK (``Convolution (NHWC, F32) IGEMM``).
+The converter's kinds of operators, of which pages show some together: what a profile calls an operator does not always
+tell a convolution from a matrix product.
 
 >>> classify("LceBconv2d").label
 'binary convolution'
@@ -13,10 +13,11 @@ import re
 from enum import Enum
 
 from android_demo.tools.benchmark_model import Profile
+from converter.tflite.kinds import Kind, kind_of
 
 
 class Group(Enum):
-    """A kind of work; in the order in which pages show them."""
+    """Kinds of work that pages show together, in their order."""
 
     BINARY = "binary convolution"
     PACKING = "bit-packing, binary pooling"
@@ -31,29 +32,21 @@ class Group(Enum):
         return self.value
 
 
-# The first pattern that is found in the name, in lower case and without separators, decides.
-_PATTERNS = (
-    (Group.OTHER, "delegate"),
-    (Group.BINARY, "bconv2d"),
-    (Group.PACKING, "lcequantize|lcedequantize|lcebmaxpool"),
-    (Group.CONVOLUTION, "conv(?!ert)|fullyconnected|matmul|matrixmultiply|gemm|lstm|gru|rnn"),
-    (
-        Group.MOVEMENT,
-        "reshape|concat|pad|transpose|slice|split|gather|copy|pack|squeeze|expanddims|spacetobatch|batchtospace"
-        "|depthtospace|spacetodepth|tile|broadcast|shape|reverse|cast|quantize|convert|fill|embedding",
-    ),
-    (
-        Group.ELEMENTWISE,
-        "add|mul|sub|div|relu|logistic|sigmoid|tanh|hardswish|gelu|elu|softmax|mean|sum|reduce|pool|norm|max|min|clamp"
-        "|abs|neg|sqrt|pow|^exp$|^log$|sign|square|floor|round|ceil|equal|greater|less|select|where|logical|resize",
-    ),
-)
+_GROUPS = {
+    Kind.BINARY_CONV: Group.BINARY,
+    Kind.BIT_PACKING: Group.PACKING,
+    Kind.FLOAT_CONV: Group.CONVOLUTION,
+    Kind.DENSE: Group.CONVOLUTION,
+    Kind.ELEMENTWISE: Group.ELEMENTWISE,
+    Kind.POOLING: Group.ELEMENTWISE,
+    Kind.DATA_MOVEMENT: Group.MOVEMENT,
+    Kind.OTHER: Group.OTHER,
+}
 
 
 def classify(type_name: str) -> Group:
     """The group of an operator's type."""
-    plain = re.sub(r"[\W_]", "", re.sub(r"\(.*?\)", "", type_name)).lower()
-    return next((group for group, pattern in _PATTERNS if re.search(pattern, plain)), Group.OTHER)
+    return _GROUPS[kind_of(type_name)]
 
 
 def by_type(profile: Profile) -> dict[str, float]:
@@ -69,7 +62,11 @@ def by_type(profile: Profile) -> dict[str, float]:
 
 
 def by_group(times: dict[str, float]) -> dict[Group, float]:
-    """Milliseconds of one inference by group, in the groups' order; groups without time are left out."""
+    """Milliseconds by group of operators, in the groups' order; groups without time are left out.
+
+    Args:
+        times: Milliseconds by type of operator, from `by_type`.
+    """
     sums = dict.fromkeys(Group, 0.0)
     for name, time in times.items():
         sums[classify(name)] += time

@@ -1,18 +1,16 @@
 """``lce_benchmark_model`` for this machine: the same arguments and output, out of LCE's Python package.
 
-A program of its own, so that a model that crashes LCE does not take the session along. It loads LCE's interpreter from
-its file: the package around it would import TensorFlow, which takes seconds and is not needed.
+A program of its own, so that a model that crashes LCE does not take the session along.
 """
 
 import argparse
-import importlib.util
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
 
-_MODULE = "interpreter_wrapper_lite"
+from converter.tflite.interpreter import lite_interpreter, load_wrapper
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -22,18 +20,19 @@ def main(argv: list[str] | None = None) -> int:
     if unknown:
         print(f"WARN: Unconsumed cmdline flags: {' '.join(unknown)}")
     try:
-        wrapper = _load_wrapper()
+        # Not part of the time that initialization is said to take.
+        load_wrapper()
     except ImportError as error:
-        print(f"ERROR: larq-compute-engine is not installed here ({error})\nBenchmarking failed.", file=sys.stderr)
+        print(f"ERROR: {error}\nBenchmarking failed.", file=sys.stderr)
         return 1
     content = arguments.graph.read_bytes()
     start = time.perf_counter()
-    interpreter = wrapper.LiteInterpreter(
+    interpreter = lite_interpreter(
         content,
-        arguments.num_threads,
-        arguments.use_reference_bconv,
-        arguments.use_indirect_bgemm,
-        arguments.use_xnnpack,
+        threads=arguments.num_threads,
+        use_reference_bconv=arguments.use_reference_bconv,
+        use_indirect_bgemm=arguments.use_indirect_bgemm,
+        use_xnnpack=arguments.use_xnnpack,
     )
     init = time.perf_counter() - start
     print(f"INFO: The input model file size (MB): {len(content) / 1e6:g}")
@@ -51,18 +50,6 @@ def main(argv: list[str] | None = None) -> int:
         f"Warmup (avg): {warmup_average:g}, Inference (avg): {np.mean(times):g}"
     )
     return 0
-
-
-def _load_wrapper():
-    package = importlib.util.find_spec("larq_compute_engine")
-    folders = (package.submodule_search_locations if package else None) or []
-    files = [file for folder in folders for file in Path(folder, "tflite/python").glob(f"{_MODULE}.*")]
-    specification = importlib.util.spec_from_file_location(_MODULE, files[0]) if files else None
-    if specification is None or specification.loader is None:
-        raise ImportError("pip install larq-compute-engine")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
 
 
 def _measure(interpreter, inputs, runs, min_seconds, max_seconds):

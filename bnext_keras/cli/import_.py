@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bnext_keras.cli._tool import complain, positive, quiet_tensorflow, run, silenced, tool_parser
 from bnext_keras.errors import CheckpointError, UserError
-from bnext_keras.files import check_exists, check_writable, replacing
+from bnext_keras.files import check_exists, check_outputs, replacing
 
 TOOL = "bnext-import"
 
@@ -65,11 +65,9 @@ def _import(arguments):
 def _check(arguments):
     """Whether the checkpoint is HDF5, having seen that the command can be carried out."""
     check_exists(arguments.checkpoint)
-    check_writable(arguments.output)
+    check_outputs([arguments.output], [arguments.checkpoint])
     if arguments.output.suffix not in (".h5", ".keras"):
         raise UserError(f"{arguments.output}: name a file that ends in .h5 or .keras")
-    if arguments.output.resolve() == arguments.checkpoint.resolve():
-        raise UserError(f"{arguments.output}: is the checkpoint itself; name another file")
     if not arguments.checkpoint.is_file():
         raise CheckpointError(f"{arguments.checkpoint}: not a regular file")
     try:

@@ -19,7 +19,7 @@ from bnext_keras.cli._tool import (
     tool_parser,
 )
 from bnext_keras.errors import VerificationError
-from bnext_keras.files import check_exists, check_writable, write_atomically
+from bnext_keras.files import check_exists, check_outputs, write_atomically
 from bnext_keras.labels import read_labels
 
 from converter.quantization.precision import parse_weights
@@ -95,8 +95,10 @@ def _convert_verified(arguments, console, messages):
     labels = read_labels(arguments.labels) if arguments.labels else None
     for path in filter(None, (arguments.input, arguments.verify_data)):
         check_exists(path)
-    for path in filter(None, (arguments.output, arguments.json, arguments.report)):
-        check_writable(path)
+    output = arguments.output or arguments.input.with_suffix(".tflite")
+    # A .tflite file as the model is refused when it is read, with a better reason.
+    outputs = (arguments.json, arguments.report, None if output == arguments.input and not arguments.output else output)
+    check_outputs(filter(None, outputs), filter(None, (arguments.input, arguments.verify_data, arguments.labels)))
     with messages.status("starting TensorFlow") as status:
         with silenced():
             from converter import convert

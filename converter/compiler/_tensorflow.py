@@ -1,4 +1,4 @@
-"""All private API of TensorFlow that the compiler uses, behind three functions with a contract test each."""
+"""All private API of TensorFlow that the compiler uses, behind three functions; ``docs/private-api.md`` tells why."""
 
 from collections.abc import Callable
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from converter.graph import BinaryCall
 from converter.source.binary_layers import quantized_kernel
-from converter.tflite.flatbuffer import pack_signs, unpack_signs
+from converter.tflite.bits import pack_signs, unpack_signs
 
 
 def float_kernels(call: BinaryCall) -> list[np.ndarray]:

@@ -78,8 +78,8 @@ class Inspection:
         """Everything, ready for JSON."""
         return {
             "layers": [asdict(layer) for layer in self.layers],
-            "operators": [asdict(operator) for operator in self.operators],
-            "kinds": [asdict(kind) for kind in self.kinds],
+            "operators": [{**asdict(operator), "kind": operator.kind.value} for operator in self.operators],
+            "kinds": [{**asdict(kind), "kind": kind.kind.value} for kind in self.kinds],
             "other_bytes": self.other_bytes,
             "totals": {
                 "parameters": self.costs.parameters,

@@ -1,1 +1,1 @@
-"""What comes in: Keras models read from files, and what their layers are to each other."""
+"""What comes in: Keras models read from files, their binary layers, and what is known of them."""

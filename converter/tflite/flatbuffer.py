@@ -90,7 +90,7 @@ class Flatbuffer:
         return [(tensor.name or b"").decode() for tensor in self._graph.tensors]
 
     @names.setter
-    def names(self, names: Sequence[str]):
+    def names(self, names: Sequence[str]) -> None:
         for tensor, name in zip(self._graph.tensors, names, strict=True):
             tensor.name = name.encode()
 
@@ -234,7 +234,8 @@ class Flatbuffer:
         stay what they are.
         """
         operator = copy.copy(self._graph.operators[operation.index])
-        tensors, buffers, places = [], [BufferT()], {-1: -1}
+        tensors: list = []
+        buffers, places = [BufferT()], {-1: -1}
         for index in (*operation.inputs, *operation.outputs):
             if index in places:
                 continue

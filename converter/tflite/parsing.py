@@ -182,8 +182,8 @@ def _custom_operators(content):
         _require(end <= size, f"it ends after {size:,} bytes, in the middle of its data")
     names, length = set(), 0
     for code in map(model.OperatorCodes, range(model.OperatorCodesLength())):
-        name = code.CustomCode() or b""
-        length += len(name)
+        custom = code.CustomCode() or b""
+        length += len(custom)
         _require(length <= size, "its names overlap")
-        names.add(name.decode())
+        names.add(custom.decode())
     return names - {""}

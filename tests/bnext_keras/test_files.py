@@ -35,12 +35,18 @@ def test_nor_another_way_to_spell_it(model, tmp_path, monkeypatch):
         check_outputs([Path("../" + tmp_path.name) / "model.h5"], [Path("model.h5")])
 
 
-def test_nor_a_file_of_an_input_folder(model, tmp_path):
-    with pytest.raises(FileError, match=f"model.h5: lies in the input {tmp_path}"):
-        check_outputs([model], [tmp_path])
+@pytest.mark.parametrize("name", ["photo.png", "variables.index"])
+def test_nor_a_file_of_an_input_folder(tmp_path, name):
+    for file in (name, "saved_model.pb"):
+        (tmp_path / file).touch()
+    with pytest.raises(FileError, match=f"{name}: lies in the input {tmp_path}"):
+        check_outputs([tmp_path / name], [tmp_path])
 
 
-def test_a_new_file_in_an_input_folder_is_fine(tmp_path):
+@pytest.mark.parametrize("exists", [False, True])
+def test_what_a_folder_of_photos_is_not_read_for_may_be_written_there(tmp_path, exists):
+    if exists:
+        (tmp_path / "model.tflite").touch()
     check_outputs([tmp_path / "model.tflite"], [tmp_path])
 
 

@@ -112,3 +112,9 @@ def test_files_that_cannot_be_compared_are_refused(refused, tmp_path):
     assert "is no file of results" in refused("compare", tmp_path / "broken.json", tmp_path / "broken.json")
     (tmp_path / "empty.json").write_text('{"schema_version": "1.0", "measurements": []}')
     assert "no measurement in common" in refused("compare", tmp_path / "empty.json", tmp_path / "empty.json")
+
+
+def test_a_comparison_never_replaces_what_it_compares(refused, tmp_path):
+    (tmp_path / "a.json").write_text("measured for a day")
+    assert "a.json: is an input" in refused("compare", *[tmp_path / "a.json"] * 2, "--html", tmp_path / "a.json")
+    assert (tmp_path / "a.json").read_text() == "measured for a day"

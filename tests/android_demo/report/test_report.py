@@ -2,9 +2,9 @@
 
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
+from html_page import Page
 from sample_results import EMULATOR, MODEL, PHONE, PROFILE, measurement
 
 from android_demo.report import render, render_comparison
@@ -17,41 +17,6 @@ from android_demo.report.operators import Group, by_group, by_type, classify
 from android_demo.report.pareto import pareto_front
 from android_demo.results import Latency, Results, State
 from android_demo.tools.benchmark_model import NodeType, Operator, Profile
-
-VOID = {"meta", "br", "circle", "line", "path", "polyline", "rect"}
-
-
-class Page(HTMLParser):
-    """Collects texts and checks that every element is closed."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.texts, self.attributes, self.tags = [], [], [], []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        assert tag in VOID
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open[-1:] != ["style"]:
-            self.texts.append(data)
-
-    @property
-    def text(self):
-        return " ".join(" ".join(self.texts).split())
 
 
 def page(*measurements, **options):

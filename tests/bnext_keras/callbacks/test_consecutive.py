@@ -94,7 +94,9 @@ def test_the_curriculum_of_bnext_l_where_a_weak_teacher_is_the_strong_one():
     history = fit(tiny.student(), DiversifiedConsecutiveDistillation([b0, convnext], convnext), epochs=2)
     assert int(count) == 4  # once a batch, in both roles
     assert history["convnext_as_weak_loss"][1] == history["convnext_loss"][1]
-    assert history["convnext_weight"][1] == history["convnext_as_weak_weight"][1] == 0.5
+    assert history["convnext_weight"][1] == history["convnext_as_weak_weight"][1]
+    # On some processors the softmax of two equal numbers is one float32 below a half.
+    assert history["convnext_weight"][1] == pytest.approx(0.5, rel=1e-7)
     assert history["distillation_loss"][1] == pytest.approx(history["convnext_loss"][1] / 2, rel=1e-5)
 
 

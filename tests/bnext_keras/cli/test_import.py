@@ -111,7 +111,7 @@ def test_commands_that_cannot_be_carried_out(refused, tmp_path):
 
 def test_the_checkpoint_is_not_overwritten(refused, tmp_path):
     (tmp_path / "weights.h5").write_bytes(TRAINING.read_bytes())
-    assert "is the checkpoint itself" in refused(tmp_path / "weights.h5", "-o", tmp_path / "weights.h5")
+    assert "is an input, and would be replaced" in refused(tmp_path / "weights.h5", "-o", tmp_path / "weights.h5")
 
 
 def test_files_that_are_no_checkpoints_of_bnext(refused, tmp_path):

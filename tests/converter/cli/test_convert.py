@@ -221,6 +221,35 @@ def test_an_output_that_cannot_be_written(refused, folder, tmp_path):
     assert "is a folder" in refused(folder / "model.h5", "-o", tmp_path / "out.tflite", "--json", tmp_path)
 
 
+@pytest.mark.parametrize("option", ["-o", "--json", "--report"])
+def test_the_model_itself_is_never_an_output(refused, tmp_path, option):
+    (tmp_path / "model.h5").write_bytes(b"trained for a week")
+    assert "model.h5: is an input, and would be replaced" in refused(
+        tmp_path / "model.h5", option, tmp_path / "model.h5"
+    )
+    assert (tmp_path / "model.h5").read_bytes() == b"trained for a week"
+
+
+@pytest.mark.parametrize("options", [["--json", "model.tflite"], ["-o", "out", "--report", "out"]])
+def test_two_outputs_have_two_names(refused, tmp_path, monkeypatch, options):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.h5").touch()
+    assert "is named for two outputs" in refused("model.h5", *options)
+
+
+def test_a_pipe_or_a_device_is_no_output(refused, tmp_path):
+    (tmp_path / "model.h5").touch()
+    os.mkfifo(tmp_path / "pipe")
+    assert "pipe: is no regular file" in refused(tmp_path / "model.h5", "-o", tmp_path / "pipe")
+
+
+def test_nor_is_the_model_in_python(folder):
+    before = (folder / "model.h5").read_bytes()
+    with pytest.raises(bnext_keras.errors.ConversionError, match="is an input"):
+        bnext_keras.convert(folder / "model.h5", folder / "model.h5")
+    assert (folder / "model.h5").read_bytes() == before
+
+
 def test_no_space_left(folder, tmp_path):
     """The system refuses to let the file grow; an older file of that name stays as it was."""
     (tmp_path / "out.tflite").write_text("older")

@@ -6,7 +6,7 @@ import numpy as np
 
 from converter.compiler.kernels import PackedKernel, float_kernels, pack_kernels
 from converter.graph import BinaryCall
-from converter.tflite.flatbuffer import pack_signs
+from converter.tflite.bits import pack_signs
 
 
 def test_kernels_are_kept_by_the_bit():

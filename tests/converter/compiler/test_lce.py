@@ -16,7 +16,8 @@ from converter.compiler import lce
 from converter.compiler.freeze import freeze
 from converter.compiler.trace import trace
 from converter.passes import simplify
-from converter.tflite.flatbuffer import Flatbuffer, pack_signs
+from converter.tflite.bits import pack_signs
+from converter.tflite.flatbuffer import Flatbuffer
 
 Layers = tf.keras.layers
 

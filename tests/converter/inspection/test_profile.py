@@ -7,10 +7,11 @@ import pytest
 import tensorflow as tf
 from larq_compute_engine import convert_keras_model
 from larq_compute_engine.tflite.python.interpreter import Interpreter
-from tensorflow.lite.python import schema_py_generated as schema
 
-from converter.inspection.profile import KERNELS, LEAST_ROUNDS, cut_out, processor_name, profile
-from converter.tflite.flatbuffer import unpack_signs
+from converter.inspection.profile import LEAST_ROUNDS, processor_name, profile
+from converter.tflite.bits import unpack_signs
+from converter.tflite.flatbuffer import Flatbuffer
+from converter.tflite.interpreter import KERNELS
 
 
 @pytest.fixture(scope="module")
@@ -25,16 +26,12 @@ def content():
     return convert_keras_model(tf.keras.Model(image, x))
 
 
-def parse(content):
-    return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
-
-
 @pytest.mark.parametrize("copies", [1, 3])
 def test_an_operator_cut_out_computes_what_it_did(content, conv_model, copies):
     model = conv_model((8, 8, 40), filters=32, kernel_size=3, padding="same")
     whole = convert_keras_model(model)
-    parsed = parse(whole)
-    quantize, conv = (cut_out(parsed, operator, copies) for operator in parsed.subgraphs[0].operators)
+    flatbuffer = Flatbuffer(whole)
+    quantize, conv = (flatbuffer.cut_out(operation, copies) for operation in flatbuffer.operations)
     image = np.random.default_rng(0).normal(size=(1, 8, 8, 40)).astype(np.float32)
     signs = Interpreter(quantize).predict(image)
     np.testing.assert_array_equal(unpack_signs(signs, 40), np.where(image < 0, -1, 1))
@@ -44,8 +41,9 @@ def test_an_operator_cut_out_computes_what_it_did(content, conv_model, copies):
 def test_every_operator_gets_the_time_of_its_like(content):
     steps = []
     profiled = profile(content, budget=0, progress=steps.append)
-    operators = parse(content).subgraphs[0].operators
-    names = [Interpreter(cut_out(parse(content), operator, 1)).output_shapes for operator in operators]
+    flatbuffer = Flatbuffer(content)
+    operators = flatbuffer.operations
+    names = [Interpreter(flatbuffer.cut_out(operator, 1)).output_shapes for operator in operators]
     assert len(profiled.milliseconds) == len(operators) == len(names)
     assert None not in profiled.milliseconds
     # CONV_2D, LceQuantize, LceBconv2d, MEAN, FULLY_CONNECTED: what differs in constants alone is measured once.

@@ -13,6 +13,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 from converter import ConversionError, convert
 from converter.tflite.flatbuffer import Flatbuffer
 from converter.tflite.metadata import read_metadata
+from converter.tflite.parsing import custom_operators
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def content():
 
 def read_or_refuse(content):
     """Everything that is asked about a file before it runs."""
-    message = ""
+    message = other = ""
     found = None
     try:
         flatbuffer = Flatbuffer(content)
@@ -32,6 +33,11 @@ def read_or_refuse(content):
     except ConversionError as error:
         found, message = None, str(error)
     assert not message or (message.isprintable() and len(message) < 300)
+    try:
+        custom_operators(content)
+    except ConversionError as error:
+        other = str(error)
+    assert not other or other.isprintable()
     return found
 
 
@@ -130,6 +136,25 @@ def bomb(operators=1, tensors=1, name=b"x", subgraphs=1):
 def test_bombs(options, reason):
     with pytest.raises(ConversionError, match=reason):
         Flatbuffer(bomb(**options))
+
+
+def test_custom_operators_of_a_file_of_several_subgraphs():
+    """Other tools write them, for loops; a benchmark may still want to know what such a file needs."""
+    assert custom_operators(bomb(subgraphs=3)) == set()
+    with pytest.raises(ConversionError, match="it has 3 subgraphs"):
+        Flatbuffer(bomb(subgraphs=3))
+    with pytest.raises(ConversionError, match="it has 200000 operators"):
+        custom_operators(bomb(operators=200_000))
+
+
+def test_types_of_operators_of_old_files(content):
+    """Before 2021 the type's number stood in another field."""
+    old = Flatbuffer(content)
+    expected = old.operators
+    for code in old.model.operatorCodes:
+        assert code.builtinCode == code.deprecatedBuiltinCode
+        code.builtinCode = 0
+    assert Flatbuffer(old.pack()).operators == expected
 
 
 def test_constants_that_are_the_same_bytes():

@@ -1,6 +1,7 @@
 """What a file says about itself, and who can read it."""
 
 import hashlib
+import io
 import json
 import zipfile
 
@@ -16,7 +17,7 @@ from converter import ConversionError, convert
 from converter.cli.convert import main
 from converter.cli.predict import main as predict
 from converter.tflite.flatbuffer import Flatbuffer
-from converter.tflite.metadata import Metadata, read_metadata, write_metadata
+from converter.tflite.metadata import InputOrientation, Metadata, read_metadata, write_metadata
 
 LABELS = [f"class {letter}" for letter in "abcdefghij"]
 
@@ -44,7 +45,7 @@ def labelled(folder):
 def test_a_file_tells_where_it_comes_from(folder, labelled):
     assert read_metadata(labelled.read_bytes()) == Metadata(
         name="net",
-        input_orientation="upright",
+        input_orientation=InputOrientation.UPRIGHT,
         channels=3,
         labels=LABELS,
         source_sha256=hashlib.sha256((folder / "model.h5").read_bytes()).hexdigest(),
@@ -73,8 +74,10 @@ def test_the_interpreter_does_not_see_them(labelled):
 def test_the_published_schema_is_kept(labelled):
     """Bytes taken apart by hand with the offsets of metadata_schema.fbs, not by the project's own reader."""
     flatbuffer = Flatbuffer(labelled.read_bytes())
-    write_metadata(flatbuffer, Metadata("net", "upright", 3, ["cat", "dog"], (0.5, 0.25, 0.0), (0.5, 0.5, 1.0)))
-    data = Flatbuffer(flatbuffer.pack())._model.buffers[-1].data.tobytes()
+    write_metadata(
+        flatbuffer, Metadata("net", InputOrientation.UPRIGHT, 3, ["cat", "dog"], (0.5, 0.25, 0.0), (0.5, 0.5, 1.0))
+    )
+    data = Flatbuffer(flatbuffer.pack()).model.buffers[-1].data.tobytes()
     assert data[4:8] == b"M001"
 
     def follow(place):
@@ -165,16 +168,33 @@ def test_labels_that_do_not_fit(folder, refused_by, tmp_path):
     assert "cannot be read as a file of labels" in message
 
 
+@pytest.mark.parametrize("orientation", ["upright", "rotated by 180 degrees", "as the Keras model"])
+def test_orientations_are_what_they_have_always_been(labelled, orientation):
+    """Files of all versions hold one of these; whoever takes them apart without this project reads them, too."""
+    written = write_metadata(Flatbuffer(labelled.read_bytes()), Metadata("net", InputOrientation(orientation), 3))
+    with zipfile.ZipFile(io.BytesIO(written)) as archive:
+        assert json.loads(archive.read("bnext.json"))["input_orientation"] == orientation
+    flatbuffer = Flatbuffer(written)
+    flatbuffer.model.metadata = flatbuffer.model.metadata[1:]
+    assert read_metadata(flatbuffer.pack() + written[written.index(b"PK") :]).input_orientation == orientation
+
+
+def test_an_unknown_orientation_is_not_guessed(labelled):
+    content = labelled.read_bytes()
+    with pytest.raises(ConversionError, match="metadata is damaged"):
+        read_metadata(content.replace(b'"upright"', b'"askew!!"'))
+
+
 def test_damaged_metadata(labelled):
     flatbuffer = Flatbuffer(labelled.read_bytes())
     flatbuffer.set_metadata("TFLITE_METADATA", b"\xff" * 20)
-    entries = flatbuffer._model.metadata
-    flatbuffer._model.metadata = [entries[0], entries[-1]]
+    entries = flatbuffer.model.metadata
+    flatbuffer.model.metadata = [entries[0], entries[-1]]
     with pytest.raises(ConversionError, match="metadata is damaged"):
         read_metadata(flatbuffer.pack())
 
 
 def test_files_without_metadata(labelled):
     flatbuffer = Flatbuffer(labelled.read_bytes())
-    flatbuffer._model.metadata = []
+    flatbuffer.model.metadata = []
     assert read_metadata(flatbuffer.pack()) is None

@@ -17,7 +17,8 @@ from converter.compiler.freeze import freeze
 from converter.compiler.trace import trace
 from converter.passes import simplify
 from converter.source.binary_layers import quantized_kernel
-from converter.tflite.flatbuffer import Flatbuffer, pack_signs, unpack_signs
+from converter.tflite.bits import pack_signs, unpack_signs
+from converter.tflite.flatbuffer import Flatbuffer
 from converter.verification.verify import verify
 
 IMAGES = np.random.default_rng(3).normal(size=(2, 32, 32, 3)).astype(np.float32)
