@@ -64,8 +64,8 @@ def check_writable(path: Path) -> None:
 def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path] = ()) -> None:
     """Raises FileError if writing the outputs would replace an input, another output, or what is no regular file.
 
-    Links are followed, symbolic and hard ones. What a folder is read for belongs to the input: of a SavedModel every file,
-    of any other folder the images.
+    Links are followed, symbolic and hard ones. A folder is read for some of its files: a SavedModel for all, any other
+    for its images.
 
     Args:
         outputs: Files to be written.

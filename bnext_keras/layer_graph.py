@@ -1,6 +1,7 @@
 """Which layer of a Keras model feeds which, nested models unfolded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import larq as lq
 import tensorflow as tf
@@ -99,7 +100,7 @@ class LayerGraph:
         origins = [_origin(tensor) for tensor in tensors]
         return list({id(origin): origin for origin in origins if origin is not None}.values())
 
-    def _reachable(self, layer, neighbours):
+    def _reachable(self, layer: tf.keras.layers.Layer, neighbours: Callable) -> Iterator[tf.keras.layers.Layer]:
         seen, waiting = {id(layer)}, [layer]
         while waiting:
             for other in neighbours(waiting.pop()):
@@ -119,12 +120,12 @@ def has_kernel(layer: tf.keras.layers.Layer) -> bool:
     return isinstance(layer, (*mac_containing_layers, tf.keras.layers.Conv2DTranspose))
 
 
-def precision(quantizer: object) -> int:
+def precision(quantizer: Any) -> int:
     """Bits that a quantizer leaves of a value; 32 where there is none."""
     return 32 if quantizer is None else getattr(quantizer, "precision", None) or 32
 
 
-def kernel_quantizer(layer: tf.keras.layers.Layer) -> Callable | None:
+def kernel_quantizer(layer: tf.keras.layers.Layer) -> Any:
     """The quantizer of a Larq layer's kernel, None if it has none."""
     names = ("kernel_quantizer", "depthwise_quantizer", "pointwise_quantizer")
     return next((getattr(layer, name) for name in names if getattr(layer, name, None) is not None), None)

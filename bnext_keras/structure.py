@@ -12,8 +12,7 @@ operators of a file:
 * all else is **other**.
 """
 
-from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Iterator
 
 from bnext_keras.layer_graph import LayerGraph, has_graph, has_kernel, kernel_quantizer, precision
 from bnext_keras.layers import BinaryConv2D, LearnableBias
@@ -22,12 +21,11 @@ from bnext_keras.roles import BINARY, HEAD, OTHER, SQUEEZE_EXPAND, STEM, Role, s
 import tensorflow as tf
 
 Layers = tf.keras.layers
-Layer: TypeAlias = tf.keras.layers.Layer
 
 _GLOBAL_POOLING = (Layers.GlobalAveragePooling2D, Layers.GlobalMaxPooling2D)
 
 
-def find_roles(model: tf.keras.Model) -> dict[Layer, Role]:
+def find_roles(model: tf.keras.Model) -> dict[tf.keras.layers.Layer, Role]:
     """The role of every convolution and dense layer of a model, nested models included.
 
     Args:
@@ -46,11 +44,11 @@ def find_roles(model: tf.keras.Model) -> dict[Layer, Role]:
         ['stem', 'binary', 'head']
     """
     if not has_graph(model):
-        layers = [layer for layer in model.submodules if isinstance(layer, Layer) and has_kernel(layer)]
+        layers = [layer for layer in model.submodules if isinstance(layer, Layers.Layer) and has_kernel(layer)]
         return {layer: stated_role(layer) or OTHER for layer in layers}
     graph = LayerGraph(model)
     layers = [layer for layer in graph.layers if has_kernel(layer)]
-    found: dict[Layer, Role] = {layer: role for layer in layers if (role := stated_role(layer))}
+    found: dict[tf.keras.layers.Layer, Role] = {layer: role for layer in layers if (role := stated_role(layer))}
     found.update({layer: BINARY for layer in layers if _is_binary(layer)})
     if len(found) < len(layers):
         head, stem = set(_head(graph)), _stem(graph)
@@ -58,7 +56,7 @@ def find_roles(model: tf.keras.Model) -> dict[Layer, Role]:
     return {layer: found[layer] for layer in layers}
 
 
-def _role(graph, layer, head, stem):
+def _role(graph: LayerGraph, layer: tf.keras.layers.Layer, head: set, stem: set) -> Role:
     if layer in head:
         return HEAD
     if layer in stem or _is_shortcut_of_bnext18(graph, layer):
@@ -66,7 +64,7 @@ def _role(graph, layer, head, stem):
     return SQUEEZE_EXPAND if _is_gate(graph, layer) else OTHER
 
 
-def _head(graph):
+def _head(graph: LayerGraph) -> Iterator[tf.keras.layers.Layer]:
     for layer in graph.outputs:
         while not has_kernel(layer) and len(graph.producers(layer)) == 1:
             (layer,) = graph.producers(layer)
@@ -74,15 +72,15 @@ def _head(graph):
             yield layer
 
 
-def _stem(graph):
+def _stem(graph: LayerGraph) -> set[tf.keras.layers.Layer]:
     binary = [layer for layer in graph.layers if _is_binary(layer)]
     behind = _reachable(binary, graph.consumers)
     return _reachable([layer for layer in binary if layer not in behind], graph.producers)
 
 
-def _reachable(layers: Iterable, neighbours: Callable) -> set[Layer]:
+def _reachable(layers: Iterable, neighbours: Callable) -> set[tf.keras.layers.Layer]:
     """What can be reached from the layers; they themselves only if there is a way from another."""
-    found: set[Layer] = set()
+    found: set[tf.keras.layers.Layer] = set()
     pending = list(layers)
     while pending:
         new = [layer for layer in neighbours(pending.pop()) if layer not in found]

@@ -69,8 +69,9 @@ def read_operators(content: bytes, layer_graph: LayerGraph) -> list[Operator]:
     """
     flatbuffer = Flatbuffer(content)
     names, layers = flatbuffer.names, _LayerNames(layer_graph)
-    stored, counted = _stored_weights(flatbuffer), set()
-    unnamed: dict[int, int] = {}
+    stored = _stored_weights(flatbuffer)
+    counted: set[int] = set()  # Buffers that an operator has been charged with.
+    unnamed: dict[int, int] = {}  # Places of operators that get the name of the reader of their tensor.
     operators = []
     for operation in flatbuffer.operations:
         inputs = [stored.get(tensor, tensor) for tensor in operation.inputs]

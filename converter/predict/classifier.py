@@ -140,8 +140,8 @@ def load_classifier(
 def from_keras(model: "tf.keras.Model") -> Classifier:
     """A classifier from a Keras model of one image and one output, logits or probabilities."""
     _check_one_each(model.inputs or [], model.outputs or [])
-    shapes = _check_shapes(tuple(model.inputs[0].shape[1:]), tuple(model.outputs[0].shape[1:]))
-    return Classifier(*shapes, lambda batch: np.asarray(model.predict_on_batch(batch)))
+    input_shape, num_classes = _check_shapes(tuple(model.inputs[0].shape[1:]), tuple(model.outputs[0].shape[1:]))
+    return Classifier(input_shape, num_classes, lambda batch: np.asarray(model.predict_on_batch(batch)))
 
 
 def from_tflite(content: bytes, threads: int = 1) -> Classifier:
@@ -162,8 +162,8 @@ def from_tflite(content: bytes, threads: int = 1) -> Classifier:
     types = [*interpreter.input_types, *interpreter.output_types]
     if any(kind != np.float32 for kind in types) or inputs[0][0] != 1:
         raise PredictionError(f"takes {inputs[0]} {types[0]} and gives {types[1]}, but must take one float32 image")
-    shapes = _check_shapes(inputs[0][1:], outputs[0][1:])
-    return Classifier(*shapes, lambda batch: interpreter.run_each(batch)[0], metadata)
+    input_shape, num_classes = _check_shapes(inputs[0][1:], outputs[0][1:])
+    return Classifier(input_shape, num_classes, lambda batch: interpreter.run_each(batch)[0], metadata)
 
 
 def _check_one_each(inputs, outputs):

@@ -1,7 +1,7 @@
 """The charts of the web page, as coordinates and texts for the template to draw."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from bnext_keras.text import format_bytes, format_count, format_milliseconds, format_percent
@@ -26,11 +26,17 @@ _TICK_DISTANCE = 7
 _COSTLIEST = 5
 
 
+def times_by(key: Callable[[Operator], str], operators: TimedOperators) -> dict[str, float]:
+    """Milliseconds of all operators with the same key together, the largest first."""
+    milliseconds: dict[str, float] = defaultdict(float)
+    for operator, duration in operators:
+        milliseconds[key(operator)] += duration or 0.0
+    return dict(sorted(milliseconds.items(), key=lambda item: -item[1]))
+
+
 def kind_rows(inspection: Inspection, operators: TimedOperators) -> list[dict]:
     """Totals by kind of operator, with the colour and the time of each."""
-    milliseconds: Counter[str] = Counter()
-    for operator, duration in operators:
-        milliseconds[operator.kind] += duration or 0.0
+    milliseconds = times_by(lambda operator: operator.kind, operators)
     return [
         {**asdict(kind), "colour": COLOURS[kind.kind], "milliseconds": milliseconds[kind.kind]}
         for kind in inspection.kinds
@@ -71,10 +77,12 @@ def timeline(operators: TimedOperators) -> dict:
     """One bar for each operator in the order of execution, and the size of maps below where it changes."""
     peak = max((duration or 0.0 for _, duration in operators), default=0.0)
     step = _WIDTH / max(1, len(operators))
-    bars, ticks, size = [], [], None
+    columns, ticks = [], []
+    size: tuple[int, ...] | None = None
+    label_end = 0.0
     for operator, duration in operators:
         height = _HEIGHT * (duration or 0.0) / (peak or 1.0)
-        bars.append(
+        columns.append(
             {
                 "x": round(operator.index * step, 2),
                 "width": round(step * 0.92, 2),
@@ -84,17 +92,16 @@ def timeline(operators: TimedOperators) -> dict:
                 "title": f"{operator.type} {operator.layer}: {format_milliseconds(duration or 0.0)}",
             }
         )
-        new_size = operator.output_shape[1:3] if operator.macs and len(operator.output_shape) == 4 else size
-        left = round(100 * operator.index / len(operators), 2)
-        if new_size not in (size, POINTWISE_SHAPE) and (not ticks or left - ticks[-1]["left"] >= _TICK_DISTANCE):
+        if not operator.macs or len(operator.output_shape) != 4:
+            continue
+        new_size, left = operator.output_shape[1:3], round(100 * operator.index / len(operators), 2)
+        if new_size not in (size, POINTWISE_SHAPE) and left >= label_end:
             ticks.append({"left": left, "label": TIMES.join(map(str, new_size))})
-            size = new_size
-    return {"bars": bars, "ticks": ticks, "peak": peak}
+            size, label_end = new_size, left + _TICK_DISTANCE
+    return {"bars": columns, "ticks": ticks, "peak": peak}
 
 
 def costliest(operators: TimedOperators) -> list[dict]:
     """The layers that take the most time, the worst first; operators without a layer by their type."""
-    milliseconds: Counter[str] = Counter()
-    for operator, duration in operators:
-        milliseconds[operator.layer or operator.type] += duration or 0.0
-    return [{"name": name, "milliseconds": duration} for name, duration in milliseconds.most_common(_COSTLIEST)]
+    milliseconds = times_by(lambda operator: operator.layer or operator.type, operators)
+    return [{"name": name, "milliseconds": duration} for name, duration in list(milliseconds.items())[:_COSTLIEST]]

@@ -1,6 +1,5 @@
 """What the command line tells about a conversion."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 from bnext_keras.text import format_bytes, format_milliseconds, format_percent
@@ -10,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from converter.advice import Advice, merged
+from converter.report.charts import times_by
 from converter.result import ConversionResult
 
 _COLOURS = {"refused": "red", "wrong": "red", "slow": "yellow", "note": "default"}
@@ -82,10 +82,9 @@ def _quantization_in_words(quantization):
 
 def _profile_in_words(result):
     profile = result.profile
-    milliseconds = Counter()
-    for operator, duration in zip(result.inspection.operators, profile.milliseconds, strict=True):
-        milliseconds[operator.kind] += duration or 0.0
-    shares = [f"{kind} {format_percent(time / profile.explained)}" for kind, time in milliseconds.most_common()]
+    operators = list(zip(result.inspection.operators, profile.milliseconds, strict=True))
+    milliseconds = times_by(lambda operator: operator.kind, operators)
+    shares = [f"{kind} {format_percent(time / profile.explained)}" for kind, time in milliseconds.items()]
     return (
         f"{format_milliseconds(profile.total)} an image, one thread, {escape(profile.processor)}: {', '.join(shares)} "
         f"of the operators' sum, {format_milliseconds(profile.explained)}. Not a phone's figures"

@@ -13,6 +13,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bnext_keras.errors import ConversionError
 
@@ -20,7 +21,16 @@ import numpy as np
 from flatbuffers import flexbuffers
 
 from converter.tflite.parsing import parse
-from converter.tflite.schema import BUILTIN_NAMES, TENSOR_TYPES, BufferT, MetadataT, ModelT, OperatorT, SubGraphT
+from converter.tflite.schema import (
+    BUILTIN_NAMES,
+    TENSOR_TYPES,
+    BufferT,
+    MetadataT,
+    ModelT,
+    OperatorT,
+    SubGraphT,
+    TensorT,
+)
 from converter.tflite.writing import serialize
 
 
@@ -107,7 +117,7 @@ class Flatbuffer:
             for index, operator in enumerate(self._graph.operators)
         ]
 
-    def options(self, operation: Operation) -> dict[str, object]:
+    def options(self, operation: Operation) -> dict[str, Any]:
         """An operator's options by name: the schema's, or what a custom operator of LCE's stores as a flexbuffer."""
         operator = self._graph.operators[operation.index]
         if operator.customOptions is not None and len(operator.customOptions):
@@ -234,7 +244,7 @@ class Flatbuffer:
         stay what they are.
         """
         operator = copy.copy(self._graph.operators[operation.index])
-        tensors: list = []
+        tensors: list[TensorT] = []
         buffers, places = [BufferT()], {-1: -1}
         for index in (*operation.inputs, *operation.outputs):
             if index in places:

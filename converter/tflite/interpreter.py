@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-_PACKAGE = "larq_compute_engine"
-_MODULE = f"{_PACKAGE}.tflite.python.interpreter_wrapper_lite"
+_PACKAGE, _WRAPPER = "larq_compute_engine", "interpreter_wrapper_lite"
+_MODULE = f"{_PACKAGE}.tflite.python.{_WRAPPER}"
 
 #: LCE's kernels of binary convolutions, and their options of the interpreter: the one that devices use by default and
 #: the one that is fastest on x86. All other operators run alike with both.
@@ -86,9 +86,7 @@ def load_wrapper() -> ModuleType:
     # Unlike that of a submodule, the spec of a package is found without importing anything.
     package = importlib.util.find_spec(_PACKAGE)
     folders = package.submodule_search_locations if package else None
-    files = [
-        file for folder in folders or () for file in Path(folder, "tflite/python").glob(f"{_MODULE.split('.')[-1]}.*")
-    ]
+    files = [file for folder in folders or () for file in Path(folder, "tflite/python").glob(f"{_WRAPPER}.*")]
     spec = importlib.util.spec_from_file_location(_MODULE, files[0]) if files else None
     if spec is None or spec.loader is None:
         raise ImportError("larq-compute-engine is not installed here: pip install larq-compute-engine")

@@ -182,8 +182,8 @@ def _custom_operators(content):
         _require(end <= size, f"it ends after {size:,} bytes, in the middle of its data")
     names, length = set(), 0
     for code in map(model.OperatorCodes, range(model.OperatorCodesLength())):
-        custom = code.CustomCode() or b""
-        length += len(custom)
+        encoded = code.CustomCode() or b""
+        length += len(encoded)
         _require(length <= size, "its names overlap")
-        names.add(custom.decode())
+        names.add(encoded.decode())
     return names - {""}

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         ModelT,
         OperatorT,
         SubGraphT,
+        TensorT,
         TensorType,
     )
 else:
@@ -53,6 +54,7 @@ else:
     #: Tables as they lie in a file, read where they are; and those that are unpacked, with a T.
     Model = _generated.Model
     ModelT, SubGraphT, OperatorT = _generated.ModelT, _generated.SubGraphT, _generated.OperatorT
+    TensorT = _generated.TensorT
     BufferT, MetadataT = _generated.BufferT, _generated.MetadataT
     #: Enumerations.
     BuiltinOperator, TensorType = _generated.BuiltinOperator, _generated.TensorType

@@ -1,5 +1,8 @@
 """What TensorFlow does not document and the packages use: see docs/private-api.md."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -68,6 +71,18 @@ def test_the_schema_reads_and_writes_a_file():
     assert read.subgraphs[0].tensors[0].name == b"weights"
     assert list(read.subgraphs[0].tensors[0].shape) == [1, 2]
     assert bytes(read.buffers[0].data) == bytes(range(4))
+
+
+def test_the_schema_needs_no_tensorflow():
+    program = """
+import importlib.util, runpy, sys
+
+(folder,) = importlib.util.find_spec("tensorflow").submodule_search_locations
+classes = runpy.run_path(f"{folder}/lite/python/schema_py_generated.py")
+print(classes["ModelT"].__name__, "tensorflow" in sys.modules)
+"""
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert result.stdout == "ModelT False\n", result.stderr
 
 
 def test_an_exception_in_a_numpy_function_is_quoted():
