@@ -50,8 +50,8 @@ class Dense(tf.keras.layers.Dense):
     Args:
         units: Number of outputs.
         role: One of `bnext_keras.roles.ROLES`.
-        classes: Name of the data set, such as ``"imagenet"``, or None where it is unknown. The network's images are then
-            normalized as this data set's are, and its ``.tflite`` files hold the names of its classes.
+        classes: Name of the data set, such as ``"imagenet"``, or None where it is unknown. It says how the network's
+            images are normalized and what its classes are called; ``.tflite`` files made from it say so too.
         **kwargs: Any other argument of `tf.keras.layers.Dense`.
 
     Raises:
