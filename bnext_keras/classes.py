@@ -18,8 +18,9 @@ def classes_of(model: tf.keras.Model) -> str | None:
 
     Example:
         >>> import bnext_keras
-        >>> classes_of(bnext_keras.models.BNext18(name="mine")), classes_of(bnext_keras.models.BNext18(num_classes=10))
-        ('imagenet', None)
+        >>> model = bnext_keras.models.BNext([8, 16], input_shape=(32, 32, 3), classes="imagenet", name="mine")
+        >>> classes_of(model)
+        'imagenet'
     """
     roles = find_roles(model)
     heads = [layer for layer, role in roles.items() if role == HEAD]
