@@ -1,4 +1,4 @@
-"""Of which data set a model's outputs are the classes: what its labels and its images' normalization follow from."""
+"""The data set whose classes a model's outputs are: labels and the normalization of images follow from it."""
 
 from bnext_keras.cards import CARDS
 from bnext_keras.labels import IMAGENET, IMAGENET_CLASSES
@@ -13,13 +13,14 @@ import tensorflow as tf
 def classes_of(model: tf.keras.Model) -> str | None:
     """The name of the data set that a model's head states, None if it states none.
 
-    What the model is called plays no part. The statement belongs to the head: who puts another head on a published
-    network has a network for other classes.
+    What the model is called plays no part. The statement belongs to the head, and goes when a published network gets
+    another one.
 
     Example:
         >>> import bnext_keras
-        >>> classes_of(bnext_keras.models.BNext18(name="mine")), classes_of(bnext_keras.models.BNext18(num_classes=10))
-        ('imagenet', None)
+        >>> model = bnext_keras.models.BNext([8, 16], input_shape=(32, 32, 3), classes="imagenet", name="mine")
+        >>> classes_of(model)
+        'imagenet'
     """
     roles = find_roles(model)
     heads = [layer for layer, role in roles.items() if role == HEAD]

@@ -21,9 +21,9 @@ class Conv2D(tf.keras.layers.Conv2D):
     """Keras' `Conv2D` that states its role.
 
     Args:
-        *args: As of `tf.keras.layers.Conv2D`.
+        *args: Positional arguments of `tf.keras.layers.Conv2D`.
         role: One of `bnext_keras.roles.ROLES`.
-        **kwargs: As of `tf.keras.layers.Conv2D`.
+        **kwargs: Any other argument of `tf.keras.layers.Conv2D`.
 
     Raises:
         ValueError: if there is no such role.
@@ -45,14 +45,14 @@ class Conv2D(tf.keras.layers.Conv2D):
 
 @tf.keras.utils.register_keras_serializable(package="bnext_keras")
 class Dense(tf.keras.layers.Dense):
-    """Keras' `Dense` that states its role and, as a head, of which data set its outputs are the classes.
+    """Keras' `Dense` that states its role and, as a head, of which data set it tells the classes.
 
     Args:
         units: Number of outputs.
         role: One of `bnext_keras.roles.ROLES`.
-        classes: Name of the data set, such as ``"imagenet"``. The network then wants images that are normalized as this
-            data set's, and converted files name its classes. None if that is unknown.
-        **kwargs: As of `tf.keras.layers.Dense`.
+        classes: Name of the data set, such as ``"imagenet"``, or None where it is unknown. It says how the network's
+            images are normalized and what its classes are called; ``.tflite`` files made from it say so too.
+        **kwargs: Any other argument of `tf.keras.layers.Dense`.
 
     Raises:
         ValueError: if there is no such role.

@@ -55,10 +55,10 @@ class Card(Published):
 
     Attributes:
         parameters: Trained parameters, without running statistics.
-        binary_parameters: Those of them with one bit.
+        binary_parameters: Trained parameters with one bit.
         binary_macs: Multiply-accumulates of binary convolutions for one image.
-        other_macs: All others.
-        ops: Operations at these ``bits``.
+        other_macs: Multiply-accumulates of float convolutions and dense layers.
+        ops: Operations at ``bits``, see `bnext_keras.models.Costs.ops`.
         mebibytes: Size with one bit for a binary weight and float32 for the rest.
     """
 

@@ -54,8 +54,8 @@ def BNext(
         elm_attention: Whether every second 3x3 processor multiplies with its own input (the paper's ELM-Attention).
         info_recoupling: Whether processors gate their output by squeeze-and-expand of a mix of input and output (the
             paper's Info-RCP).
-        classes: Name of the data set that the network is for, see `bnext_keras.layers.Dense`; of the published variants
-            with 1000 classes it is ``"imagenet"``.
+        classes: Name of the data set that the network is for, see `bnext_keras.layers.Dense`. The published variants
+            with 1000 classes have ``"imagenet"``.
         name: Name of the model.
 
     Returns:

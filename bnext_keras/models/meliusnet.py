@@ -69,8 +69,8 @@ def MeliusNet(
         pad_value: What binary convolutions see beyond the map's edge: 0 as in the paper and Larq Zoo, -1 as in bitorch,
             or 1, in which form bitorch's networks convert to a smaller file (see
             `bnext_keras.importers.load_meliusnet_state_dict`).
-        classes: Name of the data set that the network is for, see `bnext_keras.layers.Dense`; of the published variants
-            with 1000 classes it is ``"imagenet"``.
+        classes: Name of the data set that the network is for, see `bnext_keras.layers.Dense`. The published variants
+            with 1000 classes have ``"imagenet"``.
         name: Name of the model.
 
     Returns:

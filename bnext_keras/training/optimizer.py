@@ -18,7 +18,7 @@ class TwoGroupAdamW(tf.keras.optimizers.AdamW):
     mixing scales and the kernels of squeeze-and-expand, which have four dimensions in the released code of BNext.
 
     Args:
-        learning_rate: As of `tf.keras.optimizers.AdamW`.
+        learning_rate: A number or a schedule, as for `tf.keras.optimizers.AdamW`.
         weight_decay: Rate of all other variables.
         kernel_weight_decay: Rate of kernels.
         like_kernels: Regular expression for names of further variables that decay as kernels. Models that earlier
@@ -82,7 +82,7 @@ class RectifiedAdam(tf.keras.optimizers.Adam):
     step times ``sqrt((rho - 4) (rho - 2) rho_max / ((rho_max - 4) (rho_max - 2) rho))``.
 
     Args:
-        learning_rate: As of `tf.keras.optimizers.Adam`.
+        learning_rate: A number or a schedule, as for `tf.keras.optimizers.Adam`.
         epsilon: Added to the denominator.
         name: Name of the optimizer.
         **kwargs: Any other argument of `tf.keras.optimizers.Adam` but ``amsgrad``.
