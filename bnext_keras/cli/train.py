@@ -27,7 +27,7 @@ examples:
   bnext-train digits --out runs/digits                        the whole method, in minutes, without a download
   bnext-train digits --out runs/digits --resume               after an interruption
   bnext-train my_recipe.py --data photos/ --out runs/mine     a recipe of your own, in any file
-  bnext-train cifar10 --data cifar10/ --out runs/cifar epochs=100 learning_rate=2e-3
+  bnext-train cifar10 --data cifar10/ --out runs/cifar epochs=100 temperature_decay=0
   bnext-train bnext_tiny --data imagenet/ --out runs/tiny --teacher-weights teachers/
   bnext-train bnext_tiny --data 'tfrecord:imagenet/{split}-*' label_offset=1 --out runs/tiny --strategy mirrored
 
