@@ -45,23 +45,31 @@ def check_exists(path: Path) -> None:
         raise FileError("no such file or folder", where=str(path))
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: Path, *, make_folder: bool = False) -> None:
     """Raises FileError if a file could not be put there, before any work has been done.
 
     What exists there must be a regular file, so that no device, pipe or folder is ever replaced.
+
+    Args:
+        path: The file.
+        make_folder: Whether its folder is going to be made if it does not exist.
     """
     if path.is_dir():
         raise FileError("is a folder; name a file", where=str(path))
     if path.exists() and not path.is_file():
         raise FileError("is no regular file, and would be replaced by one; name another", where=str(path))
     folder = _target(path).parent
+    if make_folder:
+        folder = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if folder.exists() and not folder.is_dir():
+        raise FileError(f"{folder} is no folder", where=str(path))
     if not folder.is_dir():
         raise FileError(f"the folder {folder} does not exist", where=str(path))
     if not os.access(folder, os.W_OK):
         raise FileError(f"the folder {folder} is not writable", where=str(path))
 
 
-def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path] = ()) -> None:
+def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path] = (), *, make_folder: bool = False) -> None:
     """Raises FileError if writing the outputs would replace an input, another output, or what is no regular file.
 
     Links are followed, symbolic and hard ones. A folder is read for some of its files: a SavedModel for all, any other
@@ -70,6 +78,7 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path] = ()) -> None:
     Args:
         outputs: Files to be written.
         inputs: Files and folders that are read.
+        make_folder: Whether the outputs' folders are going to be made if they do not exist.
 
     Example:
         >>> check_outputs([Path("model.tflite"), Path("./model.tflite")])
@@ -79,7 +88,7 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path] = ()) -> None:
     """
     outputs, inputs = list(outputs), list(inputs)
     for path in outputs:
-        check_writable(path)
+        check_writable(path, make_folder=make_folder)
     for i, path in enumerate(outputs):
         if any(_is_same(path, other) for other in outputs[:i]):
             raise FileError("is named for two outputs; name another file", where=str(path))

@@ -36,9 +36,7 @@ def _compare(arguments):
     from android_demo.report.table import print_comparison
     from android_demo.results import load
 
-    if arguments.html is not None:
-        arguments.html.parent.mkdir(parents=True, exist_ok=True)
-        check_outputs([arguments.html], [arguments.before, arguments.after])
+    check_outputs(filter(None, [arguments.html]), [arguments.before, arguments.after], make_folder=True)
     before, after = load(arguments.before), load(arguments.after)
     found = compare(before, after)
     ratios = found.ratios()
@@ -50,7 +48,7 @@ def _compare(arguments):
     print_comparison(ratios, found.differences, Console())
     if arguments.html is not None:
         names = (str(arguments.before), str(arguments.after))
-        write_atomically(arguments.html, render_comparison(before, after, names).encode())
+        write_atomically(arguments.html, render_comparison(before, after, names).encode(), make_folder=True)
     return int(arguments.fail_if_slower and any(ratio.verdict is Verdict.SLOWER for _, _, ratio in ratios))
 
 

@@ -71,6 +71,13 @@ def test_a_device_is_not_replaced(tmp_path):
         check_writable(tmp_path / "null")
 
 
+def test_a_folder_that_is_to_be_made_needs_one_to_make_it_in(model, tmp_path):
+    check_writable(tmp_path / "new" / "page.html", make_folder=True)
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(FileError, match=r"model\.h5 is no folder"):
+        check_writable(model / "new" / "page.html", make_folder=True)
+
+
 def test_a_link_is_written_through(model, tmp_path):
     (tmp_path / "link").symlink_to(model)
     write_atomically(tmp_path / "link", b"new")
