@@ -13,4 +13,4 @@ def main(argv: list[str] | None = None) -> int:
     from android_demo.cli import clean, compare, measure
 
     commands = {"": measure.main, "measure": measure.main, "compare": compare.main, "clean": clean.main}
-    return dispatch(TOOL, commands, argv)
+    return dispatch(commands, argv)

@@ -4,6 +4,7 @@ import argparse
 
 from bnext_keras.cli._tool import run, tool_parser
 
+from android_demo.cli import TOOL
 from android_demo.cli.arguments import add_device_arguments, open_targets
 
 DESCRIPTION = "Remove what bnext-benchmark put on a device: its folder with tools and models."
@@ -20,9 +21,9 @@ exit status:
 
 def main(argv: list[str]) -> int:
     """Runs the command line; returns the exit status."""
-    parser = tool_parser("bnext-benchmark clean", DESCRIPTION, EPILOG)
+    parser = tool_parser(f"{TOOL} clean", DESCRIPTION, EPILOG)
     add_device_arguments(parser)
-    return run("bnext-benchmark", clean, parser.parse_args(argv))
+    return run(TOOL, clean, parser.parse_args(argv))
 
 
 def clean(arguments: argparse.Namespace) -> int:

@@ -5,6 +5,8 @@ from pathlib import Path
 from bnext_keras.cli._tool import run, tool_parser
 from bnext_keras.errors import BenchmarkError
 
+from android_demo.cli import TOOL
+
 DESCRIPTION = """\
 Compare two files of results: the same models on the same device before and after, or on
 two devices, or with two tools. Ratios come with a 95% confidence interval from the
@@ -23,7 +25,7 @@ exit status:
 
 def main(argv: list[str]) -> int:
     """Runs the command line; returns the exit status."""
-    return run("bnext-benchmark", _compare, _parser().parse_args(argv))
+    return run(TOOL, _compare, _parser().parse_args(argv))
 
 
 def _compare(arguments):
@@ -53,7 +55,7 @@ def _compare(arguments):
 
 
 def _parser():
-    parser = tool_parser("bnext-benchmark compare", DESCRIPTION, EPILOG)
+    parser = tool_parser(f"{TOOL} compare", DESCRIPTION, EPILOG)
     parser.add_argument("before", type=Path, metavar="BEFORE", help="a results.json")
     parser.add_argument("after", type=Path, metavar="AFTER", help="another one")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page about it too")

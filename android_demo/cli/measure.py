@@ -3,11 +3,10 @@
 from bnext_keras.cli._tool import complain, renamed, run
 from bnext_keras.errors import BenchmarkError, DeviceLost
 
+from android_demo.cli import TOOL
 from android_demo.cli.arguments import open_targets, read_arguments
 from android_demo.cli.clean import clean
 from android_demo.results import State
-
-TOOL = "bnext-benchmark"
 
 
 def main(argv: list[str]) -> int:

@@ -51,16 +51,15 @@ def complain(tool: str, message: object) -> None:
     print(f"{tool}: {one_line(message)}", file=sys.stderr)
 
 
-def dispatch(tool: str, commands: Mapping[str, Callable[[list[str]], int]], argv: Sequence[str] | None) -> int:
+def dispatch(commands: Mapping[str, Callable[[list[str]], int]], argv: Sequence[str] | None) -> int:
     """Runs the subcommand that the command line begins with, or else the one that goes without saying.
 
     Args:
-        tool: The command's name.
         commands: Functions of the remaining arguments by the names of subcommands; that of "" is the default.
         argv: The command line, by default the process's own.
 
     Example:
-        >>> dispatch("tool", {"": lambda argv: len(argv), "show": lambda argv: 10 * len(argv)}, ["show", "a", "b"])
+        >>> dispatch({"": lambda argv: len(argv), "show": lambda argv: 10 * len(argv)}, ["show", "a", "b"])
         20
     """
     argv = sys.argv[1:] if argv is None else list(argv)

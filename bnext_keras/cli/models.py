@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
         "": lambda rest: run(TOOL, _list, _list_parser().parse_args(rest)),
         "show": lambda rest: run(TOOL, _show, _show_parser().parse_args(rest)),
     }
-    return dispatch(TOOL, commands, argv)
+    return dispatch(commands, argv)
 
 
 def _list(arguments):

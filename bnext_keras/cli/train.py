@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
         "list": lambda rest: run(TOOL, _list, _list_parser().parse_args(rest)),
         "show": lambda rest: run(TOOL, _show, _show_parser().parse_intermixed_args(rest)),
     }
-    return dispatch(TOOL, commands, argv)
+    return dispatch(commands, argv)
 
 
 def _main_train(argv):

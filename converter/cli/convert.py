@@ -19,7 +19,7 @@ from bnext_keras.cli._tool import (
     tool_parser,
 )
 from bnext_keras.errors import VerificationError
-from bnext_keras.files import check_exists, check_outputs, write_atomically
+from bnext_keras.files import check_exists, check_outputs, write_all
 from bnext_keras.labels import read_labels
 
 from converter.quantization.precision import parse_weights
@@ -59,7 +59,7 @@ exit status:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
-    return dispatch(TOOL, {"": _main_convert, "advise": _main_advise}, argv)
+    return dispatch({"": _main_convert, "advise": _main_advise}, argv)
 
 
 def _main_convert(argv):
@@ -95,9 +95,10 @@ def _convert_verified(arguments, console, messages):
     labels = read_labels(arguments.labels) if arguments.labels else None
     for path in filter(None, (arguments.input, arguments.verify_data)):
         check_exists(path)
-    output = arguments.output or arguments.input.with_suffix(".tflite")
+    outputs = [arguments.output, arguments.json, arguments.report]
     # A .tflite file as the model is refused when it is read, with a better reason.
-    outputs = (arguments.json, arguments.report, None if output == arguments.input and not arguments.output else output)
+    if arguments.output is None and arguments.input.suffix != ".tflite":
+        outputs.append(arguments.input.with_suffix(".tflite"))
     check_outputs(filter(None, outputs), filter(None, (arguments.input, arguments.verify_data, arguments.labels)))
     with messages.status("starting TensorFlow") as status:
         with silenced():
@@ -144,12 +145,14 @@ def _advise(arguments):
 
 
 def _write_reports(arguments, result):
+    reports = {}
     if arguments.json is not None:
-        write_atomically(arguments.json, (json.dumps(result.to_dict(), indent=2) + "\n").encode())
+        reports[arguments.json] = (json.dumps(result.to_dict(), indent=2) + "\n").encode()
     if arguments.report is not None:
         from converter.report.html import render_html
 
-        write_atomically(arguments.report, render_html(result).encode())
+        reports[arguments.report] = render_html(result).encode()
+    write_all(reports)
 
 
 def _parser():

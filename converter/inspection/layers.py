@@ -50,6 +50,7 @@ def describe_layer(graph: LayerGraph, layer: tf.keras.layers.Layer, role: Role |
     Args:
         graph: The model's layers.
         layer: One of them.
+        role: Role of its parameters, None for a layer without a kernel.
         is_binarized: Whether its convolution runs bitpacked in the file.
     """
     costs = count_layer(layer, role)

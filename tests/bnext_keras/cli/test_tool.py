@@ -148,11 +148,11 @@ def test_old_spellings_work_and_tell_the_new_one(invoke, monkeypatch, tmp_path, 
 
 def test_a_subcommand_gets_what_follows_its_name(monkeypatch):
     commands = {"": lambda argv: ("default", argv), "show": lambda argv: ("show", argv)}
-    assert dispatch("tool", commands, ["show", "a"]) == ("show", ["a"])
-    assert dispatch("tool", commands, ["a", "show"]) == ("default", ["a", "show"])
-    assert dispatch("tool", commands, []) == ("default", [])
+    assert dispatch(commands, ["show", "a"]) == ("show", ["a"])
+    assert dispatch(commands, ["a", "show"]) == ("default", ["a", "show"])
+    assert dispatch(commands, []) == ("default", [])
     monkeypatch.setattr(sys, "argv", ["tool", "show", "b"])
-    assert dispatch("tool", commands, None) == ("show", ["b"])
+    assert dispatch(commands, None) == ("show", ["b"])
 
 
 def test_a_complaint_is_one_line(invoke):
