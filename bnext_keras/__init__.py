@@ -35,6 +35,7 @@ _ROOMS = (
     "layers",
     "models",
     "orientation",
+    "patching",
     "preprocessing",
     "quantizers",
     "recipes",

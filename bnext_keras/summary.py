@@ -50,6 +50,11 @@ class Costs:
     def binary_macs(self) -> int:
         return self.macs_by_role[BINARY]
 
+    @property
+    def bytes(self) -> int:
+        """Size in bytes with one bit for a binary weight and float32 for the rest."""
+        return -(-self.binary_parameters // 8) + 4 * (self.parameters - self.binary_parameters)
+
     def ops(self, bits: str = "32/32/32") -> float:
         """Operations: binary MACs / 64 + 4-bit MACs / 16 + 8-bit MACs / 8 + float MACs.
 

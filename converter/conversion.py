@@ -123,7 +123,7 @@ def convert(
         input_shape=frozen.input_shape,
         input_orientation=metadata.input_orientation,
         operators=flatbuffer.operators,
-        theoretical_size=_theoretical_size(model),
+        theoretical_size=count(model).bytes,
         verification=verification,
         on_random_inputs_only=verify_data is None,
         seconds=clock.seconds,
@@ -170,8 +170,3 @@ def _without_rotation(model):
             where=f"model '{model.name}'",
         )
     return remove_rotation(model)
-
-
-def _theoretical_size(model):
-    costs = count(model)
-    return -(-costs.binary_parameters // 8) + 4 * (costs.parameters - costs.binary_parameters)

@@ -22,7 +22,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from bnext_keras.callbacks.running_fit import attribute, variables_of_running_fit
+from bnext_keras.callbacks.running_fit import variables_of_running_fit
+from bnext_keras.patching import attribute
 from bnext_keras.teachers.cache import take_cached_logits
 
 import tensorflow as tf

@@ -1,4 +1,4 @@
-"""What Keras does not hand to callbacks: the ``fit`` that runs, and a way to change a model for a while.
+"""What Keras does not hand to callbacks: the ``fit`` that runs.
 
 Looking for ``fit`` on the call stack is the last resort. A term must be gone after ``fit`` however that ends, and
 nothing simpler sees every end: ``on_train_end`` is not called when a step, a callback or Ctrl-C raises; a context
@@ -8,12 +8,8 @@ longer an ordinary Keras model. Only the data handler's generator ends with ``fi
 """
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import tensorflow as tf
-
-_MISSING = object()
 
 
 def variables_of_running_fit(model: tf.keras.Model) -> dict[str, object]:
@@ -30,17 +26,3 @@ def variables_of_running_fit(model: tf.keras.Model) -> dict[str, object]:
                 return variables
         frame = frame.f_back
     raise RuntimeError(f"{model.name}: this callback works in model.fit only, not in a training loop of one's own")
-
-
-@contextmanager
-def attribute(target: object, name: str, value: object) -> Iterator[None]:
-    """Sets an attribute of an object past Keras' tracking, and at the end restores what was there before."""
-    previous = vars(target).get(name, _MISSING)
-    vars(target)[name] = value
-    try:
-        yield
-    finally:
-        if previous is _MISSING:
-            del vars(target)[name]
-        else:
-            vars(target)[name] = previous

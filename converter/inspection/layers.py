@@ -55,7 +55,6 @@ def describe_layer(graph: LayerGraph, layer: tf.keras.layers.Layer, role: Role |
     """
     costs = count_layer(layer, role)
     roles = [role for role, parameters in costs.parameters_by_role.items() if parameters]
-    binary_parameters = costs.binary_parameters
     shape = layer.output_shape
     shape = shape if isinstance(shape, tuple) else shape[0]
     with_kernel = has_kernel(layer)
@@ -70,7 +69,7 @@ def describe_layer(graph: LayerGraph, layer: tf.keras.layers.Layer, role: Role |
         kernel_bits=bits if with_kernel else None,
         parameters=costs.parameters,
         macs=costs.macs,
-        bytes=-(-binary_parameters // 8) + 4 * (costs.parameters - binary_parameters),
+        bytes=costs.bytes,
         is_binarized=is_binarized if with_kernel else None,
         reason=_reason(graph, layer) if with_kernel and not is_binarized else "",
     )

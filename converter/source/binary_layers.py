@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from bnext_keras.callbacks.running_fit import attribute
+from bnext_keras.patching import attribute
 
 import larq as lq
 import numpy as np

@@ -2,7 +2,7 @@
 
 import inspect
 
-from bnext_keras.callbacks.running_fit import attribute, variables_of_running_fit
+from bnext_keras.callbacks.running_fit import variables_of_running_fit
 
 import pytest
 import tensorflow as tf
@@ -47,18 +47,3 @@ def test_no_fit_of_another_model_is_found():
 
     other = tiny.student(name="other")
     tiny.fit(model, LookingForAnother())
-
-
-@pytest.mark.parametrize("before", [{}, {"call": 1}])
-def test_an_attribute_is_as_it_was_afterwards(before):
-    class Thing:
-        pass
-
-    thing = Thing()
-    vars(thing).update(before)
-    with attribute(thing, "call", 2):
-        assert thing.call == 2
-    assert vars(thing) == before
-    with pytest.raises(KeyboardInterrupt), attribute(thing, "call", 2):
-        raise KeyboardInterrupt
-    assert vars(thing) == before
