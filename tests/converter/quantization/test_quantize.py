@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from larq_compute_engine.tflite.python.interpreter import Interpreter
+from strangers import stranger
 
 from converter import ConversionError, VerificationError, convert
 from converter.cli.convert import main
@@ -84,19 +85,7 @@ def roles(model):
 
 
 def test_roles_of_a_network_without_names_to_go_by():
-    """Two stem convolutions, a gate of 1x1 convolutions, a float shortcut, a dense layer and a softmax."""
-    image = x = tf.keras.Input((16, 16, 3))
-    x = Layers.Conv2D(16, 3, padding="same", name="a")(x)
-    x = Layers.Conv2D(32, 3, strides=2, padding="same", name="b")(x)
-    y = BinaryConv2D(64, 3, name="c")(x)
-    gate = Layers.GlobalAveragePooling2D(keepdims=True)(y)
-    gate = Layers.Conv2D(8, 1, activation="relu", name="d")(gate)
-    gate = Layers.Conv2D(64, 1, activation="sigmoid", name="e")(gate)
-    x = Layers.Add()([Layers.Multiply()([y, gate]), Layers.Conv2D(64, 1, name="f")(x)])
-    x = BinaryConv2D(64, 3, name="g")(x)
-    x = Layers.Dense(20, activation="relu", name="h")(Layers.GlobalAveragePooling2D()(x))
-    model = tf.keras.Model(image, Layers.Softmax()(Layers.Dense(10, name="i")(x)))
-    found = roles(model)
+    found = roles(stranger())
     assert [len(found[role]) for role in ("stem", "se", "head", "other")] == [2, 2, 1, 2]
     assert [name.split("/")[1] for role in ("stem", "se", "head", "other") for name in found[role]] == list("abdeifh")
 
