@@ -15,10 +15,11 @@ a ``.tflite`` file of a model, and ``benchmark`` measures such files on devices;
 import importlib
 from typing import Any
 
-from bnext_keras._keras import use_legacy_keras
+from bnext_keras._keras import register_with_keras, use_legacy_keras
 from bnext_keras._version import __version__
 
 use_legacy_keras()
+register_with_keras()
 
 _ROOMS = (
     "analysis",
@@ -34,6 +35,7 @@ _ROOMS = (
     "layer_graph",
     "layers",
     "models",
+    "optimizers",
     "orientation",
     "patching",
     "preprocessing",

@@ -141,7 +141,7 @@ class LearnableBias(tf.keras.layers.Layer):
 
     def build(self, input_shape):
         self.bias = self.add_weight(name="bias", shape=(input_shape[-1],), initializer="zeros")
-        self.bias.decays_as_kernel = True  # four dimensions in BNext's released code, see training/optimizer.py
+        self.bias.decays_as_kernel = True  # four dimensions in BNext's released code, see optimizers.py
         super().build(input_shape)
 
     def call(self, inputs):
@@ -172,7 +172,7 @@ class LearnableMix(tf.keras.layers.Layer):
             initializer=tf.keras.initializers.Constant(0.5),
             constraint=UnitInterval(),
         )
-        self.scale.decays_as_kernel = True  # four dimensions in BNext's released code, see training/optimizer.py
+        self.scale.decays_as_kernel = True  # four dimensions in BNext's released code, see optimizers.py
         super().build(input_shape)
 
     def call(self, inputs):

@@ -33,7 +33,7 @@ def load_bnext_state_dict(model: tf.keras.Model, state_dict: Mapping[str, np.nda
         >>> model = bnext_keras.models.BNext([8, 16], input_shape=(32, 32, 3), num_classes=2)
         >>> bnext_keras.importers.load_bnext_state_dict(model, {})  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        bnext_keras.importers.state_dict.StateDictError: bnext: 56 entries are missing: bn1.bias, ...
+        bnext_keras.errors.StateDictError: bnext: 56 entries are missing: bn1.bias, ...
     """
     places = [place for layer in model.layers for place in _places(layer, state_dict)]
     return assign(model, state_dict, places, partial(_is_unused, taken={place.key for place in places}))

@@ -67,7 +67,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         >>> import bnext_keras
         >>> bnext_keras.importers.read_checkpoint("missing.pth.tar")
         Traceback (most recent call last):
-        bnext_keras.importers.pickle_reader.CheckpointError: missing.pth.tar: no such file
+        bnext_keras.errors.CheckpointError: missing.pth.tar: no such file
     """
     path = Path(path)
     if not path.is_file():

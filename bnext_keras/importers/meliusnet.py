@@ -42,7 +42,7 @@ def load_meliusnet_state_dict(model: tf.keras.Model, state_dict: Mapping[str, np
         >>> model = bnext_keras.models.MeliusNet([1], [], input_shape=(32, 32, 3), num_classes=2, pad_value=-1)
         >>> bnext_keras.importers.load_meliusnet_state_dict(model, {})  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        bnext_keras.importers.state_dict.StateDictError: meliusnet: 17 entries are missing: _model.features...
+        bnext_keras.errors.StateDictError: meliusnet: 17 entries are missing: _model.features...
     """
     negate = _pad_value(model) == 1
     return assign(model, state_dict, _places(model, negate), _is_unused)

@@ -88,7 +88,7 @@ def read_pickle(file: Any) -> tuple[Any, dict[str, Storage]]:
         ({'epoch': 3}, {})
         >>> read_pickle(io.BytesIO(pickle.dumps(os.getcwd, protocol=2)))  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        bnext_keras.importers.pickle_reader.CheckpointError: it refers to 'posix.getcwd', ...
+        bnext_keras.errors.CheckpointError: it refers to 'posix.getcwd', ...
     """
     machine = _Machine()
     try:

@@ -156,7 +156,7 @@ def detect(state_dict: dict[str, np.ndarray]) -> Architecture:
         >>> from bnext_keras.importers.released import detect
         >>> detect({"conv1.weight": None})
         Traceback (most recent call last):
-        bnext_keras.importers.pickle_reader.CheckpointError: not a BNext of the released code: it has no fc.weight
+        bnext_keras.errors.CheckpointError: not a BNext of the released code: it has no fc.weight
     """
     is_18 = "layer0.0.Attention.binary_conv.weight" in state_dict
     stem, head = "conv1.weight" if is_18 else "feature.0.conv1.weight", "fc.weight"

@@ -9,8 +9,8 @@ optimizers and learning rates, and `Checkpoints` to continue from.
 """
 
 from bnext_keras.errors import RunError
+from bnext_keras.optimizers import RectifiedAdam, TwoGroupAdamW
 from bnext_keras.training.checkpoint import Checkpoints
-from bnext_keras.training.optimizer import RectifiedAdam, TwoGroupAdamW
 from bnext_keras.training.run import train
 from bnext_keras.training.schedule import WarmupCosine
 

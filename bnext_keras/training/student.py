@@ -4,10 +4,10 @@ import inspect
 
 from bnext_keras import models
 from bnext_keras.errors import RunError
+from bnext_keras.optimizers import RectifiedAdam, TwoGroupAdamW
 from bnext_keras.recipes import Recipe
 from bnext_keras.recipes._settings import near_misses
 from bnext_keras.training.datasets import augmentation
-from bnext_keras.training.optimizer import RectifiedAdam, TwoGroupAdamW
 
 import tensorflow as tf
 

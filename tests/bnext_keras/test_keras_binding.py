@@ -50,3 +50,25 @@ except AttributeError:
     assert "ImportError: Larq, and with it TensorFlow, was imported before bnext_keras" in result.stderr
     assert "import bnext_keras before tensorflow and larq" in result.stderr
     assert "in a notebook: restart the" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import bnext_keras, tensorflow as tf; tf.keras.Model",
+        "import bnext_keras, larq",
+        "import bnext_keras.quantizers",
+        "import bnext_keras.optimizers",
+    ],
+)
+def test_whatever_comes_first_keras_then_knows_all_layers(program):
+    """Larq imports Keras, and our rooms import both, while they are being imported themselves."""
+    names = """
+import tensorflow as tf
+print(*tf.keras.utils.get_custom_objects())
+"""
+    known = run(program + names).stdout.split()
+    assert {"bnext_keras>Conv2D", "bnext_keras>Rotate180", "bnext_keras>TwoGroupAdamW", "bnext_keras>UnitInterval"} <= {
+        *known
+    }
+    assert {"FusedSteSign", "AnnealedSign", "QuantConv2D"} <= {*known}

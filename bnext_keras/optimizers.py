@@ -38,6 +38,8 @@ class TwoGroupAdamW(tf.keras.optimizers.AdamW):
         The training code of arXiv 2211.12933; Loshchilov & Hutter, arXiv 1711.05101.
     """
 
+    weight_decay: float
+
     def __init__(
         self,
         learning_rate=1e-3,
