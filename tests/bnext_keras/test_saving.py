@@ -13,13 +13,15 @@ import tensorflow as tf
 IMAGES = np.random.default_rng(0).normal(size=(8, 32, 32, 3)).astype(np.float32)
 
 
-@pytest.fixture
-def trained(small_bnext):
-    small_bnext.compile("adam", tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    small_bnext.fit(IMAGES, np.arange(8), verbose=0)
-    for i, temperature in enumerate(temperatures(small_bnext).values()):
+@pytest.fixture(scope="module")
+def trained():
+    """Some tests train it further; each compares it with what it has just written."""
+    model = models.BNext([32, 64, 128], input_shape=(32, 32, 3), num_classes=10)
+    model.compile("adam", tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(IMAGES, np.arange(8), verbose=0)
+    for i, temperature in enumerate(temperatures(model).values()):
         temperature.assign(i / 8)
-    return small_bnext
+    return model
 
 
 def assert_same(model, other):
