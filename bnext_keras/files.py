@@ -3,14 +3,21 @@
 Every error is a `bnext_keras.errors.FileError`, one line that names the file. TensorFlow is not imported.
 """
 
+import errno
 import hashlib
 import os
+import socket
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from bnext_keras.errors import FileError, UserError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 #: Endings of file names that count as images, whatever their case.
 IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -186,6 +193,53 @@ def replacing(path: Path, *, make_folder: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keeps a folder for one user at a time: whoever comes second is refused at once, and told who the first is.
+
+    The lock is the operating system's (``flock`` on a file ``.lock`` in the folder) and ends with the process that
+    holds it, however that ends; what a killed process leaves there keeps nobody out. It is advice: only those who ask
+    for it heed it. Processes that are forked inside share it, programs that are started do not.
+
+    Linux heeds it on NFS between machines too; on file systems that have no locks, and on Windows, nobody is refused.
+
+    Args:
+        folder: The folder; made if it does not exist.
+
+    Raises:
+        FileError: if another process, or this one, has locked the folder; or if nothing can be written there.
+
+    Example:
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> with locked(folder):
+        ...     try:
+        ...         with locked(folder): pass
+        ...     except FileError as error:
+        ...         print(f"is in use by process {os.getpid()} on " in str(error))
+        True
+    """
+    if fcntl is None:
+        yield
+        return
+    path = folder / ".lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = _lock(path)
+    except BlockingIOError as error:
+        raise FileError(
+            f"is in use by {_holder(path)}", where=str(folder), remedy="wait until it has ended, or name another folder"
+        ) from error
+    except OSError as error:
+        raise FileError(f"cannot be locked ({error.strerror or error})", where=str(folder)) from error
+    try:
+        yield
+    finally:
+        # While it is still held: afterwards it might be another's.
+        with suppress(OSError):
+            path.unlink()
+        os.close(descriptor)
+
+
+@contextmanager
 def file_errors_as(kind: type[UserError]) -> Iterator[None]:
     """Turns FileErrors into the error that a function promises, with the same words.
 
@@ -201,6 +255,34 @@ def file_errors_as(kind: type[UserError]) -> Iterator[None]:
         yield
     except FileError as error:
         raise kind(error.what, where=error.where, remedy=error.remedy) from error
+
+
+def _lock(path):
+    """Descriptor of the file, now locked, with who has it written in; BlockingIOError if that is another."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+                    raise
+            # Who had it may have deleted the file after it was opened here: that lock keeps nobody out.
+            if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
+                return descriptor
+        except OSError:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _holder(path):
+    try:
+        return path.read_text(encoding="utf-8", errors="replace") or "another process"
+    except OSError:
+        return "another process"
 
 
 def _target(path):

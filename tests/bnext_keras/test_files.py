@@ -2,10 +2,20 @@
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 from bnext_keras.errors import FileError
-from bnext_keras.files import check_outputs, check_writable, find_images, sha256, write_all, write_atomically
+from bnext_keras.files import (
+    check_outputs,
+    check_writable,
+    find_images,
+    locked,
+    sha256,
+    write_all,
+    write_atomically,
+)
 
 import pytest
 
@@ -119,3 +129,49 @@ def test_images_are_found_by_their_names(tmp_path):
 def test_a_digest(model):
     model.write_bytes(b"abc")
     assert sha256(model) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_folder_has_one_user_at_a_time(tmp_path):
+    message = f"run: is in use by process {os.getpid()} on .+; wait until it has ended, or name another folder"
+    with locked(tmp_path / "run"), pytest.raises(FileError, match=message), locked(tmp_path / "run"):
+        pass
+    with locked(tmp_path / "run"):
+        pass
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_a_killed_process_locks_nothing(tmp_path):
+    program = "import pathlib, sys, time; from bnext_keras.files import locked\n"
+    program += "with locked(pathlib.Path(sys.argv[1])): print('locked', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", program, tmp_path], stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        with pytest.raises(FileError, match=f"is in use by process {process.pid} on "), locked(tmp_path):
+            pass
+        process.kill()
+        process.wait()
+    assert (tmp_path / ".lock").exists()
+    with locked(tmp_path):
+        pass
+
+
+def test_a_lock_that_is_lost_at_the_door_is_tried_again(tmp_path, monkeypatch):
+    """The first user deletes the file between the second's opening and locking it."""
+    opened = []
+
+    def open_and_lose(*args):
+        opened.append(os_open(*args))
+        if len(opened) == 1:
+            (tmp_path / ".lock").unlink()
+        return opened[-1]
+
+    os_open = os.open
+    monkeypatch.setattr(os, "open", open_and_lose)
+    with locked(tmp_path):
+        assert len(opened) == 2
+        assert (tmp_path / ".lock").read_text().startswith(f"process {os.getpid()} on ")
+
+
+def test_a_folder_that_cannot_be_locked_is_said_to_be_so(tmp_path):
+    (tmp_path / "run").touch()
+    with pytest.raises(FileError, match="run: cannot be locked"), locked(tmp_path / "run"):
+        pass
