@@ -1,5 +1,13 @@
 """Figures and messages as people read them."""
 
+import unicodedata
+
+#: Categories of Unicode whose characters a terminal obeys, hides or cannot encode: controls, formats such as the
+#: reversal of a text's direction, halves of surrogate pairs, and separators of lines.
+_UNPRINTABLE = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
+#: Formats that belong to words: emoji of several parts and many scripts are written with them.
+_JOINERS = "\u200c\u200d"
+
 
 def format_bytes(number: float) -> str:
     """
@@ -65,3 +73,22 @@ def one_line(text: object) -> str:
     'missing: a, b'
     """
     return " ".join(str(text).split())
+
+
+def printable(text: object) -> str:
+    r"""A stranger's text, safe to show: what a terminal would obey becomes visible as an escape, line breaks as well.
+
+    Names of files, layers, classes and devices come from whoever made them. Written as they are, they could move the
+    cursor, set the window's title or turn the direction of the line.
+
+    >>> print(printable("cat\x1b[2J"), printable("photo\u202egnp.exe"), printable("two\nlines"), printable("größer 猫"))
+    cat\x1b[2J photo\u202egnp.exe two\nlines größer 猫
+    """
+    text = str(text)
+    return text if text.isprintable() else "".join(map(_visible, text))
+
+
+def _visible(character):
+    if unicodedata.category(character) in _UNPRINTABLE and character not in _JOINERS:
+        return character.encode("unicode_escape").decode()
+    return character

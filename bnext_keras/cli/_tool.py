@@ -16,7 +16,7 @@ from typing import Any
 
 from bnext_keras._version import __version__
 from bnext_keras.errors import UserError
-from bnext_keras.text import one_line
+from bnext_keras.text import one_line, printable
 
 #: Exit status after Ctrl-C, as shells have it: 128 and the number of the signal.
 INTERRUPTED = 130
@@ -47,8 +47,8 @@ def run(tool: str, work: Callable[[argparse.Namespace], int], arguments: argpars
 
 
 def complain(tool: str, message: object) -> None:
-    """Writes a line to standard error."""
-    print(f"{tool}: {one_line(message)}", file=sys.stderr)
+    """Writes a line to standard error. What a terminal would obey in it becomes visible."""
+    print(f"{tool}: {printable(one_line(message))}", file=sys.stderr)
 
 
 def dispatch(commands: Mapping[str, Callable[[list[str]], int]], argv: Sequence[str] | None) -> int:

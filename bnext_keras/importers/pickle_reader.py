@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bnext_keras.errors import CheckpointError
+from bnext_keras.text import printable
 
 import numpy as np
 
@@ -109,8 +110,7 @@ def read_pickle(file: Any) -> tuple[Any, dict[str, Storage]]:
 def shown(value: object) -> str:
     """A stranger's text, or an error about it, fit for one line of a message; of anything else just the type."""
     # Writing out a few nested lists that share their parts can take forever.
-    text = str(value)[:200] if isinstance(value, str | Exception) else type(value).__name__
-    return text if text.isprintable() else ascii(text)
+    return printable(str(value)[:200] if isinstance(value, str | Exception) else type(value).__name__)
 
 
 @dataclass

@@ -60,6 +60,7 @@ def arguments():
     [
         (UserError("holds no weights", where="a.h5", remedy="name another"), 2, "a.h5: holds no weights; name another"),
         (UserError("two\n  lines"), 2, "two lines"),
+        (UserError("layer '\x1b]0;title\x07'"), 2, "layer '\\x1b]0;title\\x07'"),
         (FileError("no such file", where="a.h5"), 2, "a.h5: no such file"),
         (BenchmarkError("no device"), 2, "no device"),
         (VerificationError("differs", result=None), 1, "differs"),
