@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bnext_keras.cli._tool import positive, tool_parser
 
+from android_demo.cli import TOOL
 from android_demo.results import Settings
 from android_demo.session.procedure import Procedure
 from android_demo.tools.downloads import CACHE, RELEASE_URL
@@ -80,7 +81,7 @@ def _defaults(kind):
 
 
 def _parser():
-    parser = tool_parser("bnext-benchmark", DESCRIPTION, EPILOG)
+    parser = tool_parser(TOOL, DESCRIPTION, EPILOG)
     # Arguments with the name of a field have its default, and `_build` finds them by that name.
     parser.set_defaults(**_defaults(Settings), **_defaults(Procedure))
     add = parser.add_argument

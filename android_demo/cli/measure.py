@@ -19,14 +19,10 @@ def main(argv: list[str]) -> int:
 
 
 def _measure(arguments):
-    from rich.console import Console
-
-    from android_demo.session.session import Session
-    from android_demo.session.store import Store
+    from android_demo.session.store import open_store
     from android_demo.tools.choice import Tools, find_model
     from android_demo.tools.downloads import Downloads
 
-    console, messages = Console(), Console(stderr=True)
     # Whatever can be wrong with the command is found before anything is measured.
     requests = [find_model(text, arguments.top1) for text in arguments.models]
     if strangers := arguments.top1.keys() - {request.path.name for request in requests}:
@@ -34,7 +30,16 @@ def _measure(arguments):
     downloads = Downloads(arguments.cache / "tools", arguments.release_url)
     tools = Tools(downloads, arguments.tool, arguments.tool_sha256 or "", arguments.rival_tool)
     targets = [(target, [tools.model(request, target) for request in requests]) for target in open_targets(arguments)]
-    store = Store(arguments.out, arguments.resume)
+    with open_store(arguments.out, arguments.resume) as store:
+        return _measure_all(arguments, targets, store)
+
+
+def _measure_all(arguments, targets, store):
+    from rich.console import Console
+
+    from android_demo.session.session import Session
+
+    messages = Console(stderr=True)
     before = store.results
     with messages.status("") as status:
         session = Session(arguments.settings, arguments.procedure, store, status.update)
@@ -50,7 +55,7 @@ def _measure(arguments):
         except KeyboardInterrupt:
             complaints.append("interrupted from the keyboard; --resume goes on with what is missing")
     if store.results.measurements:
-        _show(store, console)
+        _show(store, Console())
     for complaint in complaints:
         complain(TOOL, complaint)
     if complaints and store.results is before:

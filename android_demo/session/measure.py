@@ -9,7 +9,7 @@ from android_demo.results import Results, Settings
 from android_demo.session.job import Progress
 from android_demo.session.procedure import Procedure
 from android_demo.session.session import Session
-from android_demo.session.store import Store
+from android_demo.session.store import open_store
 from android_demo.targets import open_target
 from android_demo.tools.choice import Tools, find_model
 from android_demo.tools.downloads import CACHE, Downloads
@@ -48,7 +48,8 @@ def measure(
         All results in ``out``.
 
     Raises:
-        BenchmarkError: if a model, the device or a tool cannot be used. What was measured before is in ``out``.
+        BenchmarkError: if a model, the device or a tool cannot be used, or another session writes to ``out``. What was
+            measured before is in ``out``.
     """
     if isinstance(models, str | Path):
         raise BenchmarkError("models is one file, but must be a list of files")
@@ -56,7 +57,7 @@ def measure(
     target = open_target(device, cache)
     tools = tools or Tools(Downloads(cache / "tools"))
     chosen = [tools.model(request, target) for request in requests]
-    session = Session(settings, procedure or Procedure(), Store(Path(out), resume), progress)
-    for _ in session.run(target, chosen):
-        pass
-    return session.store.results
+    with open_store(Path(out), resume) as store:
+        for _ in Session(settings, procedure or Procedure(), store, progress).run(target, chosen):
+            pass
+    return store.results

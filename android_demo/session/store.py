@@ -1,16 +1,40 @@
 """The file of a session's results, whole after every measurement."""
 
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from bnext_keras.errors import BenchmarkError
+from bnext_keras.files import file_errors_as, locked
+
 from android_demo.results import Measurement, Results, load, save
+
+
+@contextmanager
+def open_store(folder: Path, resume: bool = False) -> Iterator["Store"]:
+    """The `Store` of a folder, which is ours alone until the end: two sessions would lose each other's results.
+
+    The folder is made at once. If it is still empty at the end, because nothing was measured, it goes again.
+
+    Raises:
+        BenchmarkError: if another session writes there, or nothing can be written, or what is there cannot be read.
+    """
+    is_new = not folder.exists()
+    try:
+        with file_errors_as(BenchmarkError), locked(folder):
+            yield Store(folder, resume)
+    finally:
+        if is_new:
+            with suppress(OSError):
+                folder.rmdir()
 
 
 class Store:
     """Results in a folder, as ``results.json``.
 
     Args:
-        folder: Made when the first result comes.
+        folder: Locked by `open_store`.
         resume: Whether to go on with what is there. Otherwise it is kept under another name, ``results-1.json``, once
             there is something to take its place.
 
