@@ -7,6 +7,8 @@ from pathlib import Path
 from bnext_keras.errors import BenchmarkError
 from bnext_keras.files import file_errors_as, sha256, write_atomically
 
+from android_demo.tools.elf import parse_elf
+
 #: Where LCE's GitHub release keeps its programs.
 RELEASE_URL = "https://github.com/larq/compute-engine/releases/download/v0.16.0"
 
@@ -44,19 +46,31 @@ class Downloads:
         """The file of this name, from the folder or the web.
 
         Raises:
-            BenchmarkError: if it cannot be fetched, is no program, or is not the one that was fetched before.
+            BenchmarkError: if it cannot be fetched or read, is no whole program, or is not the one that was fetched before.
         """
+        try:
+            return self._fetch(name, expected_sha256)
+        except OSError as error:
+            raise BenchmarkError(
+                f"{self.folder / name}: cannot be used ({error.strerror or error}); "
+                f"delete it and {name}.sha256, and it is fetched again"
+            ) from error
+
+    def _fetch(self, name, expected_sha256):
         file, record = self.folder / name, self.folder / f"{name}.sha256"
         if not file.exists():
             content = self._download(name, file)
             digest = hashlib.sha256(content).hexdigest()
             if expected_sha256 and digest != expected_sha256.lower():
                 raise BenchmarkError(f"{self.url}/{name}: its SHA-256 is {digest}, not the expected {expected_sha256}")
+            _check_whole(content, f"{self.url}/{name}", "fetch it again")
             _write(file, content)
-        digest = sha256(file)
         if not record.exists():
-            _write(record, f"{digest}  {name}\n".encode())
-        elif record.read_text().split()[:1] != [digest]:
+            # It may have been put there by hand, by a browser whose download broke off, say.
+            content = file.read_bytes()
+            _check_whole(content, file, "delete it, and it is fetched again")
+            _write(record, f"{hashlib.sha256(content).hexdigest()}  {name}\n".encode())
+        elif record.read_bytes().split()[:1] != [sha256(file).encode()]:
             raise BenchmarkError(
                 f"{file}: has changed since it was fetched ({record.name} says otherwise); "
                 "find out why, or delete both to fetch it again"
@@ -77,9 +91,16 @@ class Downloads:
                 f"{name} cannot be fetched ({getattr(error, 'reason', None) or error}); download {address} where there "
                 f"is a connection, and give it with --tool FILE or put it at {file}"
             ) from error
-        if content[:4] != b"\x7fELF":
+        if parse_elf(content) is None:
             raise BenchmarkError(f"{address}: did not answer with a program; a proxy's page, perhaps; see --tool")
         return content
+
+
+def _check_whole(content, where, remedy):
+    """An answer without a length that breaks off looks like one that has ended: only the file itself can tell."""
+    elf = parse_elf(content)
+    if elf is not None and elf.end > len(content):
+        raise BenchmarkError(f"{where}: is cut off, {len(content):,} of at least {elf.end:,} bytes; {remedy}")
 
 
 def _write(file, content):

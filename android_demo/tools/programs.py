@@ -18,6 +18,7 @@ from android_demo import results
 from android_demo.results import Kind
 from android_demo.targets import Target
 from android_demo.tools.downloads import Downloads
+from android_demo.tools.elf import read_elf
 
 #: Version of Larq Compute Engine that the converter writes for, and whose tool is fetched.
 LCE_VERSION = "0.16.0"
@@ -151,18 +152,17 @@ def _install(kind, file, target, version="", expected_sha256=""):
 
 
 def _check_machine(file, target):
-    # An ELF file begins with its magic number; at byte 18 it says for which machine it is.
-    with file.open("rb") as opened:
-        head = opened.read(20)
     expected = {_ELF_MACHINES[abi] for abi in target.abis if abi in _ELF_MACHINES}
     if not expected:
         return
-    if head[:4] != b"\x7fELF":
+    elf = read_elf(file)
+    if elf is None:
         raise BenchmarkError(f"{file}: is no program (no ELF file); a web page saved instead of it, perhaps")
-    machine = int.from_bytes(head[18:20], "little")
-    if machine not in expected:
-        names = [name for name, number in _ELF_MACHINES.items() if number == machine]
+    if elf.end > file.stat().st_size:
+        raise BenchmarkError(f"{file}: is cut off, at least {elf.end:,} bytes belong to it; copy it again")
+    if elf.machine not in expected:
+        names = [name for name, number in _ELF_MACHINES.items() if number == elf.machine]
         raise BenchmarkError(
-            f"{file}: is a program for {' or '.join(names) or f'machine {machine}'}, "
+            f"{file}: is a program for {' or '.join(names) or f'machine {elf.machine}'}, "
             f"but {target.name} is {' or '.join(target.abis)}"
         )

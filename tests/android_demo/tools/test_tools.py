@@ -2,6 +2,7 @@
 
 import hashlib
 import http.server
+import socket
 import threading
 import zipfile
 from functools import partial
@@ -38,8 +39,10 @@ def release(tmp_path):
     server.server_close()
 
 
-def elf(machine: int, text: bytes = b"") -> bytes:
-    return b"\x7fELF" + bytes(14) + machine.to_bytes(2, "little") + text
+def elf(machine: int, text: bytes = b"", end: int = 0) -> bytes:
+    """The head of a 64-bit program, whose section headers end there."""
+    head = b"\x7fELF\x02\x01" + bytes(12) + machine.to_bytes(2, "little") + bytes(44)
+    return head[:40] + end.to_bytes(8, "little") + head[48:] + text
 
 
 def test_a_tool_is_fetched_once(release, tmp_path):
@@ -81,6 +84,47 @@ def test_a_proxys_page_is_no_tool(release, tmp_path):
     assert not (tmp_path / "cache").exists()
 
 
+def test_an_answer_of_unknown_length_that_breaks_off_is_no_tool(tmp_path):
+    """The server says no length and hangs up: for HTTP that is how such an answer ends."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + elf(183, bytes(1000), end=5000))
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(BenchmarkError, match=r"aarch64: is cut off, 1,064 of at least 5,000 bytes; fetch it again"):
+            Downloads(tmp_path / "cache", f"http://127.0.0.1:{server.getsockname()[1]}").fetch(NAME)
+        thread.join()
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_part_of_a_tool_that_was_put_into_the_cache_is_not_taken_for_it(tmp_path):
+    (tmp_path / NAME).write_bytes(elf(183, end=5000))
+    with pytest.raises(BenchmarkError, match="is cut off, 64 of at least 5,000 bytes; delete it"):
+        Downloads(tmp_path, "http://127.0.0.1:9").fetch(NAME)
+    assert [file.name for file in tmp_path.iterdir()] == [NAME]
+
+
+def test_a_cache_that_cannot_be_read_is_told_in_a_line(tmp_path):
+    downloads = Downloads(tmp_path, "http://127.0.0.1:9")
+    (tmp_path / NAME).write_bytes(elf(183))
+    (tmp_path / f"{NAME}.sha256").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BenchmarkError, match="has changed"):
+        downloads.fetch(NAME)
+    (tmp_path / f"{NAME}.sha256").unlink()
+    (tmp_path / f"{NAME}.sha256").mkdir()
+    with pytest.raises(BenchmarkError, match=rf"cannot be used \(Is a directory\); delete it and {NAME}.sha256"):
+        downloads.fetch(NAME)
+    (tmp_path / NAME).unlink()
+    (tmp_path / NAME).mkdir()
+    with pytest.raises(BenchmarkError, match=r"cannot be used \(Is a directory\)"):
+        downloads.fetch(NAME)
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "release"], ids=["offline", "not there"])
 def test_without_a_connection_the_message_says_what_to_download_and_where_to_put_it(release, tmp_path, url):
     url = release[0] if url == "release" else url
@@ -107,8 +151,9 @@ def test_a_tool_that_was_put_into_the_cache_by_hand_is_taken(tmp_path):
         (elf(62), "is a program for x86_64, but qemu:cortex-a76 is aarch64"),
         (elf(40), "is a program for armeabi-v7a or armv7l, but qemu:cortex-a76 is aarch64"),
         (b"<html>", "is no program"),
+        (elf(183, end=5000), "is cut off, at least 5,000 bytes belong to it"),
     ],
-    ids=["x86-64", "32-bit ARM", "web page"],
+    ids=["x86-64", "32-bit ARM", "web page", "cut off"],
 )
 def test_a_tool_for_another_cpu_is_refused_before_it_runs(arm_tool, tmp_path, content, message):
     file = tmp_path / "tool"
