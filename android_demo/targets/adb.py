@@ -142,7 +142,7 @@ def _read_shell(connection: AdbConnection, deadline: float) -> Completed:
             connection.conn.settimeout(max(deadline - time.monotonic(), 0.001))
             header = connection.read_exact(5)
             kind, data = header[0], connection.read_exact(int.from_bytes(header[1:], "little"))
-            if kind == _EXIT:
+            if kind == _EXIT and data:
                 exit_code = data[0]
             elif kind in received:
                 received[kind] += data

@@ -62,6 +62,10 @@ _ARM_PARTS = {
 }
 
 
+#: What no machine has: more cores, a higher clock, more memory, more heat.
+_MOST_CORES, _MOST_KHZ, _MOST_KB, _MOST_MILLICELSIUS = 1023, 10**8, 2**40, 10**6
+
+
 @dataclass(frozen=True)
 class Facts:
     """What `FACTS_SCRIPT` found; empty where the machine says nothing. ``emulator`` means Android's own."""
@@ -98,6 +102,7 @@ def parse_facts(text: str) -> Facts:
 
     android = "ro.build.version.release" in values
     memory = re.match(r"MemTotal:\s*(\d+) kB", get("/proc/meminfo"))
+    memory_kb = whole(memory[1], _MOST_KB) if memory else None
     model = get("/proc/device-tree/model", "/sys/class/dmi/id/product_name").strip("\0")
     if android:
         model = f"{get('ro.product.manufacturer')} {get('ro.product.model')}".strip()
@@ -109,7 +114,7 @@ def parse_facts(text: str) -> Facts:
         android=android,
         emulator="1" in (get("ro.kernel.qemu"), get("ro.boot.qemu")),
         cores=_cores(values, text),
-        memory_mb=int(memory[1]) // 1024 if memory else None,
+        memory_mb=None if memory_kb is None else memory_kb // 1024,
         serial=get("ro.serialno", "node"),
         has_sha256sum="has_sha256sum" in values,
         has_taskset="has_taskset" in values,
@@ -125,14 +130,14 @@ def _abis(android_abis, machine, long_bit):
 
 def _cores(values, text):
     names = _core_names(text)
-    indices = sorted(int(found[1]) for key in values if (found := re.fullmatch(r".*/cpu/cpu(\d+)", key)))
+    numbers = (whole(found[1], _MOST_CORES) for key in values if (found := re.fullmatch(r".*/cpu/cpu(\d+)", key)))
     cores = []
-    for index in indices:
+    for index in sorted({number for number in numbers if number is not None}):
         folder = f"/sys/devices/system/cpu/cpu{index}/cpufreq"
-        khz = values.get(f"{folder}/cpuinfo_max_freq")
+        khz = whole(values.get(f"{folder}/cpuinfo_max_freq", ""), _MOST_KHZ)
         governor = values.get(f"{folder}/scaling_governor", "")
         cores.append(
-            Core(index=index, max_mhz=int(khz) / 1000 if khz else None, name=names.get(index, ""), governor=governor)
+            Core(index=index, max_mhz=khz / 1000 if khz else None, name=names.get(index, ""), governor=governor)
         )
     return tuple(cores)
 
@@ -141,13 +146,12 @@ def _core_names(text):
     names, index, implementer = {}, None, 0
     for key, value in re.findall(r"^(processor|CPU implementer|CPU part|model name)\s*:\s*(.*)$", text, re.MULTILINE):
         if key == "processor":
-            index = int(value) if value.isdigit() else None
+            index = whole(value, _MOST_CORES)
         elif key == "CPU implementer":
-            implementer = int(value, 0)
+            implementer = whole(value, 0xFF) or 0
         elif key == "model name":
             names[index] = value.strip()
-        else:
-            part = int(value, 0)
+        elif (part := whole(value, 0xFFF)) is not None:
             unknown = f"implementer {implementer:#04x}, part {part:#05x}"
             names[index] = _ARM_PARTS.get(part, unknown) if implementer == 0x41 else unknown
     return names
@@ -165,22 +169,42 @@ def parse_sample(text: str) -> Sample:
         ({'cpu0': 1800.0}, {'cpu-big': 41.25}, 0)
     """
     frequencies: dict[str, dict[str, float]] = {"cur": {}, "max": {}}
-    for core, kind, khz in re.findall(r"^/sys/.*/(cpu\d+)/cpufreq/scaling_(cur|max)_freq=(\d+)$", text, re.MULTILINE):
-        frequencies[kind][core] = int(khz) / 1000
+    for core, kind, value in re.findall(r"^/sys/.*/(cpu\d+)/cpufreq/scaling_(cur|max)_freq=(\d+)$", text, re.MULTILINE):
+        khz = whole(value, _MOST_KHZ)
+        if khz is not None:
+            frequencies[kind][core] = khz / 1000
     kinds = dict(re.findall(r"/(thermal_zone\d+)/type=(.+)$", text, re.MULTILINE))
     zones = [
-        (kinds.get(zone, zone), _celsius(int(value)))
-        for zone, value in re.findall(r"/(thermal_zone\d+)/temp=(-?\d+)$", text, re.MULTILINE)
+        (kinds.get(zone, zone), _celsius(whole(value, _MOST_MILLICELSIUS) or 0))
+        for zone, value in re.findall(r"/(thermal_zone\d+)/temp=(\d+)$", text, re.MULTILINE)
     ]
     # Newer Androids hide the zones but print what their thermal HAL reads; what they print before that is a cache.
     current = text.rpartition("Current temperatures from HAL:")[2].partition("Current cooling devices")[0]
     zones += [
-        (name, float(value)) for value, name in re.findall(r"mValue=(-?[\d.]+), mType=-?\d+, mName=([^,}]+)", current)
+        (name, float(value))
+        for value, name in re.findall(r"mValue=(\d{1,6}(?:\.\d*)?), mType=-?\d+, mName=([^,}]+)", current)
     ]
     status = re.search(r"Thermal Status: (\d)", text)
-    # Zones that are switched off answer 0, or values far off.
+    # Zones that are switched off answer 0, or values far off, some of them below 0.
     celsius = {name: value for name, value in zones if 0 < value < 150}
-    return Sample(celsius, frequencies["cur"], frequencies["max"], int(status[1]) if status else None)
+    return Sample(celsius, frequencies["cur"], frequencies["max"], whole(status[1], 9) if status else None)
+
+
+def whole(text: str, most: int) -> int | None:
+    """A number from 0 to `most` in what a device says, decimal or hexadecimal; None where it says something else.
+
+    Devices say odd things, and may be somebody else's. What is too large to be true would be large enough to fill this
+    machine's memory: cpu9999999999 as a bit of a mask, for one.
+
+    Example:
+        >>> whole("1800000", 10**8), whole(" 0x41 ", 0xFF), whole("x", 9), whole("9999999999", 1023)
+        (1800000, 65, None, None)
+    """
+    found = re.fullmatch(r"\s*(?:0x(?P<hex>[0-9a-f]{1,16})|(?P<decimal>[0-9]{1,18}))\s*", text, re.IGNORECASE)
+    if found is None:
+        return None
+    number = int(found["hex"], 16) if found["hex"] else int(found["decimal"])
+    return number if number <= most else None
 
 
 def _celsius(value):

@@ -11,10 +11,12 @@ from bnext_keras.errors import DeviceError, DeviceLost
 from bnext_keras.files import sha256
 
 from android_demo.results import Device, Kind, hashed_serial
-from android_demo.targets.facts import FACTS_SCRIPT, SAMPLE_SCRIPT, Facts, Sample, parse_facts, parse_sample
+from android_demo.targets.facts import FACTS_SCRIPT, SAMPLE_SCRIPT, Facts, Sample, parse_facts, parse_sample, whole
 from android_demo.targets.shell import Completed, Shell
 
 _MB = 1e6
+#: What no disk has: kilobytes and files.
+_MOST_KB, _MOST_FILES = 2**50, 10**9
 
 
 class Target:
@@ -121,10 +123,11 @@ class Target:
     def _check_space(self, name, size):
         found = self.shell.run(f"df -k {shlex.quote(self.folder)}")
         columns = re.findall(r"\s(\d+)\s+(\d+)\s+(\d+)\s+\d+%", found.stdout)
-        if columns and int(columns[-1][2]) * 1024 < size:
+        free_kb = whole(columns[-1][2], _MOST_KB) if columns else None
+        if free_kb is not None and free_kb * 1024 < size:
             raise DeviceError(
                 f"{self.name}: no space for {name} ({size / _MB:.1f} MB) in {self.folder}, "
-                f"{int(columns[-1][2]) * 1024 / _MB:.1f} MB are free; bnext-benchmark clean removes what it put there"
+                f"{free_kb * 1024 / _MB:.1f} MB are free; bnext-benchmark clean removes what it put there"
             )
 
     def run(self, command: list[str], timeout: float, mask: str = "") -> Completed:
@@ -176,7 +179,7 @@ class Target:
         """Removes our folder and what is in it; returns how many files there were."""
         folder = shlex.quote(self.folder)
         count = self._ask(f"[ -d {folder} ] || exit 0; ls {folder} | wc -l; rm -r {folder}", f"remove {self.folder}")
-        return int(count or 0)
+        return whole(count, _MOST_FILES) or 0
 
     def _ask(self, script, what):
         done = self.shell.run(script)

@@ -3,7 +3,7 @@
 import pytest
 
 from android_demo.results import Core
-from android_demo.targets.facts import fastest_cores, parse_facts, parse_sample
+from android_demo.targets.facts import Sample, fastest_cores, parse_facts, parse_sample
 
 RASPBERRY_PI = """\
 machine=aarch64
@@ -87,3 +87,36 @@ def test_zones_that_are_switched_off_are_left_out(raw):
 )
 def test_whole_clusters_of_the_fastest_cores_are_chosen(mhz, threads, mask):
     assert fastest_cores(cores(*mhz), threads) == mask
+
+
+@pytest.mark.parametrize(
+    ("told", "instead"),
+    [
+        ("CPU part\t: 0xd08", "CPU part\t: x"),
+        ("CPU implementer\t: 0x41", "CPU implementer\t: "),
+        ("cpuinfo_max_freq=1800000", "cpuinfo_max_freq=<unknown>"),
+        ("cpuinfo_max_freq=1800000", "cpuinfo_max_freq=" + "9" * 5000),
+        ("MemTotal:        3886860 kB", f"MemTotal: {'9' * 5000} kB"),
+        ("processor\t: 0", "processor\t: " + "9" * 5000),
+        ("processor\t: 0", "processor\t: \u00b2"),
+        ("cpu/cpu1=1", "cpu/cpu9999999999=1"),
+    ],
+)
+def test_what_a_machine_cannot_mean_is_left_out(told, instead):
+    assert told in RASPBERRY_PI
+    facts = parse_facts(RASPBERRY_PI.replace(told, instead))
+    assert [core.index for core in facts.cores] in ([0, 1], [0])
+    assert fastest_cores(facts.cores, 1) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/sys/class/thermal/thermal_zone3/temp=" + "9" * 5000,
+        "/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq=" + "9" * 5000,
+        "Current temperatures from HAL:\n Temperature{mValue=1.2.3, mType=0, mName=cpu, mStatus=0}",
+        "Thermal Status: \u0663",
+    ],
+)
+def test_a_sample_of_nonsense_is_empty(text):
+    assert parse_sample(text) == Sample({}, {}, {}, None)
