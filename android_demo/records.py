@@ -29,6 +29,10 @@ from typing import Any
 from bnext_keras.errors import BenchmarkError
 
 
+#: Size that numbers must stay below: more than any time or memory in any unit, and its square is still a float.
+MOST = 1e18
+
+
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """Base of everything that a results file holds.
@@ -89,11 +93,33 @@ def decode(kind: Any, value: Any, where: str) -> Any:
         choices = [member.value for member in kind]
         _expect(value in choices, f"one of {', '.join(choices)}", value, where)
         return kind(value)
+    if type(value) in (int, float):
+        _expect(type(value) is int or math.isfinite(value), "a finite number", value, where)
+        _expect(abs(value) < MOST, f"a number below {MOST:g}", value, where)
     if kind is float and type(value) is int:
         value = float(value)
     _expect(type(value) is kind, kind.__name__, value, where)
-    _expect(kind is not float or math.isfinite(value), "a finite number", value, where)
     return value
+
+
+def check_text(text: str, what: str, remedy: str) -> None:
+    r"""Raises BenchmarkError for bytes of a command line that are no text, which results could not hold.
+
+    Args:
+        text: Bytes that are no UTF-8 are halves of surrogate pairs in it.
+        what: What it is, for the message.
+        remedy: What to do about it.
+
+    Example:
+        >>> check_text("caf\udce9.tflite", "file name", "rename it")
+        Traceback (most recent call last):
+        ...
+        bnext_keras.errors.BenchmarkError: 'caf\udce9.tflite': is a file name that is no UTF-8; rename it
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BenchmarkError(f"{text!r}: is a {what} that is no UTF-8; {remedy}") from error
 
 
 @cache

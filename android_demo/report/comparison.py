@@ -17,6 +17,12 @@ _T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.2
 _T_MORE = ((20, 2.086), (25, 2.060), (30, 2.042), (60, 2.000), (math.inf, 1.980))
 
 
+#: Means below, a picosecond, are no times: the tool rounds that of a tiny model to 0 microseconds.
+LEAST_MS = 1e-9
+#: Margin of a ratio's logarithm beyond which the interval says nothing any more.
+_MOST_MARGIN = 300.0
+
+
 class Verdict(str, Enum):
     """What can be said of a ratio."""
 
@@ -61,16 +67,17 @@ class Comparison:
     differences: tuple[str, ...]
 
     def ratios(self) -> list[tuple[Measurement, Measurement, Ratio]]:
-        """The pairs that both have a latency, with the second one's divided by the first one's."""
-        return [
-            (old, new, latency_ratio(old.latency, new.latency))
-            for old, new in self.pairs
-            if old.latency and new.latency
-        ]
+        """The pairs that both have a latency above 0, with the second one's divided by the first one's."""
+        found = []
+        for old, new in self.pairs:
+            before, after = old.latency, new.latency
+            if before and after and min(before.mean_ms, after.mean_ms) >= LEAST_MS:
+                found.append((old, new, latency_ratio(before, after)))
+        return found
 
 
 def latency_ratio(before: Latency, after: Latency) -> Ratio:
-    """``after / before``: below 1 is faster.
+    """``after / before``: below 1 is faster. Both means must be at least `LEAST_MS`.
 
     Example:
         >>> def measured(*means):
@@ -90,7 +97,7 @@ def latency_ratio(before: Latency, after: Latency) -> Ratio:
     if variance == 0:
         return Ratio(value, value, value)
     freedom = variance**2 / sum(part**2 / count for part, count in parts)
-    margin = _quantile(freedom) * math.sqrt(variance)
+    margin = min(_quantile(freedom) * math.sqrt(variance), _MOST_MARGIN)
     return Ratio(value, value * math.exp(-margin), value * math.exp(margin))
 
 

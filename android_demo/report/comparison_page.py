@@ -93,10 +93,11 @@ def _difference(milliseconds: float) -> str:
 
 
 def _unmatched(found: Comparison, names: tuple[str, str]) -> list[tuple[str, list[str]]]:
+    timed = [old for old, _, _ in found.ratios()]
     lists: dict[str, Sequence[Measurement]] = {
         f"Only in {names[0]}": found.only_before,
         f"Only in {names[1]}": found.only_after,
-        "Without a latency in one of the two": [old for old, new in found.pairs if not (old.latency and new.latency)],
+        "Without a latency in one of the two": [old for old, _ in found.pairs if old not in timed],
     }
     parts = []
     for title, entries in lists.items():

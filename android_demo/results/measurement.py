@@ -160,7 +160,7 @@ def _latency(outputs: Sequence[ToolOutput]) -> Latency:
         lows.append(mean if found is None or found.min is None else found.min / 1000)
         highs.append(mean if found is None or found.max is None else found.max / 1000)
         counts.append(found.count if found else 1)
-        if found and found.std is not None and found.count:
+        if found and found.std is not None and found.count > 0:
             squares.append((found.count, (found.std / 1000) ** 2, mean))
     center, spread = statistics.fmean(means), None
     if len(squares) == len(outputs):

@@ -48,6 +48,8 @@ def load(path: Path) -> Results:
     """
     try:
         content = json.loads(path.read_bytes(), parse_constant=_refuse)
+        # What can be read but not written, half a surrogate pair or lists 900 deep, must not be found by `save`.
+        _to_json(content)
     except OSError as error:
         raise BenchmarkError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (ValueError, RecursionError) as error:
@@ -72,13 +74,13 @@ def save(results: Results, path: Path) -> None:
         BenchmarkError: if it cannot be written; what was there before is untouched.
     """
     version = max(results.schema_version, SCHEMA_VERSION, key=_parts)
-    content = {"schema_version": version, "measurements": [], **encode(replace(results, schema_version=version))}
     try:
-        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-    except ValueError as error:
+        content = {"schema_version": version, "measurements": [], **encode(replace(results, schema_version=version))}
+        text = _to_json(content)
+    except (ValueError, RecursionError) as error:
         raise BenchmarkError(f"{path}: cannot be written ({error})") from error
     with file_errors_as(BenchmarkError):
-        write_atomically(path, f"{text}\n".encode(), make_folder=True)
+        write_atomically(path, text, make_folder=True)
 
 
 def merge(*results: Results) -> Results:
@@ -91,6 +93,10 @@ def merge(*results: Results) -> Results:
     version = max((one.schema_version for one in results), key=_parts, default=SCHEMA_VERSION)
     extra = {name: item for one in results for name, item in one.extra.items()}
     return Results(schema_version=version, measurements=tuple(chosen.values()), extra=extra)
+
+
+def _to_json(content):
+    return (json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def _rank(measurement):

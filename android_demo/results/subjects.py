@@ -8,7 +8,7 @@ from pathlib import Path
 from bnext_keras.errors import BenchmarkError
 from bnext_keras.files import sha256
 
-from android_demo.records import Record
+from android_demo.records import Record, check_text
 
 
 class Kind(str, Enum):
@@ -124,8 +124,9 @@ def describe_file(path: Path, top1_percent: float | None = None, accuracy_source
     """The record of a model file: name, digest and size.
 
     Raises:
-        BenchmarkError: if it cannot be read, or the accuracy is no percentage.
+        BenchmarkError: if it cannot be read, its name is no text, or the accuracy is no percentage.
     """
+    check_text(path.name, "file name", "rename it")
     if top1_percent is not None and not 0 <= top1_percent <= 100:
         raise BenchmarkError(f"{path.name}: an accuracy cannot be {top1_percent:g}%; give percent from 0 to 100")
     try:

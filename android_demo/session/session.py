@@ -14,6 +14,7 @@ from android_demo.session.procedure import Procedure
 from android_demo.session.store import Store
 from android_demo.targets import Target
 from android_demo.targets.facts import fastest_cores
+from android_demo.tools.benchmark_model import check_flags
 from android_demo.tools.choice import Model
 from android_demo.tools.programs import InstalledTool
 
@@ -28,12 +29,19 @@ class Session:
         procedure: What surrounds these runs.
         store: Takes every measurement as it comes. What it holds already is not measured again.
         progress: Takes a line about what happens now.
+
+    Raises:
+        BenchmarkError: if a flag in the settings cannot be used.
     """
 
     settings: Sequence[Settings]
     procedure: Procedure
     store: Store
     progress: Progress
+
+    def __post_init__(self):
+        for wanted in self.settings:
+            check_flags(wanted.flags)
 
     def run(self, target: Target, models: Sequence[Model]) -> Iterator[Measurement]:
         """Measures on one device; yields each measurement once it is in the file, whatever became of it.

@@ -16,8 +16,8 @@ and hands over what it printed, as far as it came.
 (True, 1520.5, 30.0)
 """
 
-from android_demo.tools.benchmark_model.command_line import command
+from android_demo.tools.benchmark_model.command_line import check_flags, command
 from android_demo.tools.benchmark_model.output import Delegate, NodeType, Operator, Profile, Statistics, ToolOutput
 from android_demo.tools.benchmark_model.parser import parse
 
-__all__ = ["Delegate", "NodeType", "Operator", "Profile", "Statistics", "ToolOutput", "command", "parse"]
+__all__ = ["Delegate", "NodeType", "Operator", "Profile", "Statistics", "ToolOutput", "check_flags", "command", "parse"]

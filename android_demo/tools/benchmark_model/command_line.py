@@ -1,11 +1,40 @@
 """The tool's arguments."""
 
+import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bnext_keras.errors import BenchmarkError
 
+from android_demo.records import check_text
+
 if TYPE_CHECKING:  # Results hold what the tool prints, so that at run time they import this package.
     from android_demo.results import Settings
+
+
+#: Flags that results could not be trusted with, and what to do instead; some only with some values.
+_REFUSED = (
+    # The profile is read from the tables that the tool prints.
+    (r"--profiling_output_csv_file=.+", "leave it out: results.json has the profile"),
+    (r"--op_profiling_output_(?:mode=(?!stdout$).*|file=.+)", "leave it out: results.json has the profile"),
+    (r"--use_indirect_bgemm(?:=.*)?", "use --kernels"),
+)
+
+
+def check_flags(flags: Sequence[str]) -> None:
+    """Raises BenchmarkError for a further argument of the tool that would make results wrong, or cannot be stored.
+
+    Example:
+        >>> check_flags(["--use_indirect_bgemm=true"])
+        Traceback (most recent call last):
+        ...
+        bnext_keras.errors.BenchmarkError: --use_indirect_bgemm=true: cannot be used here; use --kernels
+    """
+    for flag in flags:
+        check_text(flag, "flag", "write it in UTF-8")
+        for pattern, remedy in _REFUSED:
+            if re.fullmatch(pattern, flag, re.DOTALL):
+                raise BenchmarkError(f"{flag}: cannot be used here; {remedy}")
 
 
 def command(program: str, model: str, settings: "Settings", *, profiling: bool = False) -> list[str]:

@@ -4,10 +4,10 @@ Every line stands for itself but the tables', whose columns are those of the hea
 understood is passed over, so that an output cut off anywhere gives what had arrived until then.
 """
 
-import math
 import re
 from typing import Any
 
+from android_demo.records import MOST
 from android_demo.tools.benchmark_model.output import Delegate, NodeType, Operator, Profile, Statistics, ToolOutput
 
 # What goes to standard error comes line by line, while standard output is flushed in blocks that end anywhere: where
@@ -125,7 +125,7 @@ class _Reader:
         elif message.startswith(_UNCONSUMED):
             self.fields["unconsumed_flags"] += message.removeprefix(_UNCONSUMED).split()
         elif match := _APPLIED.match(message):
-            kernels = None if match[3] is None else int(match[3])
+            kernels = None if match[3] is None else _number(match[3], int)
             self.fields["delegates"].append(Delegate(name=match[1], complete=bool(match[2]), kernels=kernels))
         elif match := _NOT_APPLIED.match(message):
             self.fields["delegates"].append(Delegate(name=match[1], complete=False, kernels=0))
@@ -196,9 +196,8 @@ def _frozen(fields: dict[str, Any]) -> dict[str, Any]:
 def _number(text, kind=float):
     """The number in a cell, None if there is none."""
     match = re.fullmatch(rf"({_NUMBER})%?", text.strip())
-    if match is None or not math.isfinite(float(match[1])):
-        return None
-    return kind(float(match[1]))
+    # Larger ones are cut off or mixed up, and could not be stored.
+    return kind(float(match[1])) if match and abs(float(match[1])) < MOST else None
 
 
 def _pairs(message):
@@ -207,11 +206,11 @@ def _pairs(message):
 
 
 def _statistics(message):
-    """``count=N first=... std=...``, or ``count=N curr=X`` of equal values, or ``count=0``."""
+    """``count=N first=... std=...``, or ``count=N curr=X`` of equal values, or ``count=0``; newer builds add percentiles."""
     values = _pairs(message)
     known = ("first", "curr", "min", "max", "avg", "std", "p5", "median", "p95")
     given = {name: values[name] for name in known if name in values}
-    if given.keys() == {"curr"}:
+    if "curr" in given and "first" not in given:
         given.update(dict.fromkeys(("first", "min", "max", "avg"), given["curr"]), std=0.0)
     return Statistics(count=int(values.get("count", 0)), **given)
 

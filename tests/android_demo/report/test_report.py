@@ -336,6 +336,19 @@ def test_what_belongs_together_is_compared():
     assert found.differences == ("the content of tiny.tflite",)
 
 
+@pytest.mark.parametrize(("before", "after"), [((0.0, 0.0), (1.0, 1.1)), ((1.0, 1.1), (0.0, 0.0)), ((1e-12,), (1e14,))])
+def test_what_took_no_time_has_no_ratio(before, after):
+    found = (Results(measurements=(measurement(*before),)), Results(measurements=(measurement(*after),)))
+    assert compare(*found).ratios() == []
+    assert "Without a latency in one of the two tiny, 1 thread" in Page(render_comparison(*found)).text
+
+
+def test_an_interval_that_says_nothing_is_still_one():
+    found = ratio((1e-9, 1e14), (1.0, 1.0))
+    assert found.low < 1e-100 < 1e100 < found.high
+    assert found.verdict is Verdict.NOISE
+
+
 def test_two_devices_are_compared_if_each_file_has_one():
     other = replace(PHONE, id="feed", model="Other Phone")
     found = compare(Results(measurements=(measurement(10.0),)), Results(measurements=(measurement(9.0, device=other),)))

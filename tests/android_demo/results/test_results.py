@@ -1,6 +1,7 @@
 """The file of results: what comes back, what is refused, what is kept; and the latency that follows."""
 
 import json
+import os
 from dataclasses import replace
 
 from bnext_keras.errors import BenchmarkError
@@ -140,6 +141,13 @@ FIRST = ("measurements", 0)
         ((*FIRST, "model", "bytes"), 1.5, r"model\.bytes: expected int, found 1\.5"),
         ((*FIRST, "thermal", 0, "celsius", "cpu"), None, r"thermal\[0\]\.celsius\.cpu: expected float, found None"),
         ((*FIRST, "repetitions", 0, "output", "inference"), 3, r"output\.inference: expected an object, found 3"),
+        (
+            (*FIRST, "repetitions", 0, "output", "inference_avg_us"),
+            1e308,
+            r"expected a number below 1e\+18, found 1e\+308",
+        ),
+        ((*FIRST, "repetitions", 0, "seconds"), 10**400, r"\.seconds: expected a number below 1e\+18, found 1000"),
+        ((*FIRST, "model", "bytes"), -(10**400), r"\.bytes: expected a number below 1e\+18, found -1000"),
     ],
 )
 def test_broken_fields_are_named(path, place, value, message):
@@ -151,7 +159,9 @@ def test_broken_fields_are_named(path, place, value, message):
     assert str(path) in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"schema_version": NaN}', "\x00", "[" * 100_000])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '{"schema_version": NaN}', "\x00", "[" * 100_000, '{"schema_version": "\\ud800"}']
+)
 def test_other_files_are_refused(path, text):
     path.write_text(text)
     with pytest.raises(BenchmarkError, match="is no file of results"):
@@ -275,6 +285,14 @@ def test_memory_is_the_watched_peak_or_else_the_growth():
     assert measurement().memory_mb is None
 
 
+def test_means_of_nothing_are_not_pooled():
+    output = repetition(10.0).output
+    counts = [replace(output, inference=replace(output.inference, count=count)) for count in (5, -5)]
+    one = measurement(10.0, 10.0)
+    entries = tuple(replace(entry, output=found) for entry, found in zip(one.repetitions, counts, strict=True))
+    assert replace(one, repetitions=entries).latency.std_ms is None
+
+
 def test_a_serial_number_is_hashed():
     """The first digits of `printf R58M123ABC | sha256sum`."""
     assert hashed_serial("R58M123ABC") == "f776250ae13f"
@@ -290,3 +308,5 @@ def test_a_model_file_is_described(tmp_path):
         describe_file(tmp_path / "none.tflite")
     with pytest.raises(BenchmarkError, match="give percent from 0 to 100"):
         describe_file(path, top1_percent=724)
+    with pytest.raises(BenchmarkError, match=r"'caf\\udce9\.tflite': is a file name that is no UTF-8; rename it"):
+        describe_file(tmp_path / os.fsdecode(b"caf\xe9.tflite"))

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from android_demo.results import Settings
-from android_demo.tools.benchmark_model import Delegate, Operator, Statistics, ToolOutput, command, parse
+from android_demo.tools.benchmark_model import Delegate, Operator, Statistics, ToolOutput, check_flags, command, parse
 
 RECENT = """\
 INFO: STARTING!
@@ -212,6 +212,22 @@ def test_one_line(line, expected):
     [
         ("count=0", Statistics(count=0)),
         ("count=1 curr=14944", Statistics(count=1, first=14944, curr=14944, min=14944, max=14944, avg=14944, std=0)),
+        (
+            "count=1 curr=14944 p5=14944 median=14944 p95=14944",
+            Statistics(
+                count=1,
+                **dict.fromkeys(("first", "curr", "min", "max", "avg", "p5", "median", "p95"), 14944),
+                std=0,
+            ),
+        ),
+        (
+            "count=9 curr=7(all same) p5=7 median=7 p95=7",
+            Statistics(
+                count=9, **dict.fromkeys(("first", "curr", "min", "max", "avg", "p5", "median", "p95"), 7), std=0
+            ),
+        ),
+        ("count=0 p5=nan median=nan p95=nan", Statistics(count=0)),
+        ("count=" + "9" * 5000, Statistics(count=0)),
         ("count=9 curr=7(all same)", Statistics(count=9, first=7, curr=7, min=7, max=7, avg=7, std=0)),
         ("count=9 curr=7 (all same)", Statistics(count=9, first=7, curr=7, min=7, max=7, avg=7, std=0)),
         (
@@ -392,6 +408,25 @@ def test_a_command_line_with_everything():
         "--use_xnnpack=false",
         "--run_delay=0.1",
     ]
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "--profiling_output_csv_file=/tmp/profile.csv",
+        "--op_profiling_output_mode=csv",
+        "--op_profiling_output_file=/tmp/profile",
+        "--use_indirect_bgemm=false",
+        "--label=caf\udce9",
+    ],
+)
+def test_flags_that_results_could_not_be_trusted_with_are_refused(flag):
+    with pytest.raises(BenchmarkError, match="cannot be used here|is no UTF-8"):
+        check_flags(["--use_xnnpack=false", flag])
+
+
+def test_other_flags_are_not_refused():
+    check_flags(["--use_xnnpack=false", "--profiling_output_csv_file=", "--op_profiling_output_mode=stdout"])
 
 
 @pytest.mark.parametrize(
