@@ -28,7 +28,6 @@ from typing import Any
 
 from bnext_keras.errors import BenchmarkError
 
-
 #: Size that numbers must stay below: more than any time or memory in any unit, and its square is still a float.
 MOST = 1e18
 

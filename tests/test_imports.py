@@ -21,6 +21,7 @@ ALLOWED = {
         "bnext_keras.files",
         "bnext_keras.labels",
         "bnext_keras.text",
+        "converter.inspection.stopwatch",
         "converter.tflite",
     ),
 }
@@ -35,6 +36,7 @@ WITHOUT_TENSORFLOW = (
     "bnext_keras.recipes",
     "bnext_keras.cli",
     "converter.cli",
+    "converter.inspection.stopwatch",
     "converter.tflite",
     "android_demo",
 )

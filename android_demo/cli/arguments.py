@@ -108,6 +108,8 @@ def _parser():
     add("--cool-down", type=seconds, metavar="S", help="seconds between repetitions (default %(default)s)")
     text = "cores: big for the fastest that suffice, none, or taskset's hexadecimal mask (default %(default)s)"
     add("--pin", type=core_choice, metavar="WHICH", help=text)
+    text = "LCE's kernels of binary convolutions (default: the faster ones on an x86 host, LCE's default on devices)"
+    add("--kernels", choices=("default", "indirect"), help=text)
     text = "leave out the last start of the tool, which times every operator"
     add("--no-profile", dest="profile", action="store_false", help=text)
     add("--timeout", type=seconds, metavar="S", help="seconds that a repetition may take (default %(default)s)")

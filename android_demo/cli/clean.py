@@ -28,7 +28,10 @@ def main(argv: list[str]) -> int:
 
 def clean(arguments: argparse.Namespace) -> int:
     """Cleans every device of a command line."""
+    from android_demo.report.console import SafeConsole
+
     for target in open_targets(arguments):
         count = target.clean()
-        print(f"{target.name}: removed {target.folder} with {count} file{'s' * (count != 1)}")
+        line = f"{target.name}: removed {target.folder} with {count} file{'s' * (count != 1)}"
+        SafeConsole().print(line, soft_wrap=True)
     return 0

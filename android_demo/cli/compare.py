@@ -15,7 +15,8 @@ repetitions, and with a verdict only if there are at least two on either side.""
 EPILOG = """\
 examples:
   bnext-benchmark compare old/results.json new/results.json
-  bnext-benchmark compare old/results.json new/results.json --html comparison.html
+  bnext-benchmark compare old/ new/ --html comparison.html
+  bnext-benchmark compare results.json --models float.tflite int8.tflite
 
 exit status:
   0  compared
@@ -25,39 +26,53 @@ exit status:
 
 def main(argv: list[str]) -> int:
     """Runs the command line; returns the exit status."""
-    return run(TOOL, _compare, _parser().parse_args(argv))
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.after is None and not arguments.models:
+        parser.error("name two files of results, or one and --models X Y")
+    return run(TOOL, _compare, arguments)
+
+
+def _results_file(path):
+    return path / "results.json" if path.is_dir() else path
 
 
 def _compare(arguments):
     from bnext_keras.files import check_outputs, write_atomically
 
-    from rich.console import Console
-
     from android_demo.report import render_comparison
-    from android_demo.report.comparison import Verdict, compare
+    from android_demo.report.comparison import Verdict, compare, only_model
+    from android_demo.report.console import SafeConsole
     from android_demo.report.table import print_comparison
     from android_demo.results import load
 
-    check_outputs(filter(None, [arguments.html]), [arguments.before, arguments.after], make_folder=True)
-    before, after = load(arguments.before), load(arguments.after)
+    files = [_results_file(path) for path in (arguments.before, arguments.after or arguments.before)]
+    check_outputs(filter(None, [arguments.html]), files, make_folder=True)
+    before, after = map(load, files)
+    if arguments.models:
+        first, second = arguments.models
+        before, after = only_model(before, first, str(files[0])), only_model(after, second, str(files[1]))
     found = compare(before, after)
     ratios = found.ratios()
     if not ratios:
         raise BenchmarkError(
-            f"{arguments.before} and {arguments.after}: have no measurement in common; "
-            "compared are equal models, threads and devices"
+            f"{' and '.join(map(str, dict.fromkeys(files)))}: have no measurement in common; "
+            "compared are equal models, threads and devices, and two models with --models"
         )
-    print_comparison(ratios, found.differences, Console())
+    print_comparison(ratios, found.differences, SafeConsole())
     if arguments.html is not None:
-        names = (str(arguments.before), str(arguments.after))
+        names = tuple(arguments.models or (str(arguments.before), str(arguments.after)))
         write_atomically(arguments.html, render_comparison(before, after, names).encode(), make_folder=True)
     return int(arguments.fail_if_slower and any(ratio.verdict is Verdict.SLOWER for _, _, ratio in ratios))
 
 
 def _parser():
     parser = tool_parser(f"{TOOL} compare", DESCRIPTION, EPILOG)
-    parser.add_argument("before", type=Path, metavar="BEFORE", help="a results.json")
-    parser.add_argument("after", type=Path, metavar="AFTER", help="another one")
+    add = parser.add_argument
+    add("before", type=Path, metavar="BEFORE", help="a results.json, or the folder that it is in")
+    add("after", type=Path, nargs="?", metavar="AFTER", help="another one; it may be left out with --models")
+    text = "compare model X of BEFORE with model Y of AFTER, both by their files' names"
+    add("--models", nargs=2, metavar=("X", "Y"), help=text)
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page about it too")
     parser.add_argument("--fail-if-slower", action="store_true", help="exit status 1 if anything became slower")
     return parser

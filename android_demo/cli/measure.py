@@ -35,14 +35,13 @@ def _measure(arguments):
 
 
 def _measure_all(arguments, targets, store):
-    from rich.console import Console
-
+    from android_demo.report.console import SafeConsole, plain
     from android_demo.session.session import Session
 
-    messages = Console(stderr=True)
+    messages = SafeConsole(stderr=True)
     before = store.results
     with messages.status("") as status:
-        session = Session(arguments.settings, arguments.procedure, store, status.update)
+        session = Session(arguments.settings, arguments.procedure, store, lambda text: status.update(plain(text)))
         states: set[State] = set()
         complaints: list[str] = []
         try:
@@ -55,7 +54,7 @@ def _measure_all(arguments, targets, store):
         except KeyboardInterrupt:
             complaints.append("interrupted from the keyboard; --resume goes on with what is missing")
     if store.results.measurements:
-        _show(store, Console())
+        _show(store, SafeConsole())
     for complaint in complaints:
         complain(TOOL, complaint)
     if complaints and store.results is before:
@@ -72,7 +71,7 @@ def _measure_on(target, models, session, states, messages):
         for measurement in session.run(target, models):
             reason = measurement.reason
             states.add(measurement.state)
-            messages.print(f"{target.name}: {summary(measurement)}", highlight=False, markup=False, soft_wrap=True)
+            messages.print(f"{target.name}: {summary(measurement)}", soft_wrap=True)
     except DeviceLost as error:
         # The measurement that it interrupted has said so already.
         return [] if reason == str(error) else [str(error)]
@@ -91,4 +90,4 @@ def _show(store, console):
     write_atomically(page, render(store.results).encode(), make_folder=True)
     print_table(store.results.measurements, console)
     earlier = f"; earlier results are in {store.kept}" if store.kept else ""
-    console.print(f"{store.file} and {page} have the details{earlier}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"{store.file} and {page} have the details{earlier}", soft_wrap=True)

@@ -7,8 +7,10 @@ logarithm's first order); with one repetition on either side there is none, and 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+
+from bnext_keras.errors import BenchmarkError
 
 from android_demo.results import Latency, Measurement, Results
 
@@ -111,6 +113,7 @@ def compare(before: Results, after: Results) -> Comparison:
         "device": lambda entry: entry.device.model or entry.device.id,
         "model": lambda entry: entry.model.name,
         "threads": lambda entry: str(entry.settings.threads),
+        "kernels": lambda entry: entry.settings.kernels or "default",
         "flags": lambda entry: " ".join(entry.settings.flags),
         "cores": lambda entry: entry.settings.pinned_mask,
     }
@@ -137,9 +140,34 @@ def compare(before: Results, after: Results) -> Comparison:
     )
 
 
+def only_model(results: Results, name: str, where: str) -> Results:
+    """The measurements of one model, so that `compare` finds it to be what differs.
+
+    Args:
+        results: Those of several models.
+        name: The model's file, with or without ``.tflite``.
+        where: The file of results, for the message.
+
+    Raises:
+        BenchmarkError: if there is no such model.
+    """
+    name = name.removesuffix(".tflite")
+    found = tuple(entry for entry in results.measurements if entry.model.name.removesuffix(".tflite") == name)
+    if not found:
+        known = sorted({entry.model.name for entry in results.measurements})
+        raise BenchmarkError(f"no model {name}", where=where, remedy=f"there are {', '.join(known) or 'none'}")
+    return replace(results, measurements=found)
+
+
 def _inner_differences(pairs: Sequence[tuple[Measurement, Measurement]]) -> list[str]:
     found = []
-    changed = sorted({old.model.name for old, new in pairs if old.model.sha256 != new.model.sha256})
+    changed = sorted(
+        {
+            old.model.name
+            for old, new in pairs
+            if old.model.name == new.model.name and old.model.sha256 != new.model.sha256
+        }
+    )
     if changed:
         found.append(f"the content of {', '.join(changed)}")
     if any((old.tool.version, old.tool.sha256) != (new.tool.version, new.tool.sha256) for old, new in pairs):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from android_demo.report.charts.scale import number
 from android_demo.report.comparison import Comparison, Verdict, compare
 from android_demo.report.document import document
-from android_demo.report.names import marks, model_names, settings_name, short_names
+from android_demo.report.names import change, conditions, marks, model_names, short_names
 from android_demo.report.operators import Group, by_group, by_type
 from android_demo.report.sections.facts import device_facts
 from android_demo.results import Measurement, Results
@@ -48,10 +48,14 @@ def _latencies(found: Comparison) -> list[dict[str, object]]:
         return f"{50 + 50 * math.log(value) / math.log(reach):.2f}%"
 
     several = len({old.device.id for old, _, _ in ratios}) > 1
+
+    def setting(old, new):
+        return change(conditions(old), conditions(new)) + (f", {old.device.model or old.device.id}" if several else "")
+
     return [
         {
             "title": _title(old, new),
-            "setting": settings_name(old.settings) + (f", {old.device.model or old.device.id}" if several else ""),
+            "setting": setting(old, new),
             "before": old.latency,
             "after": new.latency,
             "ratio": ratio,
@@ -66,8 +70,7 @@ def _latencies(found: Comparison) -> list[dict[str, object]]:
 
 
 def _title(old: Measurement, new: Measurement) -> str:
-    names = [entry.model.name.removesuffix(".tflite") for entry in (old, new)]
-    return names[0] if names[0] == names[1] else " → ".join(names)
+    return change(*(entry.model.name.removesuffix(".tflite") for entry in (old, new)))
 
 
 def _profiles(found: Comparison) -> list[tuple[str, list[tuple[str, str, str, str]]]]:
@@ -84,7 +87,7 @@ def _profiles(found: Comparison) -> list[tuple[str, list[tuple[str, str, str, st
         ]
         rows.append(("all", sum(ours.values()), sum(theirs.values())))
         cells = [(label, number(before), number(after), _difference(after - before)) for label, before, after in rows]
-        tables.append((f"{_title(old, new)}, {settings_name(old.settings)}", cells))
+        tables.append((f"{_title(old, new)}, {change(conditions(old), conditions(new))}", cells))
     return tables
 
 
@@ -103,7 +106,7 @@ def _unmatched(found: Comparison, names: tuple[str, str]) -> list[tuple[str, lis
     for title, entries in lists.items():
         known = model_names(entries)
         lines = [
-            f"{known[entry.model.sha256]}, {settings_name(entry.settings)}, {entry.device.model or entry.device.id}"
+            f"{known[entry.model.sha256]}, {conditions(entry)}, {entry.device.model or entry.device.id}"
             for entry in entries
         ]
         if lines:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from bnext_keras.text import format_bytes
+from bnext_keras.text import format_bytes, printable
 
 import jinja2
 
 from android_demo.report.charts.scale import number, plain
-from android_demo.report.names import marks, settings_name
+from android_demo.report.names import conditions, marks
 from android_demo.results import Device, Measurement, State
 
 _EMULATED = (
@@ -42,6 +42,7 @@ def environment() -> jinja2.Environment:
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
+        finalize=_visible,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -49,12 +50,17 @@ def environment() -> jinja2.Environment:
     )
     made.filters |= {
         "bytes": format_bytes,
+        "conditions": conditions,
         "marks": marks,
         "number": number,
         "plain": plain,
-        "settings_name": settings_name,
     }
     return made
+
+
+def _visible(value: object) -> object:
+    """What a template is about to show: controls and reversals of direction in a stranger's text become visible."""
+    return printable(value) if type(value) is str else value
 
 
 def lead(measurements: Sequence[Measurement]) -> str:
@@ -77,6 +83,7 @@ def notices(measurements: Sequence[Measurement]) -> list[tuple[str, str]]:
     emulated = sorted({entry.device.model or entry.device.id for entry in measurements if entry.device.emulated})
     foreign = sorted({entry.device.model or entry.device.id for entry in measurements if _not_arm(entry.device)})
     throttled = [entry for entry in measurements if entry.state is State.THROTTLED]
+    noisy = [entry for entry in measurements if entry.noise]
     failed = [entry for entry in measurements if entry.state in (State.FAILED, State.TIMED_OUT)]
     share = f"of {len(measurements)} measurements"
     found = []
@@ -88,6 +95,9 @@ def notices(measurements: Sequence[Measurement]) -> list[tuple[str, str]]:
         reasons = "; ".join(sorted({entry.reason for entry in throttled if entry.reason}))
         slowed = f"The device slowed down in {len(throttled)} {share}, marked below"
         found.append(("Throttled.", f"{slowed}: {reasons}." if reasons else f"{slowed}."))
+    if noisy:
+        reasons = "; ".join(sorted({entry.noise for entry in noisy}))
+        found.append(("Noisy.", f"The machine was busy in {len(noisy)} {share}, marked below: {reasons}."))
     if failed:
         found.append(("Incomplete.", f"{len(failed)} {share} failed; their reasons stand below."))
     return found

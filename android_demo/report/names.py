@@ -1,11 +1,13 @@
 """What pages call models, devices and settings."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from android_demo.report.charts.scale import plain
-from android_demo.results import Device, Measurement, Settings, State
+from android_demo.results import Device, Kind, Measurement, Settings, State
 
 #: What stands where there is no value.
 NOTHING = "\u2013"
@@ -60,8 +62,33 @@ def settings_name(settings: Settings) -> str:
         >>> settings_name(Settings(threads=4, flags=("--use_xnnpack=false",), pinned_mask="f0"))
         '4 threads, use_xnnpack=false, cores f0'
     """
-    parts = [threads(settings.threads), *(flag.lstrip("-") for flag in settings.flags)]
+    kernels = [f"{settings.kernels} kernels"] if settings.kernels else []
+    parts = [threads(settings.threads), *kernels, *(flag.lstrip("-") for flag in settings.flags)]
     return ", ".join([*parts, f"cores {settings.pinned_mask}"] if settings.pinned_mask else parts)
+
+
+def conditions(measurement: Measurement) -> str:
+    """The `settings_name`, always with the kernels if it ran here; flags that the tool ignored are marked."""
+    settings = measurement.settings
+    flags = tuple(f"{flag} (ignored)" if flag in measurement.ignored_flags else flag for flag in settings.flags)
+    # Elsewhere LCE's default kernels go without saying; here they are not the fastest.
+    is_default = measurement.device.kind is Kind.HOST and not settings.kernels
+    return settings_name(replace(settings, flags=flags, kernels="default" if is_default else settings.kernels))
+
+
+def change(before: str, after: str) -> str:
+    """One text for two: ``1 thread → 4 threads``, or the one that both are."""
+    return before if before == after else f"{before} → {after}"
+
+
+def pieces(name: str) -> list[str]:
+    """A name cut behind the characters at which it may be broken.
+
+    Example:
+        >>> pieces("mobilenetv2_float-1.0 (a1b2c3)")
+        ['mobilenetv2_', 'float-', '1.', '0 ', '(a1b2c3)']
+    """
+    return re.findall(r"[^\s_./-]*[\s_./-]|[^\s_./-]+", name)
 
 
 def cores_name(device: Device) -> str:
@@ -80,12 +107,13 @@ def governors(device: Device) -> str:
 
 
 def marks(measurement: Measurement) -> str:
-    """``emulated``, ``throttled``, both or nothing."""
+    """Some of ``emulated``, ``throttled`` and ``noisy``, or nothing."""
     return ", ".join(
         word
         for word, holds in (
             ("emulated", measurement.device.emulated),
             ("throttled", measurement.state is State.THROTTLED),
+            ("noisy", bool(measurement.noise)),
         )
         if holds
     )

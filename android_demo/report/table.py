@@ -1,73 +1,106 @@
 """What the terminal shows of results."""
 
 from collections.abc import Sequence
-from typing import Literal
 
-from rich.console import Console
+from bnext_keras.text import printable
+
 from rich.table import Table
+from rich.text import Text
 
 from android_demo.report.comparison import Ratio
-from android_demo.report.names import device_names, marks, model_names, settings_name
+from android_demo.report.console import SafeConsole, plain
+from android_demo.report.names import change, conditions, device_names, marks, model_names, pieces
 from android_demo.results import Measurement, State
 
-_STATES = {
-    State.OK: "ok",
-    State.THROTTLED: "[yellow]throttled",
-    State.FAILED: "[red]failed",
-    State.TIMED_OUT: "[red]timed out",
-}
+_STYLES = {State.OK: "", State.THROTTLED: "yellow", State.FAILED: "red", State.TIMED_OUT: "red"}
+
+#: Characters that columns beside those of names take, and the one with the device.
+_OTHERS, _DEVICE = 50, 16
+#: Characters that a name gets at least.
+_LEAST = 16
 
 
-def print_table(measurements: Sequence[Measurement], console: Console) -> None:
-    """Prints one row for each measurement, and under the table why some are not as they should be."""
+def print_table(measurements: Sequence[Measurement], console: SafeConsole) -> None:
+    """Prints one row for each measurement, and under the table why some are not as they should be.
+
+    Several devices have a column; a single one is named above the table.
+    """
     devices, models = device_names(measurements), model_names(measurements)
+    several = len(devices) > 1
+    width = max(_LEAST, console.width - _OTHERS - several * _DEVICE)
+    if not several:
+        console.print("".join(devices.values()), style="bold", soft_wrap=True)
     table = Table()
-    for name in ("model", "device", "", "ms", "state"):
-        table.add_column(name, justify="right" if name == "ms" else "left", overflow="fold")
+    table.add_column("model", no_wrap=True)
+    if several:
+        table.add_column("device")
+    table.add_column("")
+    table.add_column("ms", justify="right", no_wrap=True)
+    table.add_column("state")
     for entry in measurements:
-        state = _STATES[entry.state] + (" [bold red]emulated" if entry.device.emulated else "")
-        table.add_row(
-            models[entry.model.sha256],
-            devices[entry.device.id],
-            settings_name(entry.settings),
-            _latency(entry),
-            state,
-        )
+        cells = [_broken(models[entry.model.sha256], width), *([devices[entry.device.id]] if several else [])]
+        table.add_row(*cells, conditions(entry), _latency(entry), _state(entry))
     console.print(table)
     if any(entry.device.emulated for entry in measurements):
         warning = "Emulated: the models run there; the times say nothing about any phone or board."
         console.print(warning, style="bold red", soft_wrap=True)
     for entry in measurements:
-        if entry.reason:
-            what = f"{models[entry.model.sha256]}, {settings_name(entry.settings)}: {entry.reason}"
-            console.print(what, highlight=False, markup=False, soft_wrap=True)
+        for note in filter(None, (entry.reason, entry.noise, _ignored(entry))):
+            console.print(f"{models[entry.model.sha256]}, {conditions(entry)}: {note}", soft_wrap=True)
 
 
 def summary(measurement: Measurement) -> str:
     """A measurement in one line: ``tiny.tflite, 1 thread: 12.50 ms, emulated``."""
     latency = f"{measurement.latency.mean_ms:.2f} ms" if measurement.latency else ""
-    parts = filter(None, (latency, marks(measurement), measurement.reason))
-    return f"{measurement.model.name}, {settings_name(measurement.settings)}: {', '.join(parts)}"
+    parts = filter(None, (latency, marks(measurement), measurement.reason, measurement.noise, _ignored(measurement)))
+    return f"{measurement.model.name}, {conditions(measurement)}: {', '.join(parts)}"
 
 
 def print_comparison(
-    ratios: Sequence[tuple[Measurement, Measurement, Ratio]], differences: Sequence[str], console: Console
+    ratios: Sequence[tuple[Measurement, Measurement, Ratio]], differences: Sequence[str], console: SafeConsole
 ) -> None:
     """Prints one row for each pair of measurements: before, after, the ratio, what can be said of it."""
     table = Table()
-    for name in ("model", "", "before, ms", "after, ms", "ratio", "verdict"):
-        justify: Literal["left", "right"] = "left" if name in ("model", "", "verdict") else "right"
-        # On a narrow terminal numbers are folded rather than what they mean.
-        table.add_column(name, justify=justify, overflow="fold", no_wrap=name == "verdict")
+    table.add_column("model", no_wrap=True)
+    for name in ("before, ms", "after, ms", "ratio"):
+        table.add_column(name, justify="right")
+    # On a narrow terminal numbers are folded rather than what they mean.
+    table.add_column("verdict", no_wrap=True)
+    width = max(_LEAST, console.width - _OTHERS)
     for old, new, ratio in ratios:
+        name = change(*(entry.model.name.removesuffix(".tflite") for entry in (old, new)))
+        settings = change(conditions(old), conditions(new))
+        title = Text("\n").join([_broken(name, width), _broken(settings, width)])
         interval = "" if ratio.low is None else f" ({ratio.low:.3f} to {ratio.high:.3f})"
         mark = marks(old) or marks(new)
-        verdict = ratio.verdict.value + (f", {mark}" if mark else "")
-        name, settings = old.model.name.removesuffix(".tflite"), settings_name(old.settings)
-        table.add_row(name, settings, _latency(old), _latency(new), f"{ratio.value:.3f}{interval}", verdict)
+        verdict = Text("\n").join(Text(words) for words in (ratio.verdict.value, mark) if words)
+        table.add_row(title, _latency(old), _latency(new), f"{ratio.value:.3f}{interval}", verdict)
     console.print(table)
     if differences:
-        console.print(f"The two differ in {'; '.join(differences)}.", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"The two differ in {'; '.join(differences)}.", soft_wrap=True)
+
+
+def _state(entry):
+    if entry.noise and entry.state is State.OK:
+        return Text("noisy", "yellow")
+    text = plain(entry.state.value.replace("_", " "), _STYLES[entry.state])
+    return Text(" ").join([text, Text("emulated", "bold red")]) if entry.device.emulated else text
+
+
+def _ignored(entry):
+    flags = ", ".join(entry.ignored_flags)
+    return f"the tool does not know {flags} and ignored that" if flags else ""
+
+
+def _broken(name, width):
+    """A name in lines, broken where its parts end as long as these are short enough."""
+    lines = [""]
+    for piece in pieces(printable(name)):
+        if lines[-1] and len(lines[-1] + piece.rstrip()) > width:
+            lines.append("")
+        lines[-1] += piece
+    cut = [line[start : start + width] for line in lines for start in range(0, max(1, len(line)), width)]
+    return Text("\n").join(Text(line.strip()) for line in cut)
 
 
 def _latency(entry):

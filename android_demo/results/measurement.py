@@ -31,6 +31,7 @@ class ThermalSample(Record):
         celsius: Temperature by thermal zone.
         mhz: Current frequency by core, "cpu0".
         status: Android's thermal status, 0 (none) to 6 (shutdown).
+        load: Load average of the last minute.
     """
 
     moment: str
@@ -38,6 +39,7 @@ class ThermalSample(Record):
     celsius: dict[str, float]
     mhz: dict[str, float] | None = None
     status: int | None = None
+    load: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +105,8 @@ class Measurement(Record):
 
     Attributes:
         reason: Why it failed or counts as throttled, for people.
+        noise: Why its times are noisy, for people; empty if they are not. Such a measurement is marked like a throttled
+            one.
         started_at: ISO 8601, UTC.
         repetitions: Every start of the tool, the profiled ones included.
         thermal: Temperatures and frequencies before, between and after them.
@@ -115,6 +119,7 @@ class Measurement(Record):
     state: State
     started_at: str
     reason: str = ""
+    noise: str = ""
     repetitions: tuple[Repetition, ...] = ()
     thermal: tuple[ThermalSample, ...] = ()
 
@@ -138,12 +143,27 @@ class Measurement(Record):
         return next((profile for profile in reversed(profiles) if profile.operators or profile.summary), None)
 
     @property
+    def ignored_flags(self) -> tuple[str, ...]:
+        """Those of the settings' flags that the tool does not know: the times were taken without them."""
+        unknown = {flag for entry in self.repetitions for flag in entry.output.unconsumed_flags}
+        return tuple(flag for flag in self.settings.flags if flag in unknown)
+
+    @property
+    def memory_growth_mb(self) -> float | None:
+        """Largest growth of the process until the end in any repetition, MB."""
+        found = (entry.output.memory_overall_mb for entry in self.repetitions)
+        return max((value for value in found if value is not None), default=None)
+
+    @property
+    def memory_peak_mb(self) -> float | None:
+        """Largest size of the process in any repetition, MB, if it was watched; not to be compared with a growth."""
+        found = (entry.output.memory_peak_mb for entry in self.repetitions)
+        return max((value for value in found if value is not None), default=None)
+
+    @property
     def memory_mb(self) -> float | None:
-        """Largest memory footprint of any repetition, MB: the watched peak, or else the growth until the end."""
-        outputs = [entry.output for entry in self.repetitions]
-        peaks = [output.memory_peak_mb for output in outputs if output.memory_peak_mb is not None]
-        growths = [output.memory_overall_mb for output in outputs if output.memory_overall_mb is not None]
-        return max(peaks or growths, default=None)
+        """The watched peak, or else the growth."""
+        return self.memory_growth_mb if self.memory_peak_mb is None else self.memory_peak_mb
 
 
 def timestamp() -> str:

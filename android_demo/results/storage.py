@@ -12,7 +12,7 @@ from android_demo.records import Record, decode, encode
 from android_demo.results.measurement import Measurement, State
 
 #: Version of the files that `save` writes.
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 #: States from best to worst.
 _RANKS = (State.OK, State.THROTTLED, State.TIMED_OUT, State.FAILED)
@@ -100,7 +100,7 @@ def _to_json(content):
 
 
 def _rank(measurement):
-    return -_RANKS.index(measurement.state), measurement.started_at
+    return -_RANKS.index(measurement.state), not measurement.noise, measurement.started_at
 
 
 def _parts(version):

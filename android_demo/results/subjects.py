@@ -94,6 +94,8 @@ class Settings(Record):
         warmup_runs: Minimum number of inferences before those.
         repetitions: Number of times that the tool is started anew; a profiled start comes on top.
         flags: Further arguments of the tool, as given.
+        kernels: LCE's kernels of binary convolutions: ``indirect``, or empty for its default ones. Before a
+            measurement, empty leaves the choice to the session, and ``default`` does not.
         pinned_mask: Cores that it is pinned to, as taskset's hexadecimal mask; empty if it is not.
     """
 
@@ -103,6 +105,7 @@ class Settings(Record):
     repetitions: int = 3
     flags: tuple[str, ...] = ()
     pinned_mask: str = ""
+    kernels: str = ""
 
 
 def measurement_key(device: Device, tool: Tool, model: ModelFile, settings: Settings) -> tuple:

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from bnext_keras.errors import BenchmarkError, DeviceLost
 
-from android_demo.results import Measurement, Repetition, State, ThermalSample, timestamp
+from android_demo.results import Kind, Measurement, Repetition, State, ThermalSample, timestamp
 from android_demo.session.outcome import why_failed
 from android_demo.session.procedure import Procedure
-from android_demo.session.throttling import throttled
+from android_demo.session.throttling import noisy, throttled
 from android_demo.targets import Target
 from android_demo.targets.facts import Sample
 from android_demo.tools import benchmark_model
@@ -83,6 +83,10 @@ class Job:
         means = [output.inference_avg_us for output in outputs if output.inference_avg_us is not None]
         settings, device = self.measurement.settings, self.measurement.device
         reason = throttled(self._samples, device.cores, settings.pinned_mask, means)
+        if device.kind is Kind.HOST:
+            loads = [sample.load for sample in self._samples if sample.load is not None]
+            noise = noisy(loads, max(len(device.cores), settings.threads), self.measurement)
+            self.measurement = replace(self.measurement, noise=noise)
         # A profile that failed is a pity, but takes nothing from the times that were measured before.
         self._end(State.THROTTLED if reason else State.OK, reason or no_profile)
 
@@ -124,6 +128,7 @@ class Job:
             celsius=sample.celsius,
             mhz=sample.mhz or None,
             status=sample.status,
+            load=sample.load,
         )
         self.measurement = replace(self.measurement, thermal=(*self.measurement.thermal, record))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from bnext_keras.errors import DeviceError
 
-from android_demo.results import Device, Measurement, Settings, State, measurement_key, timestamp
+from android_demo.results import Device, Kind, Measurement, Settings, State, measurement_key, timestamp
 from android_demo.session.job import Job, Progress
 from android_demo.session.procedure import Procedure
 from android_demo.session.store import Store
@@ -24,8 +24,8 @@ class Session:
     """What is the same on every device.
 
     Attributes:
-        settings: How the tool is run; each makes a measurement of every model. ``pinned_mask`` is filled in, because it
-            depends on the device.
+        settings: How the tool is run; each makes a measurement of every model. ``pinned_mask`` and ``kernels`` are
+            filled in, because they depend on device and model.
         procedure: What surrounds these runs.
         store: Takes every measurement as it comes. What it holds already is not measured again.
         progress: Takes a line about what happens now.
@@ -56,7 +56,8 @@ class Session:
             self.progress(f"{target.name}: getting {model.tool.kind} ready")
             tool = model.tool.install(target)
             for wanted in self.settings:
-                settings = replace(wanted, pinned_mask=self._mask(target, wanted.threads))
+                mask, kernels = self._mask(target, wanted.threads), _kernels(wanted.kernels, device, model)
+                settings = replace(wanted, pinned_mask=mask, kernels=kernels)
                 if measurement_key(device, tool.record, model.record, settings) in self.store.results.done():
                     continue
                 empty = _nothing_yet(device, tool, model, settings)
@@ -80,6 +81,17 @@ class Session:
         if not target.can_pin:
             raise DeviceError("programs cannot be pinned to cores there", where=target.name, remedy="use --pin none")
         return pin
+
+
+def _kernels(chosen: str, device: Device, model: Model) -> str:
+    """LCE's kernels for a model, as results name them; for one without binary convolutions there is no choice.
+
+    Unless the user chose, they are those that a conversion's report times: the faster ones of this machine. On x86,
+    where the default ones are portable code, these are the indirect ones; on ARM the default ones.
+    """
+    if not chosen and device.kind is Kind.HOST and device.abi.startswith(("x86", "i686", "amd64")):
+        chosen = "indirect"
+    return chosen if chosen == "indirect" and model.lce else ""
 
 
 def _nothing_yet(device: Device, tool: InstalledTool, model: Model, settings: Settings) -> Measurement:

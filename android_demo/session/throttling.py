@@ -6,12 +6,16 @@ It does if any of these holds, where the cores are those that it was pinned to, 
 2. the highest frequency that a core was permitted was more than 5% below the highest that it has, at any sample;
 3. the last repetition was more than 10% slower than the first, and a thermal zone was at least 3 degrees warmer.
 
+On this machine, where other programs run too, it counts as noisy if the load exceeded the number of cores by more than
+a half at any sample, or if the standard deviation of an inference is more than a fifth of its mean.
+
 The samples are taken before, between and after the repetitions, never while a model runs: that would disturb it.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from android_demo.results import Core
+from android_demo.results import Core, Measurement, State
 from android_demo.targets.facts import Sample
 
 _STATUS_NAMES = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
@@ -50,4 +54,21 @@ def throttled(samples: Sequence[Sample], cores: Sequence[Core], mask: str, means
                 return (
                     f"the last repetition was {slower:.0%} slower, and {zone} {last[zone] - first[zone]:.1f} C warmer"
                 )
+    return ""
+
+
+def noisy(loads: Sequence[float], cores: int, measurement: Measurement) -> str:
+    """Why the times of a measurement are noisy; empty if they are not.
+
+    Args:
+        loads: Load averages in the order in which they were taken.
+        cores: Number of cores, or of the model's threads if these are more: its own load is none of others.
+        measurement: As far as it has come.
+    """
+    worst = max(loads, default=0.0)
+    if cores and worst > cores + 0.5:
+        return f"the load was {worst:.1f} on {cores} core{'s' * (cores > 1)}: other programs ran"
+    latency = replace(measurement, state=State.OK).latency
+    if latency and latency.std_ms is not None and latency.std_ms > 0.2 * latency.mean_ms:
+        return f"an inference varied by {latency.std_ms / latency.mean_ms:.0%} of its time"
     return ""

@@ -46,6 +46,7 @@ true
 SAMPLE_SCRIPT = f"""{_READ}
 show /sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq
 show /sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_max_freq
+show /proc/loadavg
 show /sys/class/thermal/thermal_zone*/type /sys/class/thermal/thermal_zone*/temp
 command -v dumpsys >/dev/null && dumpsys thermalservice 2>/dev/null
 true
@@ -85,12 +86,13 @@ class Facts:
 
 @dataclass(frozen=True)
 class Sample:
-    """Temperatures by zone, current and permitted frequencies by core, and Android's thermal status, 0 to 6."""
+    """Temperatures by zone, current and permitted frequencies by core, Android's thermal status, 0 to 6, and load."""
 
     celsius: dict[str, float]
     mhz: dict[str, float]
     limit_mhz: dict[str, float]
     status: int | None
+    load: float | None = None
 
 
 def parse_facts(text: str) -> Facts:
@@ -187,7 +189,14 @@ def parse_sample(text: str) -> Sample:
     status = re.search(r"Thermal Status: (\d)", text)
     # Zones that are switched off answer 0, or values far off, some of them below 0.
     celsius = {name: value for name, value in zones if 0 < value < 150}
-    return Sample(celsius, frequencies["cur"], frequencies["max"], whole(status[1], 9) if status else None)
+    load = re.search(r"^/proc/loadavg=(\d{1,6}\.\d{1,2}) ", text, re.MULTILINE)
+    return Sample(
+        celsius,
+        frequencies["cur"],
+        frequencies["max"],
+        whole(status[1], 9) if status else None,
+        float(load[1]) if load else None,
+    )
 
 
 def whole(text: str, most: int) -> int | None:

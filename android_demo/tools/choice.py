@@ -18,11 +18,12 @@ SUFFIXES = ("lce", "tflite")
 
 @dataclass(frozen=True)
 class Model:
-    """A file to measure, and the tool for it."""
+    """A file to measure, the tool for it, and whether it has operators of LCE's."""
 
     path: Path
     record: ModelFile
     tool: Tool
+    lce: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Tools:
         The user's choice counts most. Without one, models with LCE's operators go to LCE's tool, and others to the
         rival tool if there is one: so each is measured by what would run it in an app.
         """
-        return Model(request.path, request.record, self._tool(request, target))
+        return Model(request.path, request.record, self._tool(request, target), request.lce)
 
     def _tool(self, request: Request, target: Target) -> Tool:
         if request.tool == "tflite" or (not request.tool and not request.lce and self.rival):

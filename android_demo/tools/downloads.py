@@ -46,7 +46,7 @@ class Downloads:
         """The file of this name, from the folder or the web.
 
         Raises:
-            BenchmarkError: if it cannot be fetched or read, is no whole program, or is not the one that was fetched before.
+            BenchmarkError: if it cannot be fetched or read, is no whole program, or not what was fetched before.
         """
         try:
             return self._fetch(name, expected_sha256)

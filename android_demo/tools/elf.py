@@ -6,8 +6,8 @@ from pathlib import Path
 
 #: Bytes of the longest head, that of 64-bit files.
 _HEAD = 64
-#: By the class of a file (1: 32 bits, 2: 64 bits), where its head says: begin of the program headers, begin of the section
-#: headers; size and number of both.
+#: By the class of a file (1: 32 bits, 2: 64 bits), where its head says: begin of the program headers, begin of the
+#: section headers; size and number of both.
 _TABLES = {1: ("II", 28, "HHHH", 42), 2: ("QQ", 32, "HHHH", 54)}
 
 

@@ -4,13 +4,21 @@ A program of its own, so that a model that crashes LCE does not take the session
 """
 
 import argparse
+import re
+import statistics
 import sys
 import time
+from collections.abc import Hashable
 from pathlib import Path
 
 import numpy as np
 
+from converter.inspection.stopwatch import likeness, stopwatch
+from converter.tflite.flatbuffer import Flatbuffer
 from converter.tflite.interpreter import lite_interpreter, load_wrapper
+
+#: How often each operator is timed for a profile.
+_ROUNDS = 5
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -25,6 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     except ImportError as error:
         print(f"ERROR: {error}\nBenchmarking failed.", file=sys.stderr)
         return 1
+    size = _memory_mb("VmRSS")
     content = arguments.graph.read_bytes()
     start = time.perf_counter()
     interpreter = lite_interpreter(
@@ -36,6 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     init = time.perf_counter() - start
     print(f"INFO: The input model file size (MB): {len(content) / 1e6:g}")
+    init_size = _memory_mb("VmHWM")
     print(f"INFO: Initialized session in {init * 1000:g}ms.")
     inputs = [
         np.random.default_rng(0).uniform(0, 1, shape).astype(kind)
@@ -49,6 +59,11 @@ def main(argv: list[str] | None = None) -> int:
         f"INFO: Inference timings in us: Init: {init * 1e6:.0f}, First inference: {first:g}, "
         f"Warmup (avg): {warmup_average:g}, Inference (avg): {np.mean(times):g}"
     )
+    if size is not None:
+        growth = f"init={max(0, init_size - size):g} overall={max(0, _memory_mb('VmHWM') - size):g}"
+        print(f"INFO: Memory footprint delta from the start of the tool (MB): {growth}")
+    if arguments.enable_op_profiling:
+        _print_profile(content, "indirect" if arguments.use_indirect_bgemm else "default")
     return 0
 
 
@@ -66,6 +81,36 @@ def _measure(interpreter, inputs, runs, min_seconds, max_seconds):
     return times
 
 
+def _memory_mb(field):
+    """A size of this process in MB, as Linux tells it: its largest so far (VmHWM), or the present one (VmRSS)."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return None
+    found = re.search(rf"{field}:\s+(\d+) kB", status)
+    return int(found[1]) / 1024 if found else None
+
+
+def _print_profile(content, kernels):
+    """The run order of `lce_benchmark_model`, of operators that are cut out and timed one by one on one thread."""
+    flatbuffer = Flatbuffer(content)
+    operations = flatbuffer.operations
+    keys = [likeness(flatbuffer, operation) for operation in operations]
+    distinct = dict(zip(keys, operations, strict=True))
+    found = {key: stopwatch(flatbuffer, operation, kernels) for key, operation in distinct.items()}
+    measures = {key: measure for key, measure in found.items() if measure is not None}
+    seconds: dict[Hashable, list[float]] = {key: [] for key in measures}
+    for _ in range(_ROUNDS):
+        for key, measure in measures.items():
+            seconds[key].append(measure())
+    print("INFO: Operator-wise Profiling Info for Regular Benchmark Runs:")
+    print("============================== Run Order ==============================")
+    print("\t[node type]\t[avg ms]\t[Name]")
+    for number, (key, operation) in enumerate(zip(keys, operations, strict=True)):
+        if key in seconds:
+            print(f"\t{operation.type}\t{1e3 * max(0.0, statistics.median(seconds[key])):.6f}\t:{number}")
+
+
 def _parser():
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--graph", type=Path, required=True)
@@ -73,7 +118,7 @@ def _parser():
         parser.add_argument(f"--{name}", type=int, default=count)
     for name, seconds in (("min_secs", 1.0), ("max_secs", 150.0), ("warmup_min_secs", 0.5)):
         parser.add_argument(f"--{name}", type=float, default=seconds)
-    for name in ("use_reference_bconv", "use_indirect_bgemm", "use_xnnpack"):
+    for name in ("use_reference_bconv", "use_indirect_bgemm", "use_xnnpack", "enable_op_profiling"):
         parser.add_argument(f"--{name}", type=lambda text: text == "true", default=False)
     return parser
 

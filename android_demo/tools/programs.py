@@ -127,7 +127,7 @@ class HostInterpreter:
             raise DeviceError("host: LCE's Python package is missing; pip install larq-compute-engine") from error
         folder = Path(android_demo.__file__).parent.parent
         program = ("env", f"PYTHONPATH={folder}", sys.executable, "-m", "android_demo.tools.host_interpreter")
-        return InstalledTool(record, program, profiles=False)
+        return InstalledTool(record, program)
 
 
 def fits(file: Path, target: Target) -> bool:

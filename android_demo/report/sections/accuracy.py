@@ -27,7 +27,7 @@ def accuracy(measurements: Sequence[Measurement], devices: dict[str, str]) -> di
                 percent=percent,
                 threads=entry.settings.threads,
                 device=order.index(entry.device.id),
-                throttled=entry.state is State.THROTTLED,
+                throttled=entry.state is State.THROTTLED or bool(entry.noise),
             )
         )
     if not points:
@@ -36,7 +36,7 @@ def accuracy(measurements: Sequence[Measurement], devices: dict[str, str]) -> di
     used = sorted({point.device for point in points})
     measured = [(f"device{index % 4}", f"measured, {devices[order[index]]}") for index in used]
     if any(point.throttled for point in points):
-        measured.append((f"throttled device{used[0] % 4}", "throttled"))
+        measured.append((f"throttled device{used[0] % 4}", "throttled or noisy"))
     return {
         # Text does not shrink with a drawing, so that narrow screens get one of their own.
         "charts": [scatter(points, series, 960, 470, "wide"), scatter(points, series, 390, 400, "narrow")],

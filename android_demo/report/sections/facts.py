@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from android_demo.report.charts.scale import number
-from android_demo.report.names import KINDS, cores_name, device_names, governors, model_names, settings_name
+from android_demo.report.names import KINDS, conditions, cores_name, device_names, governors, model_names
 from android_demo.results import Measurement, Repetition
 
 
@@ -34,15 +34,19 @@ def repetitions(measurements: Sequence[Measurement]) -> dict[str, object]:
     names = model_names(measurements)
     head = (
         *("model", "settings", "device", "started"),
-        *("n", "mean", "std", "min", "median", "max", "first", "init", "MB"),
+        *("n", "mean", "std", "min", "median", "max", "first", "init", "MB", "peak MB"),
         *("°C", "state"),
     )
     rows = []
     for entry in measurements:
-        common = (names[entry.model.sha256], settings_name(entry.settings), entry.device.id)
+        common = (names[entry.model.sha256], conditions(entry), entry.device.id)
         heat = " → ".join(f"{max(sample.celsius.values()):.0f}" for sample in entry.thermal if sample.celsius)
-        state = entry.state.value.replace("_", " ") + (", emulated" if entry.device.emulated else "")
-        cells = [_repetition(one) for one in entry.repetitions] or [(entry.started_at, *[""] * 9)]
+        state = (
+            entry.state.value.replace("_", " ")
+            + (", emulated" if entry.device.emulated else "")
+            + (", noisy" if entry.noise else "")
+        )
+        cells = [_repetition(one) for one in entry.repetitions] or [(entry.started_at, *[""] * 10)]
         rows += [(*common, *one, heat, state) for one in cells]
     # A figure that no tool printed needs no column.
     columns = [column for column in zip(head, *rows, strict=True) if any(column[1:])]
@@ -54,10 +58,9 @@ def _repetition(repetition: Repetition) -> tuple[str, ...]:
     output, found = repetition.output, repetition.output.inference
     statistics = [found.std, found.min, found.median, found.max] if found else [None] * 4
     times = [output.inference_avg_us, *statistics, output.first_inference_us, output.init_us]
-    peak = output.memory_overall_mb if output.memory_peak_mb is None else output.memory_peak_mb
     return (
         repetition.started_at + (" profiled" if repetition.profiled else ""),
         str(found.count) if found else "",
         *("" if time is None else number(time / 1000) for time in times),
-        "" if peak is None else number(peak),
+        *("" if size is None else number(size) for size in (output.memory_overall_mb, output.memory_peak_mb)),
     )

@@ -6,7 +6,7 @@ from bnext_keras.text import format_bytes
 
 from android_demo.report.charts.bars import Bar, BarChart, BarGroup
 from android_demo.report.charts.scale import number
-from android_demo.report.names import grouped, marks, model_names, settings_name
+from android_demo.report.names import conditions, grouped, marks, model_names
 from android_demo.results import Measurement
 
 
@@ -25,7 +25,7 @@ def latency(measurements: Sequence[Measurement], devices: dict[str, str]) -> lis
 
 
 def _latency_bar(entry: Measurement) -> Bar:
-    label, found = settings_name(entry.settings), entry.latency
+    label, found = conditions(entry), entry.latency
     if found is None:
         return Bar(label, None, f"{entry.state.value.replace('_', ' ')}: {entry.reason or 'no reason given'}")
     spread = "" if found.std_ms is None else f" ± {number(found.std_ms, 2)}"
@@ -41,17 +41,25 @@ def _latency_bar(entry: Measurement) -> Bar:
     )
 
 
-def memory(measurements: Sequence[Measurement], devices: dict[str, str]) -> BarChart | None:
-    """Growth of the process beside the size of the file; None if no tool printed any."""
-    names = model_names(measurements)
-    known = [entry for entry in measurements if entry.memory_mb is not None]
-    if not known:
-        return None
+def memory(measurements: Sequence[Measurement], devices: dict[str, str]) -> list[tuple[str, BarChart]] | None:
+    """Growth of the process, and apart from it its peak, each with a title; None if no tool printed any."""
+    kinds = {"growth from the start of the tool to its end": "memory_growth_mb", "watched peak": "memory_peak_mb"}
+    charts = []
+    for title, attribute in kinds.items():
+        found = {entry.key: getattr(entry, attribute) for entry in measurements}
+        known = [entry for entry in measurements if found[entry.key] is not None]
+        if known:
+            charts.append((title, _memory(known, devices, found)))
+    return charts or None
+
+
+def _memory(known, devices, found):
+    names = model_names(known)
     groups = []
     for (device, digest), group in grouped(known, lambda entry: (entry.device.id, entry.model.sha256)):
         place = f", {devices[device]}" if len(devices) > 1 else ""
         bars = [
-            Bar(settings_name(entry.settings), entry.memory_mb, number(entry.memory_mb or 0), note=" MB")
+            Bar(conditions(entry), found[entry.key], number(found[entry.key]), note=" MB")
             for entry in _by_threads(group)
         ]
         groups.append(BarGroup(names[digest], bars, note=f" file {format_bytes(group[0].model.bytes)}{place}"))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from android_demo.report.charts.bars import stacked
 from android_demo.report.charts.scale import number
-from android_demo.report.names import NOTHING, model_names, settings_name
+from android_demo.report.names import NOTHING, conditions, model_names
 from android_demo.report.operators import Group, by_group, by_type, classify
 from android_demo.results import Measurement
 
@@ -21,7 +21,7 @@ def operators(measurements: Sequence[Measurement], devices: dict[str, str]) -> d
             continue
         place = f", {devices[entry.device.id]}" if len(devices) > 1 else ""
         place += ", emulated" if entry.device.emulated else ""
-        name, setting, sums = names[entry.model.sha256], settings_name(entry.settings) + place, by_group(times)
+        name, setting, sums = names[entry.model.sha256], conditions(entry) + place, by_group(times)
         head.append(f"{name}, {setting}")
         groups.append(sums)
         profiles.append(

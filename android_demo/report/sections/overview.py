@@ -7,7 +7,7 @@ from android_demo.results import Measurement
 
 
 def overview(measurements: Sequence[Measurement], devices: dict[str, str]) -> list[dict[str, object]]:
-    """Accuracy, fastest latency and memory of every model on every device."""
+    """Accuracy, fastest latency and growth of memory of every model on every device."""
     names = model_names(measurements)
     rows: list[dict[str, object]] = []
     for (device, digest), group in grouped(measurements, lambda entry: (entry.device.id, entry.model.sha256)):
@@ -20,7 +20,9 @@ def overview(measurements: Sequence[Measurement], devices: dict[str, str]) -> li
                 "place": f", {devices[device]}" if len(devices) > 1 else "",
                 "best": best,
                 "others": others[:3],
-                "memory_mb": max((entry.memory_mb for entry in group if entry.memory_mb is not None), default=None),
+                "memory_mb": max(
+                    (entry.memory_growth_mb for entry in group if entry.memory_growth_mb is not None), default=None
+                ),
             }
         )
     return rows

@@ -67,6 +67,7 @@ def command(program: str, model: str, settings: "Settings", *, profiling: bool =
         program,
         f"--graph={model}",
         *numbers,
+        *(["--use_indirect_bgemm=true"] if settings.kernels == "indirect" else []),
         *(["--enable_op_profiling=true"] if profiling else []),
         *settings.flags,
     ]

@@ -1,6 +1,7 @@
 """bnext-benchmark's command line where no phone is needed."""
 
 import os
+import platform
 import subprocess
 import sys
 
@@ -41,6 +42,7 @@ def test_help_needs_nothing_but_the_standard_library():
         ["model.tflite", "--tool-sha256", "abc"],
         ["model.tflite", "--top1", "model.tflite=101"],
         ["compare", "one.json"],
+        ["compare", "one.json", "--models", "a"],
     ],
 )
 def test_commands_that_make_no_sense_are_refused(arguments, capsys):
@@ -82,6 +84,10 @@ def test_this_machine_measures_with_lces_package(binary_model, float_model, tmp_
         assert measurement.device.kind.value == "host"
         assert measurement.latency.count >= 2 * 3
         assert all(entry.output.unconsumed_flags == () for entry in measurement.repetitions)
+        assert measurement.memory_growth_mb > 0
+    indirect = "indirect" if platform.machine() == "x86_64" else ""
+    assert (binary.settings.kernels, other.settings.kernels) == (indirect, "")
+    assert {"LceBconv2d", "LceQuantize"} < {operator.type for operator in binary.profile.operators}
     assert "tensorflow" not in (tmp_path / "out" / "results.json").read_text()
 
 
@@ -103,6 +109,8 @@ def test_two_files_are_compared(binary_model, tmp_path, capsys):
     assert main(["compare", file, file, "--html", str(page), "--fail-if-slower"]) == 0
     printed = capsys.readouterr().out
     assert "within noise" in printed
+    assert main(["compare", str(tmp_path / "out"), "--models", "binary", "binary.tflite"]) == 0
+    assert "within noise" in capsys.readouterr().out
     assert "1.000" in printed
     assert page.read_text().startswith("<!DOCTYPE html>")
 

@@ -1,9 +1,12 @@
 """When a hot phone's times do not count."""
 
+from dataclasses import replace
+
 import pytest
+from sample_results import measurement, repetition
 
 from android_demo.results import Core
-from android_demo.session.throttling import throttled
+from android_demo.session.throttling import noisy, throttled
 from android_demo.targets.facts import Sample
 
 CORES = (Core(index=0, max_mhz=1800), Core(index=1, max_mhz=2800))
@@ -34,3 +37,17 @@ def sample(zones=None, status=None, **limits):
 )
 def test_when_a_measurement_counts_as_throttled(samples, mask, means, reason):
     assert throttled(samples, CORES, mask, means) == reason
+
+
+@pytest.mark.parametrize(
+    ("loads", "std_ms", "reason"),
+    [
+        ([], 0.5, ""),
+        ([2.4, 2.5], 0.5, ""),
+        ([0.1, 9.0], 0.5, "the load was 9.0 on 2 cores: other programs ran"),
+        ([0.1], 2.0, ""),
+        ([0.1], 2.5, "an inference varied by 25% of its time"),
+    ],
+)
+def test_when_a_measurement_counts_as_noisy(loads, std_ms, reason):
+    assert noisy(loads, 2, replace(measurement(10.0), repetitions=(repetition(10.0, std_ms=std_ms),))) == reason

@@ -421,7 +421,7 @@ def test_a_command_line_with_everything():
     ],
 )
 def test_flags_that_results_could_not_be_trusted_with_are_refused(flag):
-    with pytest.raises(BenchmarkError, match="cannot be used here|is no UTF-8"):
+    with pytest.raises(BenchmarkError, match=r"cannot be used here|is no UTF-8"):
         check_flags(["--use_xnnpack=false", flag])
 
 
