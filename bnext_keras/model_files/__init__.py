@@ -21,7 +21,7 @@ that its answers are good, or that TensorFlow, HDF5 and zlib have no faults of t
 
 from pathlib import Path
 
-from bnext_keras.errors import FileError, UntrustedFileError
+from bnext_keras.errors import FileError
 from bnext_keras.model_files import archive, configuration, saved_model
 from bnext_keras.model_files.hdf5 import check_hdf5, open_hdf5
 from bnext_keras.text import first_line
@@ -49,7 +49,7 @@ def load_model(path: str | Path, *, trusted: bool = False) -> tf.keras.Model:
         trusted: Whether whoever made the file may run code here.
 
     Raises:
-        UntrustedFileError: if the file names what is not known to be harmless.
+        bnext_keras.errors.UntrustedFileError: if the file names what is not known to be harmless.
         FileError: if it cannot be read as a Keras model.
 
     Example:

@@ -1,6 +1,6 @@
 """HDF5 files that hold what they show.
 
-HDF5 can take a dataset's numbers from any other file of the machine: by external storage, by links, by virtual datasets.
+HDF5 can take a dataset's numbers from any other file of the machine: by external storage, links, virtual datasets.
 A model made of such a file would carry a stranger's choice of the user's files, and whoever passes it on would publish
 them. Keras writes none of this, so a file that has any is refused, whoever made it.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bnext_keras.errors import FileError
+from bnext_keras.errors import FileError, UntrustedFileError
 
 import h5py
 
@@ -28,8 +28,9 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
     """Opens an HDF5 file for reading, having seen that all it holds is in it.
 
     Raises:
-        FileError: if it is no HDF5 file or a damaged one, takes anything from other files, or claims to hold far more
-            than it does; the message names the dataset.
+        UntrustedFileError: if it takes anything from other files, or claims to hold far more than it does; the message
+            names the dataset.
+        FileError: if it is no HDF5 file, or a damaged one.
 
     Example:
         >>> import pathlib, tempfile
@@ -39,7 +40,7 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
         >>> with open_hdf5(path):  # doctest: +ELLIPSIS
         ...     pass
         Traceback (most recent call last):
-        bnext_keras.errors.FileError: ...weights.h5: '/kernel' is a link to another file, ...
+        bnext_keras.errors.UntrustedFileError: ...weights.h5: '/kernel' is a link to another file, ...
     """
     path = Path(path)
     if not path.is_file():  # a pipe would never end
@@ -52,7 +53,7 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
         try:
             _check_self_contained(file, largest_content(os.path.getsize(path)))
         except FileError as error:
-            raise FileError(error.what, where=str(path), remedy=error.remedy) from error
+            raise type(error)(error.what, where=str(path), remedy=error.remedy) from error
         # h5py meets damage with errors of many types.
         except (OSError, RuntimeError, LookupError, ValueError, TypeError) as error:
             raise FileError(f"a damaged HDF5 file ({error!r})", where=str(path)) from error
@@ -90,8 +91,8 @@ def _check_self_contained(file, most):
                     raise _foreign(where, "put together from other datasets")
                 total += item.nbytes if item.shape is not None else 0
                 if total > most:
-                    raise FileError(f"{where!r} is larger than what the file can hold ({item.shape})")
+                    raise UntrustedFileError(f"{where!r} is larger than what the file can hold ({item.shape})")
 
 
 def _foreign(where, what):
-    return FileError(f"{where!r} is {what}, which Keras never writes", remedy="it is not read")
+    return UntrustedFileError(f"{where!r} is {what}, which Keras never writes", remedy="it is not read")

@@ -1,9 +1,9 @@
 """What a configuration may name without being trusted: classes and functions of Keras and Larq, and TensorFlow's
 operations that only compute.
 
-Lists, not rules: Keras' namespace has ``get_file``, and TensorFlow's has ``io.write_file``; even ``tf.nn`` has a sampler
-that reads a vocabulary from a file. What this process has registered with Keras, this package's layers among it, needs
-no list.
+Lists, not rules: Keras' namespace has ``get_file``, and TensorFlow's has ``io.write_file``; even ``tf.nn`` has a
+sampler that reads a vocabulary from a file. What this process has registered with Keras, this package's layers among
+it, needs no list.
 """
 
 import inspect
