@@ -98,3 +98,10 @@ def test_weights_that_are_no_numbers(tmp_path, value, words):
     assert words in str(error.value)
     assert "kernel:0" in str(error.value)
     np.testing.assert_array_equal(model.get_weights()[0], before)
+
+
+def test_a_whole_model_is_no_file_of_larq_zoo(tmp_path):
+    foreign_models.network().save(tmp_path / "net.h5")
+    other = foreign_models.tf.keras.Sequential([foreign_models.tf.keras.layers.Dense(2, input_shape=(3,))])
+    with pytest.raises(StateDictError, match="but a whole Keras model, which bnext-convert takes"):
+        load_larq_zoo_weights(other, tmp_path / "net.h5")
