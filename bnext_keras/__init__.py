@@ -34,6 +34,7 @@ _ROOMS = (
     "labels",
     "layer_graph",
     "layers",
+    "model_files",
     "models",
     "optimizers",
     "orientation",

@@ -38,6 +38,10 @@ class FileError(UserError, OSError):
     __str__ = Exception.__str__  # OSError's own would look for an errno.
 
 
+class UntrustedFileError(FileError):
+    """A model's file wants more than to be read: code of its own, or other files. Nothing in it has been run."""
+
+
 class StateDictError(UserError, ValueError):
     """Tensors do not fit the network that they are imported into; the message lists what is amiss."""
 

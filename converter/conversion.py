@@ -41,6 +41,7 @@ def convert(
     simplify: bool = True,
     weights: str | Mapping[str, str] = "float32",
     labels: Sequence[str] | None = None,
+    trusted: bool = False,
     progress: Callable[[str], None] = lambda step: None,
 ) -> ConversionResult:
     """Converts a Larq model for Larq Compute Engine and verifies the result before anything is written.
@@ -63,6 +64,8 @@ def convert(
         labels: Names of the classes, which become part of the file (`converter.tflite.metadata`). By default ImageNet's
             for a model that states them (`bnext_keras.layers.Dense`), as the published variants with 1000 classes do;
             the file then also says how ImageNet's images are normalized.
+        trusted: Whether whoever made the model's file may run code here, as Lambda layers do: for files of one's own
+            (`bnext_keras.model_files`).
         progress: Called with the name of each step as it begins.
 
     Returns:
@@ -89,7 +92,7 @@ def convert(
         source = Path(model)
         output = Path(output) if output is not None else source.with_suffix(".tflite")
         clock.start("load")
-        model = load(source, architecture, input_size, num_classes)
+        model = load(source, architecture, input_size, num_classes, trusted=trusted)
     if output is not None:
         with file_errors_as(ConversionError):
             check_outputs([Path(output)], [] if source is None else [source])

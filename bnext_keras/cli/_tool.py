@@ -100,6 +100,15 @@ def add_architecture_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--num-classes", type=positive, default=1000, metavar="N", help="classes (default 1000)")
 
 
+def add_trust_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--trust``, without which nothing that a model's file brings is run."""
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="run code that a Keras model brings, such as Lambda layers; only for files that you made yourself",
+    )
+
+
 def quiet_tensorflow(gpu: bool = False) -> None:
     """Keeps TensorFlow's log out of a tool's answers, and TensorFlow from looking for a GPU that a tool does not need.
 

@@ -8,12 +8,12 @@ from itertools import count, takewhile
 from pathlib import Path
 
 from bnext_keras import models
-from bnext_keras.errors import StateDictError
+from bnext_keras.errors import StateDictError, UntrustedFileError
 from bnext_keras.importers.checkpoint import CheckpointError
 from bnext_keras.importers.pickle_reader import shown
-from bnext_keras.importers.state_dict import check_nothing_amiss
+from bnext_keras.importers.state_dict import check_nothing_amiss, why_no_weight
+from bnext_keras.model_files.hdf5 import open_hdf5
 
-import h5py
 import tensorflow as tf
 
 log = logging.getLogger(__name__)
@@ -61,8 +61,8 @@ def load_larq_zoo_weights(model: tf.keras.Model, path: str | Path) -> list[str]:
 
     Raises:
         CheckpointError: if the file cannot be read as such.
-        StateDictError: if layers are missing, left over or of another shape; the message lists them, and nothing is
-            changed.
+        StateDictError: if layers are missing, left over or of another shape, or their weights are not finite numbers;
+            the message lists them, and nothing is changed.
 
     Example:
         >>> import bnext_keras
@@ -72,14 +72,19 @@ def load_larq_zoo_weights(model: tf.keras.Model, path: str | Path) -> list[str]:
     """
     places = {layer.name: _ordered(layer) for layer in model.layers if layer.weights}
     head = list(places)[-1:]
+    is_whole = False
     try:
-        with h5py.File(path) as file:
+        with open_hdf5(path) as file:
+            is_whole = "model_config" in file.attrs
             stored = _stored(file.get("model_weights", file))
             _check(model.name, places, stored, head)
             pairs = [pair for name in stored for pair in zip(places[name], stored[name], strict=True)]
-            values = [(weight, data[()].astype(weight.dtype.as_numpy_dtype)) for weight, data in pairs]
+            values = [(weight, _value(data).astype(weight.dtype.as_numpy_dtype)) for weight, data in pairs]
+    except UntrustedFileError as error:
+        raise CheckpointError(str(error)) from error
     except StateDictError as error:
-        raise StateDictError(f"{path}: {error}") from error
+        hint = "it is no file of Larq Zoo's weights but a whole Keras model, which bnext-convert takes as it is"
+        raise StateDictError(f"{path}: {hint} ({error})" if is_whole else f"{path}: {error}") from error
     # h5py meets damage with errors of many types.
     except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path}: not a weight file of Keras, or a damaged one ({shown(error)})") from error
@@ -101,6 +106,13 @@ def _stored(group):
     layers = {name: group[name] for name in _names(group, "layer_names")}
     found = {name: [layer[weight] for weight in _names(layer, "weight_names")] for name, layer in layers.items()}
     return {name: weights for name, weights in found.items() if weights}
+
+
+def _value(data):
+    value = data[()]
+    if reason := why_no_weight(value):
+        raise StateDictError(f"{shown(data.name)} {reason}")
+    return value
 
 
 def _names(group, attribute):

@@ -51,10 +51,13 @@ def assign(
         ``model``.
 
     Raises:
-        StateDictError: if entries are missing, have no place or have another shape.
+        StateDictError: if entries are missing, have no place or have another shape, or are not finite numbers.
     """
     places = list(places)
     values, misshapen = [], []
+    for key, array in state_dict.items():
+        if not is_unused(key) and (reason := why_no_weight(array)):
+            raise StateDictError(f"{model.name}: {key} {reason}")
     missing: dict[str, None] = {}  # in order, once each
     for place in places:
         if place.key not in state_dict:
@@ -73,6 +76,18 @@ def assign(
     for weight, value in values:
         weight.assign(value)
     return model
+
+
+def why_no_weight(value: np.ndarray) -> str:
+    """Why an array cannot be a network's weights; empty if it can.
+
+    >>> why_no_weight(np.ones(3)), why_no_weight(np.ones(3, int)), why_no_weight(np.array([1, np.nan]))
+    ('', 'holds int64, not floating-point numbers', 'is not finite (infinite or NaN)')
+    """
+    value = np.asarray(value)
+    if value.dtype.kind != "f":
+        return f"holds {value.dtype}, not floating-point numbers"
+    return "" if np.isfinite(value).all() else "is not finite (infinite or NaN)"
 
 
 def check_nothing_amiss(

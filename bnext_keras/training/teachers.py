@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bnext_keras.errors import RunError
 from bnext_keras.files import file_errors_as, write_atomically
+from bnext_keras.model_files.hdf5 import check_hdf5
 from bnext_keras.recipes import Recipe
 from bnext_keras.saving import hdf5
 from bnext_keras.teachers import Teacher, convnet, keras_teacher
@@ -66,6 +67,8 @@ def _own_teacher(name, recipe, folder, fit, is_chief):
     model = convnet(int(_OWN.fullmatch(name)[1]), shape, recipe.data.num_classes)
     path = folder / f"{name}.h5"
     if path.exists():
+        with file_errors_as(RunError):
+            check_hdf5(path)
         model.load_weights(path)
         return Teacher(model)
     if is_chief:
@@ -93,6 +96,8 @@ def _published_teacher(name, recipe, weights_folder):
         path = weights_folder / file
         if not path.is_file():
             raise RunError(f"teacher {name}: there is no file {path}")
+        with file_errors_as(RunError):
+            check_hdf5(path)
         try:
             return keras_teacher(name, str(path), **options)
         except (ValueError, OSError) as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bnext_keras.cli._tool import (
     add_architecture_arguments,
+    add_trust_argument,
     complain,
     dispatch,
     quiet_tensorflow,
@@ -63,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main_convert(argv):
-    arguments = _parser().parse_args(argv)
+    arguments = _parse(_parser(), argv)
     if arguments.advise:
         renamed(TOOL, "--advise", "bnext-convert advise MODEL")
         return run(TOOL, _advise, arguments)
@@ -71,7 +72,7 @@ def _main_convert(argv):
 
 
 def _main_advise(argv):
-    return run(TOOL, _advise, _advise_parser().parse_args(argv))
+    return run(TOOL, _advise, _parse(_advise_parser(), argv))
 
 
 def _convert(arguments):
@@ -115,6 +116,7 @@ def _convert_verified(arguments, console, messages):
             simplify=not arguments.no_simplify,
             weights=weights,
             labels=labels,
+            trusted=arguments.trust,
             progress=lambda step: status.update(f"{arguments.input.name}: {step}"),
         )
         if arguments.profile or arguments.report:
@@ -138,7 +140,13 @@ def _advise(arguments):
             from converter.compiler import preflight
             from converter.report.terminal import print_advice
             from converter.source.loading import load
-        model = load(arguments.input, arguments.model, arguments.input_size, arguments.num_classes)
+        model = load(
+            arguments.input,
+            arguments.model,
+            arguments.input_size,
+            arguments.num_classes,
+            trusted=arguments.trust,
+        )
     print_advice(advise(model, refusals=True), console)
     preflight.check(model)
     return 0
@@ -153,6 +161,16 @@ def _write_reports(arguments, result):
 
         reports[arguments.report] = render_html(result).encode()
     write_all(reports)
+
+
+def _parse(parser, argv):
+    arguments, extra = parser.parse_known_args(argv)
+    if extra and not any(argument.startswith("-") for argument in extra):
+        files = " ".join(extra)
+        parser.error(f"takes one model at a time, not {files} too; give each a command of its own")
+    elif extra:
+        parser.error(f"unrecognized arguments: {' '.join(extra)}")
+    return arguments
 
 
 def _parser():
@@ -204,6 +222,7 @@ def _parser():
         help="names of the classes, one per line, to put into the file (default: ImageNet's for a published model of "
         "1000 classes)",
     )
+    add_trust_argument(parser)
     add_architecture_arguments(parser)
     return parser
 
@@ -211,6 +230,7 @@ def _parser():
 def _advise_parser():
     parser = tool_parser(f"{TOOL} advise", ADVISE_DESCRIPTION, ADVISE_EPILOG)
     parser.add_argument("input", type=Path, help="a .h5 or .keras file, or a SavedModel folder")
+    add_trust_argument(parser)
     add_architecture_arguments(parser)
     return parser
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bnext_keras.cli._tool import (
     add_architecture_arguments,
+    add_trust_argument,
     complain,
     positive,
     quiet_tensorflow,
@@ -59,6 +60,7 @@ def _predict(arguments):
         input_size=arguments.input_size,
         num_classes=arguments.num_classes,
         threads=arguments.threads,
+        trusted=arguments.trust,
     )
     labels = _labels(arguments.labels, labels, classifier)
     results = []
@@ -155,6 +157,7 @@ def _parser():
     parser.add_argument(
         "--threads", type=positive, default=os.cpu_count() or 1, metavar="N", help="threads (default: all cores)"
     )
+    add_trust_argument(parser)
     add_architecture_arguments(parser)
     return parser
 

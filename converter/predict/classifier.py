@@ -104,7 +104,13 @@ def to_probabilities(outputs: np.ndarray) -> np.ndarray:
 
 
 def load_classifier(
-    path: Path, *, architecture: str | None = None, input_size: int = 224, num_classes: int = 1000, threads: int = 1
+    path: Path,
+    *,
+    architecture: str | None = None,
+    input_size: int = 224,
+    num_classes: int = 1000,
+    threads: int = 1,
+    trusted: bool = False,
 ) -> Classifier:
     """Reads a classifier from a file.
 
@@ -115,6 +121,7 @@ def load_classifier(
         input_size: Height and width of that model's input.
         num_classes: Number of its classes.
         threads: For a ``.tflite`` file, how many threads it runs on.
+        trusted: Whether whoever made a Keras file may run code here (`bnext_keras.model_files`).
 
     Raises:
         PredictionError: if the model does not classify images.
@@ -130,7 +137,7 @@ def load_classifier(
             return from_tflite(path.read_bytes(), threads)
         with silenced():
             from converter.source.loading import load
-        return from_keras(load(path, architecture, input_size, num_classes))
+        return from_keras(load(path, architecture, input_size, num_classes, trusted=trusted))
     except PredictionError as error:
         raise PredictionError(f"{path}: {error}") from error
     except OSError as error:

@@ -1,72 +1,61 @@
 """Reads Keras models from files, with one clear line for everything that can be wrong with a file."""
 
 import hashlib
-import json
-import tempfile
-import zipfile
 from pathlib import Path
 
 import bnext_keras
 from bnext_keras.cards import CARDS
 from bnext_keras.errors import ConversionError
 from bnext_keras.files import check_exists, file_errors_as, sha256
+from bnext_keras.model_files import load_model, open_hdf5
 from bnext_keras.text import first_line
 
-import h5py
 import tensorflow as tf
 
 #: Names that ``--model`` takes.
 ARCHITECTURES = tuple(card.name for card in CARDS)
 
-#: How Keras says that it does not know a layer's class, and Larq that it does not know a quantizer.
-_UNKNOWN_CLASS = (
-    "Unknown layer",
-    "Could not locate class",
-    "Cannot deserialize object of type",
-    # In a .keras file Keras 2 hands a class that it cannot find to Sequential by its name.
-    "The added layer must be an instance of class Layer",
-    "Unknown quantization",
-)
 
-
-def load(path: Path, architecture: str | None = None, input_size: int = 224, num_classes: int = 1000) -> tf.keras.Model:
-    """Loads a model for inference.
+def load(
+    path: Path,
+    architecture: str | None = None,
+    input_size: int = 224,
+    num_classes: int = 1000,
+    *,
+    trusted: bool = False,
+) -> tf.keras.Model:
+    """Loads a model for inference, without running anything that its file brings (`bnext_keras.model_files`).
 
     Args:
         path: A ``.h5`` or ``.keras`` file or a SavedModel folder; with ``architecture`` a file of weights only.
         architecture: One of `ARCHITECTURES`, for a file that holds weights only.
         input_size: Height and width of the architecture's input.
         num_classes: Number of its outputs.
+        trusted: Whether whoever made the file may run code here.
 
     Raises:
-        ConversionError: if there is no such file, or it cannot be read, or it is of another kind.
+        ConversionError: if there is no such file, or it cannot be read, or it is of another kind, or it names what is
+            not known to be harmless.
     """
     path = Path(path)
     with file_errors_as(ConversionError):
         check_exists(path)
-    if path.is_dir():
-        if not (path / "saved_model.pb").exists():
-            raise ConversionError(f"{path}: not a SavedModel folder (it has no saved_model.pb)")
-    elif path.suffix == ".keras":
-        if not zipfile.is_zipfile(path):
-            raise ConversionError(f"{path}: not a Keras file, or a truncated one (it is no zip archive)")
-    else:
-        has_architecture = _has_architecture(path)
-        if architecture is None and not has_architecture:
-            raise ConversionError(
-                f"{path}: holds weights without an architecture; name it: --model {' | '.join(ARCHITECTURES)}"
-            )
-        if architecture is not None and has_architecture:
-            raise ConversionError(f"{path}: holds a whole model; leave out --model {architecture}")
-    if architecture is not None:
-        return _with_weights(path, architecture, input_size, num_classes)
-    try:
-        model = _load_archive(path) if path.suffix == ".keras" else tf.keras.models.load_model(path, compile=False)
-    except Exception as error:
-        raise ConversionError(f"{path}: {_explain(error)}") from error
-    if not isinstance(model, tf.keras.Model):
-        raise ConversionError(f"{path}: a SavedModel, but not of a Keras model; save it with model.save()")
-    return model
+    with file_errors_as(ConversionError):
+        if path.is_dir():
+            if not (path / "saved_model.pb").exists():
+                raise _no_saved_model(path)
+        elif path.suffix != ".keras":
+            has_architecture = _has_architecture(path)
+            if architecture is None and not has_architecture:
+                raise ConversionError(
+                    f"{path}: holds weights without an architecture; name it: --model {' | '.join(ARCHITECTURES)}; "
+                    "of another network, rebuild it in Python, load these weights and save it whole with model.save()"
+                )
+            if architecture is not None and has_architecture:
+                raise ConversionError(f"{path}: holds a whole model; leave out --model {architecture}")
+        if architecture is not None:
+            return _with_weights(path, architecture, input_size, num_classes)
+        return load_model(path, trusted=trusted)
 
 
 def digest(path: Path) -> str:
@@ -85,24 +74,17 @@ def digest(path: Path) -> str:
         raise ConversionError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def _load_archive(path):
-    """What ``load_model`` does with a ``.keras`` file, five times as fast: Keras reads the weights inside the archive,
-    where every seek decompresses from the start."""
-    with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
-        if set(archive.namelist()) != {"metadata.json", "config.json", "model.weights.h5"}:
-            return tf.keras.models.load_model(path, compile=False)
-        config = {**json.loads(archive.read("config.json")), "compile_config": None}
-        model = tf.keras.saving.deserialize_keras_object(config)
-        model.load_weights(archive.extract("model.weights.h5", folder))
-    return model
-
-
 def _has_architecture(path):
-    try:
-        with h5py.File(path) as file:
-            return "model_config" in file.attrs
-    except OSError as error:
-        raise ConversionError(f"{path}: not a Keras file, or a truncated one (HDF5: {error})") from error
+    with open_hdf5(path) as file:
+        return "model_config" in file.attrs
+
+
+def _no_saved_model(folder):
+    """What is wrong with a folder; that of a training run has models in it."""
+    found = [folder / name for name in ("best.h5", "final.h5") if (folder / name).is_file()]
+    found += sorted(file for file in folder.iterdir() if file.suffix in (".h5", ".keras") and file not in found)
+    remedy = f"name the file in it: {found[0]}" if found else ""
+    return ConversionError("not a SavedModel folder (it has no saved_model.pb)", where=str(folder), remedy=remedy)
 
 
 def _with_weights(path, architecture, input_size, num_classes):
@@ -122,13 +104,3 @@ def _with_weights(path, architecture, input_size, num_classes):
             f"{path}: not the weights of {architecture} with --num-classes {num_classes} ({first_line(error)})"
         ) from error
     return model
-
-
-def _explain(error):
-    line = first_line(error)
-    if any(words in str(error) for words in _UNKNOWN_CLASS):
-        return (
-            f"{line} The file uses a layer of your own: register it with tf.keras.utils.register_keras_serializable, "
-            "import its module, and call converter.convert(path) from Python"
-        )
-    return f"not readable as a Keras model ({line})"

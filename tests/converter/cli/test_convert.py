@@ -137,6 +137,26 @@ def test_a_folder_that_is_no_saved_model(refused, tmp_path):
     assert "no saved_model.pb" in refused(tmp_path)
 
 
+def test_a_folder_of_a_training_run(refused, tmp_path):
+    (tmp_path / "final.h5").touch()
+    (tmp_path / "best.h5").touch()
+    assert f"name the file in it: {tmp_path / 'best.h5'}" in refused(tmp_path)
+
+
+def test_several_models(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["a.h5", "b.h5", "c.h5"])
+    assert "takes one model at a time, not b.h5 c.h5 too" in capsys.readouterr().err
+
+
+def test_a_model_with_code_in_it(refused, tmp_path):
+    image = tf.keras.Input((8,))
+    tf.keras.Model(image, tf.keras.layers.Lambda(lambda x: x)(image)).save(tmp_path / "model.h5")
+    assert "is a layer Lambda, which runs Python code that the file brings; use --trust" in refused(
+        tmp_path / "model.h5"
+    )
+
+
 def test_a_broken_saved_model(refused, tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"\xff" * 100)
     assert "not readable as a Keras model" in refused(tmp_path, "-o", tmp_path / "out.tflite")
@@ -154,6 +174,7 @@ def test_an_unknown_layer(refused, tmp_path):
 def test_weights_without_their_architecture(refused, tmp_path, small_bnext):
     small_bnext.save_weights(tmp_path / "weights.h5")
     assert "holds weights without an architecture; name it: --model BNextTiny" in refused(tmp_path / "weights.h5")
+    assert "rebuild it in Python, load these weights and save it whole" in refused(tmp_path / "weights.h5")
     assert "not one of BNextTiny" in refused(tmp_path / "weights.h5", "--model", "BNextHuge")
     arguments = ("--model", "BNextTiny", "--input-size", 32, "--num-classes", 10)
     assert "not the weights of BNextTiny" in refused(tmp_path / "weights.h5", *arguments)
