@@ -1,0 +1,134 @@
+"""In which order the nodes run, and which of them go through memory together as one map.
+
+A node's *level* is the number of barriers before it. Steps of their own (convolutions, ...) of a level run before its
+maps; all operations on elements of a level and of one size that read a value in common are one map. So a value is
+written only if a later level reads it, and a value that costs one operation on the sums of a binary convolution is not
+even written then: the later map computes it again.
+"""
+
+from dataclasses import dataclass, field
+
+from android_demo.runner.compiler.network import Network, Node, Value
+from android_demo.runner.plan import MOST_INSTRUCTIONS, MOST_REGISTERS, MOST_SUMS
+
+#: Operations that are computed again rather than stored: the sums take half of the memory.
+_CHEAP = ("Affine", "AffinePrelu")
+
+
+@dataclass
+class Group:
+    """Nodes that are one step: a map's, or a single one."""
+
+    nodes: list[Node] = field(default_factory=list)
+
+    @property
+    def is_map(self) -> bool:
+        """Whether it works on single elements."""
+        return self.nodes[0].in_map
+
+
+def schedule(network: Network) -> list[Group]:
+    """The steps in order. ``Concat`` and ``View`` are groups of their own, which take no time."""
+    levels = _levels(network)
+    alone = [node for node in network.nodes if not node.in_map]
+    maps = _maps(network, levels)
+    order = {node: place for place, node in enumerate(network.nodes)}
+    keyed = [((levels[node], 0, order[node]), Group([node])) for node in alone]
+    keyed += [((levels[nodes[0]], 1, order[nodes[0]]), Group(nodes)) for nodes in maps]
+    groups = [group for _, group in sorted(keyed, key=lambda entry: entry[0])]
+    _recompute(network, groups)
+    network.nodes = [node for group in groups for node in group.nodes]
+    network.remove_dead()
+    alive = set(network.nodes)
+    groups = [Group([node for node in group.nodes if node in alive]) for group in groups]
+    return [piece for group in groups if group.nodes for piece in _pieces(group)]
+
+
+def _levels(network):
+    producers = network.producers()
+    levels: dict[Node, int] = {}
+    for node in network.nodes:
+        level = 0
+        for value in node.inputs:
+            source = producers.get(value)
+            if source is None:
+                continue
+            # Maps of one level run in any order, so a vector that a map reads is of a level before.
+            barrier = (
+                not node.in_map or source.op in ("Sum", "Pack") or (source.in_map and _size(source) != _size(node))
+            )
+            level = max(level, levels[source] + barrier)
+        levels[node] = level
+    return levels
+
+
+def _size(node):
+    value = node.inputs[0] if node.op == "Sum" else node.output
+    return value.height, value.width, value.channels
+
+
+def _maps(network, levels):
+    """Nodes of a level and a size that a value of that size connects."""
+    leaders: dict[Node, Node] = {}
+
+    def leader(node):
+        while leaders[node] is not node:
+            node = leaders[node]
+        return node
+
+    seen: dict[tuple, Node] = {}
+    for node in network.nodes:
+        if not node.in_map:
+            continue
+        leaders[node] = node
+        height, width, channels = _size(node)
+        size = (levels[node], height, width, channels)
+        values = [node.output] + [value for value in node.inputs if value.data is None]
+        for value in values:
+            if value.pixels == height * width or value is node.output:
+                other = seen.setdefault((size, value), node)
+                first, second = leader(other), leader(node)
+                leaders[second] = first
+    maps: dict[Node, list[Node]] = {}
+    for node in network.nodes:
+        if node.in_map:
+            maps.setdefault(leader(node), []).append(node)
+    return list(maps.values())
+
+
+def _recompute(network, groups):
+    home = {node.output: group for group in groups if group.is_map for node in group.nodes}
+    producers = network.producers()
+    for group in groups:
+        if not group.is_map:
+            continue
+        copies: dict[Value, Value] = {}
+        nodes = []
+        for node in group.nodes:
+            for place, value in enumerate(node.inputs):
+                source = producers.get(value)
+                if source is None or source.op not in _CHEAP or home[value] is group:
+                    continue
+                if value not in copies:
+                    copies[value] = value.like()
+                    nodes.append(Node(source.op, source.inputs, copies[value], source.attributes))
+                node.inputs = [*node.inputs[:place], copies[value], *node.inputs[place + 1 :]]
+            nodes.append(node)
+        group.nodes = nodes
+
+
+def _pieces(group):
+    """A map that is longer than the engine takes, as several."""
+    if not group.is_map:
+        return [group]
+    pieces, live = [Group()], 0
+    for node in group.nodes:
+        last = pieces[-1].nodes
+        live += node.op not in ("Pack", "Sum")
+        sums = sum(other.op == "Sum" for other in last) + (node.op == "Sum")
+        # Registers are reused, so so many results need at most so many.
+        if len(last) == MOST_INSTRUCTIONS or sums > MOST_SUMS or live > MOST_REGISTERS:
+            pieces.append(Group())
+            live = 1
+        pieces[-1].nodes.append(node)
+    return pieces

@@ -1,0 +1,147 @@
+"""Runs ``.tflite`` files, or plans, with the engine; its interface is that of LCE's interpreter."""
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from bnext_keras.errors import UserError
+
+import numpy as np
+
+from android_demo.runner.build import library
+from android_demo.runner.compiler import compile_plan
+from android_demo.runner.plan import is_plan
+
+
+class EngineError(UserError, RuntimeError):
+    """The engine refuses a plan, or cannot run it on this machine."""
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """What one step takes: its kind, its name in the file, and microseconds, the mean of all runs."""
+
+    kind: str
+    name: str
+    microseconds: float
+
+
+class Interpreter:
+    """A network that is ready to run.
+
+    Args:
+        model: The bytes or the path of a ``.tflite`` file or of a plan.
+        num_threads: How many threads it runs on. Answers are the same bits for any number.
+        kernels: ``"avx2"``, ``"neon"`` or ``"reference"``; by default the best that this CPU has.
+
+    Attributes:
+        input_shapes: Shape of each input.
+        output_shapes: Shape of each output.
+        kernels: Name of the kernels that are used.
+        memory: Bytes that it works in, besides the plan.
+
+    Raises:
+        ConversionError: if the file is damaged or has an operator that the engine lacks.
+        EngineError: if it is a plan that the engine refuses, or there are no such kernels for this CPU.
+        BuildError: if the engine has yet to be compiled and there is no compiler.
+
+    Example:
+        >>> import bnext_keras, numpy as np
+        >>> from converter import convert
+        >>> model = bnext_keras.models.BNext([32, 64], input_shape=(32, 32, 3), num_classes=10)
+        >>> engine = Interpreter(convert(model).content)
+        >>> engine.predict(np.zeros((2, 32, 32, 3), np.float32)).shape
+        (2, 10)
+    """
+
+    def __init__(self, model: bytes | str | Path, *, num_threads: int = 1, kernels: str | None = None):
+        content = bytes(model) if isinstance(model, bytes | bytearray) else Path(model).read_bytes()
+        plan = content if is_plan(content) else compile_plan(content)
+        self._library = _load()
+        self._session = None
+        status = ctypes.c_int()
+        name = kernels.encode() if kernels else None
+        self._session = self._library.session_open(plan, len(plan), name, num_threads, ctypes.byref(status))
+        if not self._session:
+            raise EngineError(f"the engine refuses the plan: {self._library.session_status_text(status).decode()}")
+        header = np.frombuffer(plan, np.uint32, 4, 112)
+        first = int.from_bytes(plan[32:40], "little")
+        tensors = np.frombuffer(plan, np.uint32, 8 * int(header[0] + header[1]), first).reshape(-1, 8)
+        shapes = [(1, *map(int, row[2:5])) for row in tensors]
+        self.input_shapes = shapes[: header[0]]
+        self.output_shapes = [_squeezed(shape) for shape in shapes[header[0] :]]
+        self.kernels = self._library.session_kernels(self._session).decode()
+        self.memory = int(self._library.session_bytes(self._session))
+
+    def __del__(self):
+        if getattr(self, "_session", None):
+            self._library.session_close(self._session)
+
+    def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The outputs for inputs of the network's own shapes."""
+        return self._run(inputs, None)
+
+    def predict(self, images: np.ndarray) -> np.ndarray | list[np.ndarray]:
+        """The outputs for a batch ``(samples, ...)``, image by image; a list if there are several outputs."""
+        results = [self.run([image[np.newaxis]]) for image in images]
+        joined = [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
+        return joined[0] if len(joined) == 1 else joined
+
+    def profile(self, inputs: Sequence[np.ndarray], runs: int = 20) -> list[StepTime]:
+        """What each step takes."""
+        steps = self._library.session_steps(self._session)
+        ticks = np.zeros(steps, np.uint64)
+        for _ in range(runs):
+            self._run(inputs, ticks.ctypes.data)
+        return [
+            StepTime(
+                self._library.session_step_kind(self._session, step).decode(),
+                self._library.session_step_name(self._session, step).decode(),
+                float(ticks[step]) / runs / 1000,
+            )
+            for step in range(steps)
+        ]
+
+    def _run(self, inputs, ticks):
+        if len(inputs) != len(self.input_shapes):
+            raise EngineError(f"{len(self.input_shapes)} inputs are needed, not {len(inputs)}")
+        for number, (value, shape) in enumerate(zip(inputs, self.input_shapes, strict=True)):
+            array = np.ascontiguousarray(value, np.float32)
+            if not self._library.session_write(self._session, number, array.ctypes.data, array.nbytes):
+                raise EngineError(f"input {number} is of shape {array.shape}, not {shape}")
+        self._library.session_run(self._session, ticks)
+        outputs = []
+        for number, shape in enumerate(self.output_shapes):
+            array = np.empty(shape, np.float32)
+            self._library.session_read(self._session, len(inputs) + number, array.ctypes.data, array.nbytes)
+            outputs.append(array)
+        return outputs
+
+
+def _squeezed(shape):
+    return (1, shape[3]) if shape[1:3] == (1, 1) else shape
+
+
+@cache
+def _load():
+    native = ctypes.CDLL(str(library()))
+    pointer, text = ctypes.c_void_p, ctypes.c_char_p
+    signatures = {
+        "session_open": (pointer, [text, ctypes.c_uint64, text, ctypes.c_uint32, pointer]),
+        "session_close": (None, [pointer]),
+        "session_write": (ctypes.c_int, [pointer, ctypes.c_uint32, pointer, ctypes.c_uint64]),
+        "session_read": (ctypes.c_int, [pointer, ctypes.c_uint32, pointer, ctypes.c_uint64]),
+        "session_run": (None, [pointer, pointer]),
+        "session_bytes": (ctypes.c_uint64, [pointer]),
+        "session_kernels": (text, [pointer]),
+        "session_steps": (ctypes.c_uint32, [pointer]),
+        "session_step_kind": (text, [pointer, ctypes.c_uint32]),
+        "session_step_name": (text, [pointer, ctypes.c_uint32]),
+        "session_status_text": (text, [ctypes.c_int]),
+    }
+    for name, (result, arguments) in signatures.items():
+        function = getattr(native, name)
+        function.restype, function.argtypes = result, arguments
+    return native

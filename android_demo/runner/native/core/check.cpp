@@ -1,0 +1,261 @@
+// Decides whether bytes that anybody may have made are a plan that can be run. Whatever passes here neither reads nor
+// writes outside the plan and its memory, and comes to an end: all pointers are derived from tensors, whose extents are
+// checked once, and all loops run over shapes, which are checked against each other.
+#include "core.h"
+#include "plan.h"
+#include "view.h"
+
+namespace runner {
+namespace {
+
+constexpr u64 MOST_BYTES = u64(1) << 36;
+constexpr u32 MOST_SIDE = 1 << 16, MOST_CHANNELS = 1 << 20, MOST_WINDOW = 1 << 12, MOST_PARTS = 1 << 20;
+constexpr u64 MOST_WORK = u64(1) << 40;  // Multiplications of one step.
+
+u32 crc32(const u8* data, u64 size) {
+  u32 table[256];
+  for (u32 i = 0; i < 256; i++) {
+    u32 c = i;
+    for (int k = 0; k < 8; k++) c = c & 1 ? 0xedb88320u ^ (c >> 1) : c >> 1;
+    table[i] = c;
+  }
+  u32 crc = ~u32(0);
+  for (u64 i = 0; i < size; i++) crc = table[(crc ^ data[i]) & 255] ^ (crc >> 8);
+  return ~crc;
+}
+
+bool is_section(const Header& h, const Section& s, u64 element) {
+  return s.offset % 64 == 0 && s.offset >= sizeof(Header) && s.offset <= h.size &&
+         s.count <= (h.size - s.offset) / element;
+}
+
+bool finite(float f) { return f - f == 0; }
+
+// No product of these overflows 64 bits.
+bool is_tensor(const Header& h, const Tensor& t) {
+  if (t.type >= TYPES || t.place >= PLACES) return false;
+  if (t.height - 1 >= MOST_SIDE || t.width - 1 >= MOST_SIDE || t.channels - 1 >= MOST_CHANNELS) return false;
+  if (t.stride < elements(t) || t.stride > MOST_CHANNELS || t.offset % element_bytes(t.type)) return false;
+  const u64 room = t.place == ARENA ? h.arena : h.data.count;
+  return t.offset <= room && extent(t) <= room - t.offset;
+}
+
+struct Checker {
+  PlanView plan;
+  const Step& step;
+
+  template <class T>
+  const T* words() const {
+    return step.count * 4 >= sizeof(T) ? (const T*)(plan.words + step.first) : nullptr;
+  }
+  const Tensor* tensor(u32 index, u32 type) const {
+    return index < plan.header->tensors.count && plan.tensors[index].type == type ? plan.tensors + index : nullptr;
+  }
+  const Tensor* written(u32 index, u32 type) const {
+    const Tensor* t = tensor(index, type);
+    return t && t->place == ARENA ? t : nullptr;
+  }
+  // A constant or computed row of so many values without gaps.
+  bool vector(u32 index, u64 channels) const {
+    const Tensor* t = tensor(index, FLOAT);
+    return t && pixels(*t) == 1 && t->channels == channels;
+  }
+  // A constant without gaps.
+  bool packed(const Tensor* t) const { return t && t->stride == elements(*t); }
+
+  static bool window(const Window& w, const Tensor& in, const Tensor& out) {
+    const u32 parts[] = {w.height, w.width, w.stride_y, w.stride_x, w.dilation_y, w.dilation_x};
+    for (u32 part : parts)
+      if (part - 1 >= MOST_WINDOW) return false;
+    if (w.top > MOST_SIDE || w.left > MOST_SIDE) return false;
+    // As far as positions are computed, they fit 31 bits.
+    return u64(out.height) * w.stride_y + u64(w.height) * w.dilation_y < (u64(1) << 28) &&
+           u64(out.width) * w.stride_x + u64(w.width) * w.dilation_x < (u64(1) << 28) && in.height && in.width;
+  }
+  // Whether a step of a x b x c operations, none of them 0, comes to an end soon enough.
+  static bool work(u64 a, u64 b, u64 c) {
+    return a <= MOST_WORK && b <= MOST_WORK / a && c <= MOST_WORK / (a * b);
+  }
+  static bool overlap(const Tensor& a, const Tensor& b) {
+    return a.place == b.place && a.offset < b.offset + extent(b) && b.offset < a.offset + extent(a);
+  }
+
+  bool binary_conv() const {
+    const BinaryConvWords* w = words<BinaryConvWords>();
+    if (!w) return false;
+    const Tensor *in = tensor(w->input, SIGNS), *kernel = tensor(w->kernel, SIGNS), *out = written(w->output, INT16);
+    if (!in || !packed(kernel) || !out || kernel->place != DATA || !window(w->window, *in, *out)) return false;
+    const u64 taps = u64(w->window.height) * w->window.width;
+    return kernel->channels == in->channels && kernel->height == out->channels && kernel->width == taps &&
+           taps * in->channels <= 32767 && work(pixels(*out), u64(out->channels) * taps, in->channels) &&
+           !overlap(*in, *out);
+  }
+
+  bool conv(bool depthwise) const {
+    const ConvWords* w = words<ConvWords>();
+    const DepthwiseWords* d = words<DepthwiseWords>();
+    if (!w || (depthwise && !d)) return false;
+    const Tensor *in = tensor(w->input, FLOAT), *kernel = tensor(w->kernel, FLOAT), *out = written(w->output, FLOAT);
+    if (!in || !packed(kernel) || !out || !window(w->window, *in, *out)) return false;
+    const u64 taps = u64(w->window.height) * w->window.width;
+    if (!vector(w->bias, out->channels) || kernel->channels != out->channels || overlap(*in, *out)) return false;
+    if (depthwise)
+      return d->multiplier && u64(in->channels) * d->multiplier == out->channels && pixels(*kernel) == taps &&
+             work(pixels(*out), taps, out->channels);
+    return kernel->height == taps && kernel->width == in->channels &&
+           work(pixels(*out), taps * in->channels, out->channels);
+  }
+
+  bool dense() const {
+    const DenseWords* w = words<DenseWords>();
+    if (!w || w->kernel >= plan.header->tensors.count) return false;
+    const Tensor *in = tensor(w->input, FLOAT), *out = written(w->output, FLOAT), *kernel = plan.tensors + w->kernel;
+    if (!in || !out || (kernel->type != FLOAT && kernel->type != INT8) || !packed(kernel)) return false;
+    return pixels(*in) == 1 && pixels(*out) == 1 && kernel->height == out->channels && kernel->width == 1 &&
+           kernel->channels == in->channels && vector(w->scale, out->channels) && vector(w->bias, out->channels) &&
+           !overlap(*in, *out);
+  }
+
+  bool pool() const {
+    const PoolWords* w = words<PoolWords>();
+    if (!w || w->input >= plan.header->tensors.count) return false;
+    const u32 type = plan.tensors[w->input].type;
+    const Tensor *in = tensor(w->input, type), *out = written(w->output, type);
+    if (!out || (type != FLOAT && type != SIGNS) || !window(w->window, *in, *out)) return false;
+    return w->window.dilation_y == 1 && w->window.dilation_x == 1 && in->channels == out->channels &&
+           work(pixels(*out), u64(w->window.height) * w->window.width, out->channels) && !overlap(*in, *out);
+  }
+
+  // Whether all elements that the strides lead to lie within the tensor.
+  static bool reach(const Tensor& t, u32 start, const u32* sizes, const u32* strides) {
+    u64 last = start;
+    for (int k = 0; k < 6; k++) last += u64(sizes[k] - 1) * strides[k];
+    return last < extent(t) / element_bytes(t.type);
+  }
+
+  bool copy() const {
+    const CopyWords* w = words<CopyWords>();
+    if (!w || w->output >= plan.header->tensors.count) return false;
+    const Tensor* out = written(w->output, plan.tensors[w->output].type);
+    if (!out) return false;
+    u64 count = 1;
+    for (u32 size : w->sizes) {
+      if (size - 1 >= MOST_CHANNELS) return false;
+      count *= size;
+      if (count > MOST_BYTES) return false;
+    }
+    if (!reach(*out, w->out_start, w->sizes, w->out_strides)) return false;
+    if (w->input == NOTHING) return true;
+    const Tensor* in = tensor(w->input, out->type);
+    return in && reach(*in, w->in_start, w->sizes, w->in_strides) && !overlap(*in, *out);
+  }
+
+  bool gather() const {
+    const GatherWords* w = words<GatherWords>();
+    if (!w) return false;
+    const Tensor *in = tensor(w->input, FLOAT), *out = written(w->output, FLOAT);
+    if (!in || !out || pixels(*in) != pixels(*out) || overlap(*in, *out)) return false;
+    if (step.count - sizeof(GatherWords) / 4 < out->channels) return false;
+    const u32* indices = (const u32*)(w + 1);
+    for (u32 i = 0; i < out->channels; i++)
+      if (indices[i] >= in->channels) return false;
+    return true;
+  }
+
+  bool softmax() const {
+    const SoftmaxWords* w = words<SoftmaxWords>();
+    if (!w) return false;
+    const Tensor *in = tensor(w->input, FLOAT), *out = written(w->output, FLOAT);
+    return in && out && in->channels == out->channels && pixels(*in) == pixels(*out) && finite(w->beta) &&
+           !overlap(*in, *out);
+  }
+
+  bool operand(const MapWords& w, u32 index, u32 type) const {
+    if (!(index & TENSOR)) return type == FLOAT && index < w.registers;
+    const Tensor* t = tensor(index & ~TENSOR, type);
+    return t && t->channels == w.channels && (pixels(*t) == 1 || (t->height == w.height && t->width == w.width));
+  }
+  // Pixels of a result that is written: all of them, or one that stands for none of the others.
+  bool result(const MapWords& w, u32 index, u32 type, bool one) const {
+    if (!operand(w, index, type)) return false;
+    if (!(index & TENSOR)) return !one;
+    const Tensor& t = plan.tensors[index & ~TENSOR];
+    return t.place == ARENA && pixels(t) == (one ? 1 : u64(w.height) * w.width);
+  }
+
+  bool map() const {
+    const MapWords* w = words<MapWords>();
+    if (!w) return false;
+    const u64 rest = step.count - sizeof(MapWords) / 4, count = rest / (sizeof(Instruction) / 4);
+    if (w->height - 1 >= MOST_SIDE || w->width - 1 >= MOST_SIDE || w->channels - 1 >= MOST_CHANNELS) return false;
+    if (count > MOST_INSTRUCTIONS || w->registers > MOST_REGISTERS || rest % (sizeof(Instruction) / 4)) return false;
+    if (!work(u64(w->height) * w->width, w->channels, 1)) return false;
+    const Instruction* instructions = (const Instruction*)(w + 1);
+    u32 sums = 0;
+    for (u64 n = 0; n < count; n++) {
+      const Instruction& i = instructions[n];
+      if (i.op >= OPS) return false;
+      const u32 operands = operands_of(Op(i.op));
+      const bool int16 = i.op == OP_AFFINE || i.op == OP_AFFINE_PRELU;
+      const u32 inputs[] = {i.a, i.b, i.c, i.s};
+      for (u32 k = 0; k < operands; k++)
+        if (!operand(*w, inputs[k], int16 && k == 0 ? u32(INT16) : u32(FLOAT))) return false;
+      if (int16 && !(i.a & TENSOR)) return false;
+      if (!result(*w, i.d, i.op == OP_PACK ? SIGNS : FLOAT, i.op == OP_SUM)) return false;
+      if (i.op == OP_SUM && (!(i.b & TENSOR) || pixels(plan.tensors[i.b & ~TENSOR]) != 1)) return false;
+      if (i.op == OP_SUM && ++sums > MOST_SUMS) return false;
+    }
+    return true;
+  }
+
+  bool valid() const {
+    switch (step.kind) {
+      case BINARY_CONV: return binary_conv();
+      case MAP: return map();
+      case CONV: return conv(false);
+      case DEPTHWISE: return conv(true);
+      case DENSE: return dense();
+      case POOL: return pool();
+      case COPY: return copy();
+      case GATHER: return gather();
+      case SOFTMAX: return softmax();
+    }
+    return false;
+  }
+};
+
+}  // namespace
+}  // namespace runner
+
+using namespace runner;
+
+extern "C" int runner_check(const void* bytes, uint64_t size) {
+  if (!bytes || (u64)(uintptr_t)bytes % 8 || size < sizeof(Header)) return RUNNER_NO_PLAN;
+  const Header& h = *(const Header*)bytes;
+  if (h.magic != MAGIC) return RUNNER_NO_PLAN;
+  if (h.version != VERSION) return RUNNER_VERSION;
+  if (h.size != size) return RUNNER_NO_PLAN;
+  if (crc32((const u8*)bytes + sizeof(Header), size - sizeof(Header)) != h.checksum) return RUNNER_DAMAGED;
+  if (h.size > MOST_BYTES || h.arena > MOST_BYTES) return RUNNER_TOO_LARGE;
+  if (!is_section(h, h.tensors, sizeof(Tensor)) || !is_section(h, h.steps, sizeof(Step)) ||
+      !is_section(h, h.words, 4) || !is_section(h, h.names, 1) || !is_section(h, h.data, 1))
+    return RUNNER_INVALID;
+  if (h.tensors.count > MOST_PARTS || h.steps.count > MOST_PARTS) return RUNNER_TOO_LARGE;
+  const PlanView plan(bytes);
+  if (h.names.count == 0 || plan.names[h.names.count - 1] != 0) return RUNNER_INVALID;
+  if (h.inputs > h.tensors.count || h.outputs > h.tensors.count - h.inputs) return RUNNER_INVALID;
+  for (u64 i = 0; i < h.tensors.count; i++) {
+    const Tensor& t = plan.tensors[i];
+    if (!is_tensor(h, t)) return RUNNER_INVALID;
+    // Hosts read and write them as a whole.
+    if (i < u64(h.inputs) + h.outputs && (t.place != ARENA || t.type != FLOAT || t.stride != t.channels))
+      return RUNNER_INVALID;
+  }
+  for (u64 i = 0; i < h.steps.count; i++) {
+    const Step& step = plan.steps[i];
+    if (step.name >= h.names.count || step.first > h.words.count || step.count > h.words.count - step.first)
+      return RUNNER_INVALID;
+    if (!Checker{plan, step}.valid()) return RUNNER_INVALID;
+  }
+  return RUNNER_OK;
+}

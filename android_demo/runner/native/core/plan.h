@@ -1,0 +1,168 @@
+// The plan: one file, the same for all machines, mapped and read in place. Little endian; every section starts at a
+// multiple of 64 bytes. `check.cpp` decides whether bytes are a plan; everything behind it may trust them.
+//
+//   Header | tensors | steps | words | names | data
+//
+// android_demo/runner/plan.py writes what this file declares.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+namespace runner {
+
+typedef uint8_t u8;
+typedef int8_t i8;
+typedef int16_t i16;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef int32_t i32;
+typedef uint64_t u64;
+
+constexpr u64 MAGIC = 0x4e414c50584e42ull;  // "BNXPLAN\0"
+constexpr u32 VERSION = 1;
+
+struct Section {
+  u64 offset;  // From the start of the plan.
+  u64 count;   // Elements; bytes of names and data.
+};
+
+struct Header {
+  u64 magic;
+  u32 version;
+  u32 checksum;  // CRC-32 of everything behind the header.
+  u64 size;      // Bytes of the whole plan.
+  u64 arena;     // Bytes of memory in which all tensors that are computed have their places.
+  Section tensors, steps, words, names, data;
+  u32 inputs, outputs;  // The first tensors are the inputs, those behind them the outputs.
+  u32 reserved[2];
+};
+static_assert(sizeof(Header) == 128, "two cache lines");
+
+// Types of elements. A tensor of signs has 32 channels in a word, bit 0 first, 1 for -1; the bits behind its last
+// channel are 0.
+enum Type : u32 { FLOAT, INT16, SIGNS, INT8, TYPES };
+
+enum Place : u32 { ARENA, DATA, PLACES };
+
+// Pixels in rows, each with its channels. Slices of channels are tensors too: their stride is that of the whole.
+struct Tensor {
+  u32 type, place;
+  u32 height, width, channels;
+  u32 stride;  // From a pixel to the next, in elements; of signs in words.
+  u64 offset;  // Bytes from the start of the arena or of the data.
+};
+static_assert(sizeof(Tensor) == 32, "as the compiler writes it");
+
+// One step of the computation: its arguments are `words[first]` and those behind it, as its kind says.
+struct Step {
+  u32 kind, first, count;
+  u32 name;  // Where its name begins among the names; it ends with a zero.
+};
+
+enum Kind : u32 { BINARY_CONV, MAP, CONV, DEPTHWISE, DENSE, POOL, COPY, GATHER, SOFTMAX, KINDS };
+
+// Geometry of a window that moves over a map. A place outside the input counts as nothing.
+struct Window {
+  u32 height, width;
+  u32 stride_y, stride_x;
+  u32 dilation_y, dilation_x;
+  u32 top, left;  // Rows and columns of padding before the first.
+};
+
+// Dot products of +-1, int16. `kernel` has a row for each filter and a pixel for each tap.
+struct BinaryConvWords {
+  u32 input, kernel, output;
+  Window window;
+  u32 ones;  // Whether places outside the input count as +1 instead.
+};
+
+// Float convolution. `kernel` has a row for each tap, a pixel for each input channel and a channel for each filter.
+struct ConvWords {
+  u32 input, kernel, bias, output;
+  Window window;
+  float least, most;  // Bounds of the result: the fused activation.
+};
+
+// Depthwise convolution. `kernel` has a pixel for each tap and a channel for each output; output o reads channel
+// o / multiplier.
+struct DepthwiseWords {
+  u32 input, kernel, bias, output;
+  Window window;
+  float least, most;
+  u32 multiplier;
+};
+
+// output[o] = sum over i of kernel[o][i] input[i] x scale[o] + bias[o]. Rows of a float kernel have a scale, too.
+struct DenseWords {
+  u32 input, kernel, scale, bias, output;
+  float least, most;
+};
+
+// Largest or mean value under a window; of signs the largest. The mean is of the places inside the input.
+struct PoolWords {
+  u32 input, output;
+  Window window;
+  float least, most;
+  u32 mean;
+};
+
+// Moves single elements: for all i below `sizes`, output[out_start + i . out_strides] = input[...].
+// Where the input has no element because it is `NOTHING`, zeros.
+struct CopyWords {
+  u32 input, output;
+  u32 in_start, out_start;
+  u32 sizes[6], in_strides[6], out_strides[6];
+};
+constexpr u32 NOTHING = 0xffffffff;
+
+// output channel i is input channel indices[i], at every pixel; the indices follow.
+struct GatherWords {
+  u32 input, output;
+};
+
+struct SoftmaxWords {
+  u32 input, output;
+  float beta;
+};
+
+// Operations on single elements, in order, for all pixels of a map; the instructions follow.
+struct MapWords {
+  u32 height, width, channels;
+  u32 registers;  // How many intermediate results there are at a time.
+};
+
+// An operand is a register (its number), or a tensor of the map's size, or one of a single pixel that stands for all.
+constexpr u32 TENSOR = 0x80000000;  // | number of the tensor.
+
+enum Op : u32 {
+  OP_COPY,          // d = a
+  OP_AFFINE,        // d = a b + c          a: int16
+  OP_AFFINE_PRELU,  // d = prelu(a b + c, s)  a: int16
+  OP_ADD,
+  OP_SUB,
+  OP_MUL,
+  OP_DIV,
+  OP_MIN,
+  OP_MAX,
+  OP_FMA,       // d = a b + c
+  OP_PRELU,     // d = a < 0 ? a b : a
+  OP_LOGISTIC,  // d = 1 / (1 + exp(-a))
+  OP_EXP,
+  OP_SQRT,
+  OP_TANH,
+  OP_PACK,  // d = signs: 1 (for -1) where a < b
+  OP_SUM,   // d = b x sum of a over all pixels; d and b have one pixel
+  OPS
+};
+
+struct Instruction {
+  u32 op, d, a, b, c, s;
+};
+
+inline u64 element_bytes(u32 type) { return type == INT8 ? 1 : type == INT16 ? 2 : 4; }
+inline u64 elements(const Tensor& t) { return t.type == SIGNS ? (u64(t.channels) + 31) / 32 : t.channels; }
+inline u64 pixels(const Tensor& t) { return u64(t.height) * t.width; }
+// Bytes from a tensor's first element to behind its last.
+inline u64 extent(const Tensor& t) { return ((pixels(t) - 1) * t.stride + elements(t)) * element_bytes(t.type); }
+
+}  // namespace runner

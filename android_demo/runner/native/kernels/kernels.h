@@ -1,0 +1,115 @@
+// What an instruction set's file has to provide, and what it is given: pointers that are checked, sizes that fit.
+//
+// Every function computes a part of a step, so that a pool can run the parts on threads. The parts depend on shapes
+// alone, never on the number of threads: that is why results are the same for any number of them.
+#pragma once
+#include "../core/plan.h"
+
+namespace runner {
+
+// A map in memory. `stride` counts elements from a pixel to the next, of signs words.
+template <class T>
+struct Map2 {
+  T* data;
+  u32 height, width, channels, stride;
+  T* at(u32 y, u32 x) const { return data + (u64(y) * width + x) * stride; }
+};
+
+struct BinaryConv {
+  Map2<const u32> input;
+  const u32* kernel;  // (filters, taps, words), bits behind the last channel 0.
+  Map2<i16> output;
+  Window window;
+  bool ones;
+  u8* packed;   // What `pack` wrote.
+  u8* scratch;  // `scratch_bytes`, aligned to 64.
+  u32 words() const { return (input.channels + 31) / 32; }
+};
+
+struct Conv {
+  Map2<const float> input;
+  const float *kernel, *bias;  // (taps, in, out), (out)
+  Map2<float> output;
+  Window window;
+  float least, most;
+  u32 multiplier;  // Of depthwise convolutions.
+};
+
+struct Dense {
+  const float* input;
+  const void* kernel;  // (out, in), float or int8
+  bool int8;
+  const float *scale, *bias;
+  float* output;
+  u32 in, out;
+  float least, most;
+};
+
+struct Pool {
+  Map2<const float> input;  // Words, if it pools signs.
+  Map2<float> output;
+  Window window;
+  float least, most;
+  bool mean, signs;
+};
+
+struct Softmax {
+  const float* input;
+  float* output;
+  u32 channels;
+  float beta;
+};
+
+// An operand: where its first pixel is and how far apart its pixels are, in elements; 0 if one stands for all.
+struct Operand {
+  u8* data;  // Null: register `number`.
+  u32 stride, number;
+};
+
+struct MapInstruction {
+  u32 op;
+  Operand d, a, b, c, s;
+};
+
+constexpr u32 MOST_INSTRUCTIONS = 64, MOST_REGISTERS = 16, MOST_SUMS = 8;
+
+struct MapJob {
+  u64 pixels;
+  u32 channels, count, registers, sums;
+  MapInstruction instructions[MOST_INSTRUCTIONS];
+};
+
+// Floats of a register: a strip of pixels is worked on at a time, so that all registers stay in the first cache.
+constexpr u32 STRIP = 1024;
+inline u32 strip_pixels(u32 channels) { return channels >= STRIP ? 1 : STRIP / channels; }
+inline u32 register_floats(u32 channels) { return channels >= STRIP ? (channels + 15) / 16 * 16 : STRIP; }
+
+struct Kernels {
+  const char* name;
+  u64 needs;  // Bits of CPU_*, all of which it needs.
+
+  // Binary convolutions: `packed_bytes` of memory are written once by `pack`; then `prepare` (0 parts: nothing to do)
+  // and `convolve` run for each inference, all parts of the one before the other's. Sizes are 0 if they overflow.
+  u64 (*packed_bytes)(const BinaryConv&);
+  void (*pack)(const BinaryConv&);
+  u64 (*scratch_bytes)(const BinaryConv&);
+  u32 (*prepare_parts)(const BinaryConv&);
+  void (*prepare)(const BinaryConv&, u32 part);
+  u32 (*convolve_parts)(const BinaryConv&);
+  void (*convolve)(const BinaryConv&, u32 part);
+
+  // Float side: rows of the output, outputs from..to, and pixels from..to. `registers` are job.registers x
+  // register_floats; `sums` are job.sums x channels, to which the sums of these pixels are added.
+  void (*conv)(const Conv&, u32 row);
+  void (*depthwise)(const Conv&, u32 row);
+  void (*pool)(const Pool&, u32 row);
+  void (*dense)(const Dense&, u32 from, u32 to);
+  void (*map)(const MapJob&, u64 from, u64 to, float* registers, float* sums);
+  void (*softmax)(const Softmax&);
+};
+
+// Features of CPUs that kernels need; hosts find out which there are.
+constexpr u64 CPU_AVX2 = 1;  // with FMA
+constexpr u64 CPU_NEON = 2;
+
+}  // namespace runner

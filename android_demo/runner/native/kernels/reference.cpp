@@ -1,0 +1,63 @@
+// The kernels to read first, and those that all others are tested against: plain C++, for any machine.
+#include "kernels.h"
+
+namespace runner {
+namespace reference {
+
+#define LANES 4
+#include "vectors.inl"
+
+INLINE u32 mask(VI condition) {
+  u32 bits = 0;
+  for (int i = 0; i < LANES; i++) bits |= u32(condition[i] & 1) << i;
+  return bits;
+}
+
+#include "floats.inl"
+#include "map.inl"
+
+static u64 no_bytes(const BinaryConv&) { return 64; }
+static u32 no_parts(const BinaryConv&) { return 0; }
+static void nothing(const BinaryConv&) {}
+static void nothing(const BinaryConv&, u32) {}
+static u32 rows(const BinaryConv& c) { return c.output.height; }
+
+// One row of the output. A dot product of n signs of which d differ is n - 2 d.
+static void row(const BinaryConv& c, u32 y) {
+  const u32 words = c.words();
+  for (u32 x = 0; x < c.output.width; x++) {
+    for (u32 o = 0; o < c.output.channels; o++) {
+      i32 signs = 0, different = 0;
+      for (u32 ky = 0; ky < c.window.height; ky++) {
+        u32 in_y;
+        const bool in_row = row_inside(c.window, y, ky, c.input.height, &in_y);
+        for (u32 kx = 0; kx < c.window.width; kx++) {
+          const i32 in_x = i32(x * c.window.stride_x + kx * c.window.dilation_x) - i32(c.window.left);
+          const bool outside = !in_row || in_x < 0 || u32(in_x) >= c.input.width;
+          if (outside && !c.ones) continue;
+          const u32* w = c.kernel + ((u64(o) * c.window.height + ky) * c.window.width + kx) * words;
+          const u32* a = outside ? nullptr : c.input.at(in_y, u32(in_x));
+          for (u32 i = 0; i < words; i++) different += __builtin_popcount(w[i] ^ (a ? a[i] : 0));
+          signs += i32(c.input.channels);
+        }
+      }
+      c.output.at(y, x)[o] = i16(signs - 2 * different);
+    }
+  }
+}
+
+}  // namespace reference
+
+extern const Kernels reference_kernels;
+const Kernels reference_kernels = {
+    "reference",          0,
+    reference::no_bytes,  reference::nothing,
+    reference::no_bytes,  reference::no_parts,
+    reference::nothing,   reference::rows,
+    reference::row,       reference::conv,
+    reference::depthwise, reference::pool,
+    reference::dense,     reference::map,
+    reference::softmax,
+};
+
+}  // namespace runner

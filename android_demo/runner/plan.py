@@ -1,0 +1,142 @@
+"""The plan: the file that the engine runs, as `native/core/plan.h` declares it. One for all machines.
+
+A header of 128 bytes is followed by five sections, each from a multiple of 64 bytes on: tensors, steps, words (the
+steps' arguments), names and data (constants). Everything is little endian.
+"""
+
+import struct
+import zlib
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+
+MAGIC = 0x4E414C50584E42  # "BNXPLAN" and a zero.
+VERSION = 1
+ALIGNMENT = 64
+HEADER_BYTES = 128
+#: Marks an operand of a map's instruction that is a tensor, not a register.
+TENSOR = 0x80000000
+#: The input of a copy that writes zeros.
+NOTHING = 0xFFFFFFFF
+#: At most so many instructions, registers and sums has a map.
+MOST_INSTRUCTIONS, MOST_REGISTERS, MOST_SUMS = 64, 16, 8
+
+
+class Type(IntEnum):
+    """Type of a tensor's elements; signs are 32 to a word."""
+
+    FLOAT, INT16, SIGNS, INT8 = range(4)
+
+
+class Place(IntEnum):
+    """Where a tensor lies."""
+
+    ARENA, DATA = range(2)
+
+
+class Kind(IntEnum):
+    """What a step does."""
+
+    BINARY_CONV, MAP, CONV, DEPTHWISE, DENSE, POOL, COPY, GATHER, SOFTMAX = range(9)
+
+
+class Op(IntEnum):
+    """An operation of a map, on single elements."""
+
+    (
+        COPY,
+        AFFINE,
+        AFFINE_PRELU,
+        ADD,
+        SUB,
+        MUL,
+        DIV,
+        MIN,
+        MAX,
+        FMA,
+        PRELU,
+        LOGISTIC,
+        EXP,
+        SQRT,
+        TANH,
+        PACK,
+        SUM,
+    ) = range(17)
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A place in memory: pixels in rows, each with its channels, ``stride`` elements (of signs words) apart."""
+
+    type: Type
+    place: Place
+    height: int
+    width: int
+    channels: int
+    stride: int
+    offset: int
+
+    def pack(self) -> bytes:
+        """The 32 bytes of the file."""
+        return struct.pack(
+            "<6IQ", self.type, self.place, self.height, self.width, self.channels, self.stride, self.offset
+        )
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step; ``words`` are its arguments, floats among them as NumPy's float32."""
+
+    kind: Kind
+    words: list[int | np.float32]
+    name: str
+
+
+@dataclass
+class Plan:
+    """What a plan consists of: inputs are the first tensors, outputs those behind them."""
+
+    tensors: list[Tensor]
+    steps: list[Step]
+    data: bytes
+    arena: int
+    inputs: int
+    outputs: int
+    names: dict[str, int] = field(default_factory=dict)
+
+    def pack(self) -> bytes:
+        """The bytes of the file."""
+        words: list[int | np.float32] = []
+        names = bytearray()
+        steps = bytearray()
+        places: dict[str, int] = {}
+        for step in self.steps:
+            if step.name not in places:
+                places[step.name] = len(names)
+                names += step.name.encode().replace(b"\0", b" ") + b"\0"
+            steps += struct.pack("<4I", step.kind, len(words), len(step.words), places[step.name])
+            words += step.words
+        packed_words = b"".join(struct.pack("<f" if isinstance(word, np.float32) else "<I", word) for word in words)
+        tensors = b"".join(tensor.pack() for tensor in self.tensors)
+        sections = [
+            (tensors, len(self.tensors)),
+            (bytes(steps), len(self.steps)),
+            (packed_words, len(words)),
+            (bytes(names) or b"\0", max(1, len(names))),
+            (self.data, len(self.data)),
+        ]
+        body, table = bytearray(), []
+        for content, count in sections:
+            table += [HEADER_BYTES + len(body), count]
+            body += content + bytes(-len(content) % ALIGNMENT)
+        size = HEADER_BYTES + len(body)
+        header = struct.pack("<QIIQQ", MAGIC, VERSION, zlib.crc32(body), size, self.arena)
+        header += struct.pack("<10Q", *table) + struct.pack("<4I", self.inputs, self.outputs, 0, 0)
+        assert len(header) == HEADER_BYTES
+        return header + bytes(body)
+
+
+def is_plan(content: bytes) -> bool:
+    """Whether bytes begin like a plan."""
+    return content[:8] == struct.pack("<Q", MAGIC)

@@ -1,0 +1,131 @@
+"""The engine against LCE's interpreter, for every kernel that this CPU has."""
+
+import platform
+
+import bnext_keras
+from bnext_keras.layers import BinaryConv2D
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from android_demo.runner import EngineError, Interpreter, UnsupportedOperator, compile_plan
+from android_demo.runner.compiler.source import read
+from converter import convert
+from converter.tflite.interpreter import Interpreter as LceInterpreter
+
+KERNELS = ["reference"]
+if platform.machine() == "x86_64":
+    KERNELS.append("avx2")
+
+
+def engine_or_skip(*arguments, **options):
+    try:
+        return Interpreter(*arguments, **options)
+    except EngineError as error:
+        if "no such kernels" not in str(error):
+            raise
+        pytest.skip("this CPU lacks them")
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("network", ["bnext", "melius", "mixed"])
+def test_answers_are_those_of_lce(request, network, kernels):
+    sample = request.getfixturevalue(network)
+    engine = engine_or_skip(sample.content, kernels=kernels)
+    assert engine.kernels == kernels
+    largest = np.abs(sample.expected).max()
+    np.testing.assert_allclose(engine.run([sample.image])[0], sample.expected, atol=1e-4 * largest)
+
+
+@pytest.mark.parametrize("network", ["bnext", "mixed"])
+def test_answers_are_the_same_bits_for_any_number_of_threads(request, network):
+    sample = request.getfixturevalue(network)
+    alone = Interpreter(sample.content).run([sample.image])[0]
+    for threads in (2, 3):
+        engine = Interpreter(sample.content, num_threads=threads)
+        for _ in range(3):
+            np.testing.assert_array_equal(engine.run([sample.image])[0], alone)
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize(
+    ("shape", "options"),
+    [
+        ((7, 7, 32), {"kernel_size": 3}),
+        ((8, 5, 64), {"kernel_size": 3, "strides": 2}),
+        ((6, 6, 96), {"kernel_size": 1}),
+        ((5, 5, 32), {"kernel_size": 1, "strides": 2}),
+        ((9, 9, 32), {"kernel_size": 3, "dilation_rate": 2}),
+        ((9, 4, 40), {"kernel_size": 5, "pad_values": 1.0}),
+        ((8, 8, 32), {"kernel_size": 3, "pad_values": 1.0, "strides": 2}),
+        ((6, 7, 32), {"kernel_size": (3, 2), "padding": "valid"}),
+        ((3, 3, 512), {"kernel_size": 3}),
+        ((1, 1, 64), {"kernel_size": 3}),
+    ],
+)
+def test_binary_convolutions_are_exact(shape, options, kernels):
+    model = tf.keras.Sequential([tf.keras.Input(shape), BinaryConv2D(37, **options)])
+    image = np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32)
+    engine = engine_or_skip(convert(model).content, kernels=kernels)
+    np.testing.assert_allclose(engine.run([image])[0].reshape(-1), np.ravel(model(image)), rtol=1e-6, atol=1e-4)
+
+
+def test_minus_zero_counts_as_plus_one():
+    model = tf.keras.Sequential([tf.keras.Input((4, 4, 32)), BinaryConv2D(32, 3)])
+    zeros = np.zeros((1, 4, 4, 32), np.float32)
+    engine = Interpreter(convert(model).content)
+    np.testing.assert_array_equal(engine.run([-zeros])[0], engine.run([zeros])[0])
+
+
+@pytest.mark.parametrize("signs", [-1, 1])
+def test_sums_of_the_largest_counts_do_not_overflow(signs):
+    """All signs differ, or none: where narrow counters would run over."""
+    model = tf.keras.Sequential([tf.keras.Input((2, 2, 1024)), BinaryConv2D(32, 3)])
+    model.layers[0].kernel.assign(tf.ones_like(model.layers[0].kernel))
+    image = np.full((1, 2, 2, 1024), signs, np.float32)
+    answer = Interpreter(convert(model).content).run([image])[0]
+    np.testing.assert_array_equal(answer, np.full((1, 2, 2, 32), signs * 4096.0))
+
+
+def test_a_batch_is_predicted_image_by_image(mixed):
+    engine = Interpreter(mixed.content)
+    assert (engine.input_shapes, engine.output_shapes) == ([(1, 17, 15, 3)], [(1, 7)])
+    answers = engine.predict(np.concatenate([mixed.image, -mixed.image]))
+    assert answers.shape == (2, 7)
+    np.testing.assert_array_equal(answers[:1], engine.run([mixed.image])[0])
+
+
+def test_a_profile_names_every_step(bnext):
+    steps = Interpreter(bnext.content).profile([bnext.image], runs=1)
+    assert {step.kind for step in steps} == {"BinaryConv", "Map", "Conv", "Dense", "Pool"}
+    assert sum(step.kind == "BinaryConv" for step in steps) == sum(
+        node.op == "BinaryConv" for node in read(bnext.content).nodes
+    )
+
+
+def test_concatenations_of_meliusnet_cost_nothing(melius):
+    kinds = {step.kind for step in Interpreter(melius.content).profile([melius.image], runs=1)}
+    assert "Copy" not in kinds
+
+
+def test_an_operator_that_the_engine_lacks_is_named():
+    image = tf.keras.Input((8, 8, 32))
+    x = tf.keras.layers.Lambda(lambda value: tf.cumsum(value, axis=1))(BinaryConv2D(32, 3)(image))
+    content = convert(tf.keras.Model(image, x)).content
+    with pytest.raises(UnsupportedOperator, match=r"CUMSUM .*: the engine has no such operator; run the file with LCE"):
+        compile_plan(content)
+
+
+def test_an_image_of_another_shape_is_refused(mixed):
+    with pytest.raises(EngineError, match=r"input 0 is of shape \(1, 2\), not \(1, 17, 15, 3\)"):
+        Interpreter(mixed.content).run([np.zeros((1, 2), np.float32)])
+
+
+def test_int8_weights_stay_int8():
+    pytest.importorskip("ai_edge_quantizer")
+    model = bnext_keras.models.BNext([32, 64], input_shape=(32, 32, 3), num_classes=10)
+    content = convert(model, weights="int8").content
+    image = np.random.default_rng(2).normal(size=(1, 32, 32, 3)).astype(np.float32)
+    expected = LceInterpreter(content).run([image])[0]
+    np.testing.assert_allclose(Interpreter(content).run([image])[0], expected, atol=1e-4 * np.abs(expected).max())
