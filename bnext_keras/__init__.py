@@ -44,6 +44,7 @@ _ROOMS = (
     "recipes",
     "roles",
     "saving",
+    "schedules",
     "structure",
     "summary",
     "teachers",

@@ -17,12 +17,10 @@ takes. Kernels are binarized by `AnnealedSign`, which is the plain sign unless a
 import math
 
 from bnext_keras.gradients import custom_gradient
+from bnext_keras.schedules import ANNEALED
 
 import larq as lq
 import tensorflow as tf
-
-#: Below this temperature a kernel is exactly its sign (BNext's training code; reached after 153 epochs of 0.9).
-ANNEALED = 1e-7
 
 
 def _pass_within(limit, upstream, values):
@@ -150,3 +148,36 @@ def temperatures(model: tf.keras.Model) -> dict[str, tf.Variable]:
             name = layer.name if layer.name not in found else f"{layer.name} ({len(found)})"
             found[name] = layer.kernel_quantizer.temperature
     return found
+
+
+def harden(model: tf.keras.Model) -> dict[str, float]:
+    """Makes the kernels of a network binary that was not trained until they were: all temperatures become 0.
+
+    Evaluation uses sign(W) at any temperature, so the model's answers, and its validation accuracy, stay what they are.
+    But they are those of other kernels than the network learned with, and its batch normalizations have the statistics
+    of those: expect less than the training accuracy, and train on with binary kernels if it is much less.
+
+    Returns:
+        The temperature that each of these kernels had, by layer name; those that were binary are left out.
+
+    Example:
+        >>> import bnext_keras
+        >>> model = bnext_keras.models.BNext([8, 16], input_shape=(32, 32, 3), num_classes=2)
+        >>> bnext_keras.quantizers.temperatures(model)["block1_3x3_conv"].assign(0.5)  # doctest: +ELLIPSIS
+        <tf.Variable ...>
+        >>> bnext_keras.quantizers.harden(model)
+        {'block1_3x3_conv': 0.5}
+        >>> bnext_keras.quantizers.harden(model)
+        {}
+    """
+    soft = soft_kernels(model)
+    for name, variable in temperatures(model).items():
+        if name in soft:
+            variable.assign(0.0)
+    return soft
+
+
+def soft_kernels(model: tf.keras.Model) -> dict[str, float]:
+    """The temperature of every kernel that was not binary when training ended, by layer name."""
+    found = {name: float(value) for name, value in temperatures(model).items()}
+    return {name: value for name, value in found.items() if value >= ANNEALED}

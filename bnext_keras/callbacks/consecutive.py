@@ -5,22 +5,11 @@ from collections.abc import Sequence
 
 from bnext_keras.callbacks.distillation import AnyTeacher, SoftLabelTerm
 from bnext_keras.callbacks.losses import batch_mean, gap_sensitive_loss
+from bnext_keras.schedules import boosting_index
 
 import tensorflow as tf
 
 log = logging.getLogger(__name__)
-
-
-def boosting_index(epoch: int, epochs: int, count: int) -> int:
-    """Index of the active one of ``count`` weak teachers, which take turns of equal length.
-
-    It is floor(epoch * count / epochs), and that of the last one ever after.
-
-    Example:
-        >>> [boosting_index(epoch, 512, 3) for epoch in (0, 170, 171, 341, 342, 511)]
-        [0, 0, 1, 1, 2, 2]
-    """
-    return min(epoch * count // epochs, count - 1)
 
 
 class DiversifiedConsecutiveDistillation(SoftLabelTerm):

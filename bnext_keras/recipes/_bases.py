@@ -16,7 +16,6 @@ BNEXT = Recipe(
         warmup_learning_rate=1e-5,
         final_learning_rate=1e-7,
         weight_temperature=True,
-        temperature_decay=0.9,
     ),
     distillation=Distillation(label_weight=0.0, per_example=True),
 )

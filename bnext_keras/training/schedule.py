@@ -1,6 +1,6 @@
 """The learning rate over a run."""
 
-import math
+from bnext_keras.schedules import warmup_cosine
 
 import tensorflow as tf
 
@@ -51,10 +51,14 @@ class WarmupCosine(tf.keras.callbacks.Callback):
 
     def learning_rate(self, epoch: int) -> float:
         """The learning rate of an epoch."""
-        if epoch < self.warmup_epochs:
-            return self.warmup + epoch * (self.peak - self.warmup) / self.warmup_epochs
-        progress = (epoch - self.warmup_epochs) / self.epochs
-        return self.final + (self.peak - self.final) * (1 + math.cos(math.pi * progress)) / 2
+        return warmup_cosine(
+            epoch,
+            self.epochs,
+            peak=self.peak,
+            warmup=self.warmup,
+            final=self.final,
+            warmup_epochs=self.warmup_epochs,
+        )
 
     def on_epoch_begin(self, epoch, logs=None):
         self.model.optimizer.learning_rate.assign(self.learning_rate(epoch))

@@ -2,6 +2,7 @@
 
 import logging
 
+import bnext_keras
 from bnext_keras import callbacks, constraints, layers, quantizers
 
 import larq as lq
@@ -192,6 +193,17 @@ def test_the_schedule_is_the_published_one():
     assert schedule.temperature(153) == 0
 
 
+def test_of_the_published_length_too():
+    schedule, published = callbacks.WeightTemperature.for_epochs(512), callbacks.WeightTemperature()
+    assert (schedule.initial, schedule.decay) == (published.initial, published.decay) == (1.0, 0.9)
+
+
+@pytest.mark.parametrize("fraction", [0.3, 1.0])
+@pytest.mark.parametrize("epochs", [1, 2, 3, 128, 600])
+def test_whatever_its_length_a_run_ends_with_binary_kernels(epochs, fraction):
+    assert callbacks.WeightTemperature.for_epochs(epochs, fraction).temperature(epochs - 1) == 0
+
+
 @pytest.mark.parametrize(("epochs", "annealed"), [(512, 153), (20, 6), (2, 1)])
 def test_a_shorter_run_is_annealed_after_the_same_share(epochs, annealed):
     schedule = callbacks.WeightTemperature.for_epochs(epochs)
@@ -200,15 +212,46 @@ def test_a_shorter_run_is_annealed_after_the_same_share(epochs, annealed):
 
 
 def test_the_callback_sets_the_temperature_of_every_kernel(two_kernels, caplog):
-    history = fit(two_kernels, 3, callbacks.WeightTemperature(decay=0.5))
+    history = fit(two_kernels, 3, callbacks.WeightTemperature(decay=0.5, may_end_soft=True))
     assert history.history["weight_temperature"] == [1.0, 0.5, 0.25]
     assert [float(value) for value in quantizers.temperatures(two_kernels).values()] == [0.25, 0.25]
     assert "still 0.25" in caplog.text
 
 
 def test_the_callback_continues_where_a_run_stopped(two_kernels):
-    history = fit(two_kernels, 5, callbacks.WeightTemperature(decay=0.5), initial_epoch=3)
+    history = fit(two_kernels, 5, callbacks.WeightTemperature(decay=0.5, may_end_soft=True), initial_epoch=3)
     assert history.history["weight_temperature"] == [0.125, 0.0625]
+
+
+@pytest.mark.parametrize("initial_epoch", [0, 99])
+def test_a_fit_that_would_end_with_soft_kernels_is_refused_before_its_first_step(two_kernels, initial_epoch):
+    before = [weight.numpy() for weight in two_kernels.weights]
+    with pytest.raises(bnext_keras.errors.RunError) as caught:
+        fit(two_kernels, 100, callbacks.WeightTemperature(), initial_epoch=initial_epoch)
+    assert str(caught.value) == (
+        f"WeightTemperature of {two_kernels.name}: the weight temperature is still 3e-05 in the last of 100 epochs: "
+        "kernels that are binary by then take a decay of 0.849 at most, or 154 epochs; "
+        "use WeightTemperature.for_epochs(100); or, if this is not the end of the run, may_end_soft=True"
+    )
+    for weight, value in zip(two_kernels.weights, before, strict=True):
+        np.testing.assert_array_equal(weight, value)
+
+
+def test_what_a_refusal_recommends_would_do():
+    assert callbacks.WeightTemperature(decay=0.849).temperature(99) == 0
+    assert callbacks.WeightTemperature().temperature(153) == 0
+
+
+def test_a_network_that_ended_soft_is_hardened(two_kernels):
+    fit(two_kernels, 1, callbacks.WeightTemperature(decay=0.5, may_end_soft=True))
+    images = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype(np.float32)
+    before = two_kernels.predict(images, verbose=0)
+    soft = quantizers.harden(two_kernels)
+    assert set(soft) == set(quantizers.temperatures(two_kernels))
+    assert set(soft.values()) == {1.0}
+    assert list(map(float, quantizers.temperatures(two_kernels).values())) == [0.0, 0.0]
+    np.testing.assert_array_equal(two_kernels.predict(images, verbose=0), before)
+    assert quantizers.harden(two_kernels) == {}
 
 
 def test_an_annealed_run_does_not_warn(two_kernels, caplog):
