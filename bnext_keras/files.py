@@ -179,10 +179,10 @@ def replacing(path: Path, *, make_folder: bool = False) -> Iterator[Path]:
         ) as file:
             temporary = Path(file.name)
         yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
         temporary.chmod(0o644)
+        flush(temporary)
         temporary.replace(target)
+        flush(target.parent)
     except FileError:
         raise
     except OSError as error:
@@ -190,6 +190,20 @@ def replacing(path: Path, *, make_folder: bool = False) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Waits until a file's content, or the names in a folder, are on the disk, where a power cut does not take them.
+
+    Raises:
+        OSError: if a file cannot be written there.
+    """
+    if path.is_dir():
+        # Not every file system can do it for folders.
+        with suppress(OSError):
+            _flush(path, os.O_RDONLY)
+    else:
+        _flush(path, os.O_RDWR)
 
 
 @contextmanager
@@ -223,6 +237,9 @@ def locked(folder: Path) -> Iterator[None]:
     path = folder / ".lock"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"cannot be made ({error.strerror or error})", where=str(folder)) from error
+    try:
         descriptor = _lock(path)
     except BlockingIOError as error:
         raise FileError(
@@ -255,6 +272,14 @@ def file_errors_as(kind: type[UserError]) -> Iterator[None]:
         yield
     except FileError as error:
         raise kind(error.what, where=error.where, remedy=error.remedy) from error
+
+
+def _flush(path, mode):
+    descriptor = os.open(path, mode)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _lock(path):

@@ -4,6 +4,7 @@ from bnext_keras.callbacks.attention import AttentionMatching
 from bnext_keras.callbacks.clipping import LatentWeightClipping, ScaleClipping
 from bnext_keras.callbacks.consecutive import DiversifiedConsecutiveDistillation
 from bnext_keras.callbacks.distillation import Distillation
+from bnext_keras.callbacks.finite import RaiseOnNaN
 from bnext_keras.callbacks.temperature import WeightTemperature
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Distillation",
     "DiversifiedConsecutiveDistillation",
     "LatentWeightClipping",
+    "RaiseOnNaN",
     "ScaleClipping",
     "WeightTemperature",
 ]

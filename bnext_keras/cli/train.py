@@ -13,6 +13,9 @@ from pathlib import Path
 from bnext_keras import recipes
 from bnext_keras.cli._tool import dispatch, quiet_tensorflow, renamed, run, silenced, tool_parser
 from bnext_keras.errors import RecipeError
+from bnext_keras.extras import require
+from bnext_keras.files import locked
+from bnext_keras.runs import check_continues, finished_epochs, read_record
 
 TOOL = "bnext-train"
 
@@ -25,9 +28,9 @@ examples:
   bnext-train list                                            the recipes
   bnext-train show digits                                     what one is, and its settings
   bnext-train digits --out runs/digits                        the whole method, in minutes, without a download
-  bnext-train digits --out runs/digits --resume               after an interruption
+  bnext-train --resume --out runs/digits                      after an interruption
   bnext-train my_recipe.py --data photos/ --out runs/mine     a recipe of your own, in any file
-  bnext-train cifar10 --data cifar10/ --out runs/cifar epochs=100 temperature_decay=0
+  bnext-train cifar10 --data cifar10/ --out runs/cifar epochs=100
   bnext-train bnext_tiny --data imagenet/ --out runs/tiny --teacher-weights teachers/
   bnext-train bnext_tiny --data 'tfrecord:imagenet/{split}-*' label_offset=1 --out runs/tiny --strategy mirrored
 
@@ -39,6 +42,9 @@ learning_rate=2e-3 where one section only has it.
 
 DATA is a folder with the folders train and val, each with one folder of images per class; or
 tfrecord:PATTERN, in which {split} stands for train and for validation; or tfds:NAME; or digits.
+
+--resume takes everything from DIR's run.json. learning_rate= and clip_norm= may be others from
+the next epoch on, and epochs= may be raised where that changes nothing of the finished ones.
 
 DIR then holds best.h5 and final.h5 (for bnext-convert), history.csv, curves.png, tensorboard/,
 run.json with the settings, and checkpoints/, from which --resume continues.
@@ -65,7 +71,10 @@ def _main_train(argv):
     if arguments.list:
         renamed(TOOL, "--list", "bnext-train list")
         return run(TOOL, _list, arguments)
-    if arguments.recipe is None:
+    if arguments.recipe and "=" in arguments.recipe:
+        arguments.settings.insert(0, arguments.recipe)
+        arguments.recipe = None
+    if arguments.recipe is None and not arguments.resume:
         parser.error("name a recipe; bnext-train list shows them")
     if arguments.show:
         renamed(TOOL, "--show", "bnext-train show RECIPE")
@@ -74,8 +83,7 @@ def _main_train(argv):
 
 
 def _train(arguments):
-    _, recipe = recipes.read(arguments.recipe)
-    recipe = recipe.with_settings(arguments.settings)
+    recipe = _recipe(arguments)
     _check(arguments, recipe)
     quiet_tensorflow(gpu=True)
     with silenced():
@@ -100,10 +108,36 @@ def _train(arguments):
     return 0
 
 
+def _recipe(arguments):
+    """The recipe of the command line, or that of the run which is continued, as far as the first says nothing."""
+    if arguments.resume and arguments.out is not None:
+        record = read_record(arguments.out)
+        recipe = recipes.read(arguments.recipe)[1] if arguments.recipe else record.recipe
+        recipe = recipe.with_settings(arguments.settings)
+        arguments.data = arguments.data or record.data
+        arguments.strategy = arguments.strategy or record.strategy
+        if arguments.teacher_weights is None and record.teacher_weights:
+            arguments.teacher_weights = Path(record.teacher_weights)
+        check_continues(
+            arguments.out,
+            record,
+            recipe,
+            finished_epochs(arguments.out),
+            data=arguments.data,
+            strategy=arguments.strategy,
+        )
+        return recipe
+    if arguments.recipe is None:
+        raise RecipeError("--out: name the folder of the run")
+    return recipes.read(arguments.recipe)[1].with_settings(arguments.settings)
+
+
 def _check(arguments, recipe):
     """Refuses what can be seen to be wrong without TensorFlow."""
     if arguments.out is None:
         raise RecipeError("--out: name the folder of the run")
+    if not arguments.resume:
+        recipe.schedule.check_annealed()
     data = arguments.data or recipe.data.source
     if not data:
         raise RecipeError(f"--data: recipe {arguments.recipe} needs to know where the images are")
@@ -122,8 +156,17 @@ def _check(arguments, recipe):
         raise RecipeError(f"{arguments.out}: is a file; name a folder")
     if holds_run and not arguments.resume and arguments.strategy != "multi_worker":
         raise RecipeError(f"{arguments.out}: holds a run already; continue it with --resume or name another folder")
-    if arguments.resume and not holds_run:
-        raise RecipeError(f"{arguments.out}: holds no run to continue; begin one without --resume")
+    require("matplotlib", "tensorboard", *_packages(data), extra="train")
+    if kind == "tfds":
+        require("tensorflow_datasets", extra="tfds")
+    if arguments.out.is_dir() and arguments.strategy != "multi_worker":
+        # The run itself will hold the lock; whoever comes second need not wait for TensorFlow to be told so.
+        with locked(arguments.out):
+            pass
+
+
+def _packages(data):
+    return ["sklearn"] if data == "digits" else []
 
 
 def _names_workers(config):
@@ -161,7 +204,7 @@ def _parser():
         "recipe",
         nargs="?",
         metavar="RECIPE",
-        help="a name that bnext-train list shows, or a file of your own, my_recipe.py",
+        help="a name that bnext-train list shows, or a file of your own, my_recipe.py; not needed with --resume",
     )
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="settings that are not the recipe's")
     parser.add_argument("--list", action="store_true", help=argparse.SUPPRESS)
@@ -178,8 +221,7 @@ def _parser():
     parser.add_argument(
         "--strategy",
         choices=("none", "mirrored", "multi_worker"),
-        default="none",
-        help="one device, all GPUs of this machine, or many machines by TF_CONFIG (default none)",
+        help="one device, all GPUs of this machine, or many machines by TF_CONFIG (default none, or the run's)",
     )
     return parser
 

@@ -1,16 +1,21 @@
 """Checkpoints from which a run continues exactly where it was killed."""
 
+import logging
 import shutil
 import tempfile
 from pathlib import Path
 
 from bnext_keras.errors import RunError
-from bnext_keras.files import write_atomically
+from bnext_keras.files import flush, write_atomically
+from bnext_keras.runs import read_index, write_index
+from bnext_keras.runs.index import FOLDER
 from bnext_keras.saving import hdf5
 from bnext_keras.text import first_line
 from bnext_keras.training.history import History
 
 import tensorflow as tf
+
+log = logging.getLogger(__name__)
 
 
 class Checkpoints(tf.keras.callbacks.Callback):
@@ -18,8 +23,8 @@ class Checkpoints(tf.keras.callbacks.Callback):
 
     A checkpoint holds the network's weights, the optimizer's state and the history, which counts the epochs: all that
     is not a function of the epoch and the recipe. It becomes the newest one by a single renaming, after all its files
-    are complete; the one before is kept until then. So a process may be killed at any moment, and a full disk costs no
-    more than the epoch that did not fit.
+    are complete and on the disk; the one before is kept until then. So a process may be killed at any moment, and a
+    power cut or a full disk costs no more than an epoch.
 
     Put it behind all callbacks that write to ``logs``.
 
@@ -44,57 +49,117 @@ class Checkpoints(tf.keras.callbacks.Callback):
         # Otherwise the optimizer's variables would only be restored when its first step makes them.
         model.optimizer.build(model.trainable_variables)
         self._checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer, history=self.history)
-        self._directory = folder / "checkpoints"
         # Saving is something that all workers do together; what the others save goes with them.
         self._nowhere = None if is_chief else tempfile.TemporaryDirectory()
-        directory = self._directory if is_chief else self._nowhere.name
-        self._manager = tf.train.CheckpointManager(self._checkpoint, str(directory), max_to_keep=keep)
+        self._directory = folder / FOLDER if is_chief else Path(self._nowhere.name)
+        self._keep = keep
+        self._epochs = []
 
     def restore(self) -> int:
         """Brings everything back to the end of the last complete epoch; returns how many there were.
 
+        Of a run whose newest checkpoint is damaged, or whose index is, the newest sound one is taken, and a warning
+        tells so.
+
         Raises:
-            RunError: if the checkpoint does not belong to this model or cannot be read.
+            RunError: if there are checkpoints, or signs that there were some, but none that can be read; or if the
+                newest one belongs to another model.
         """
-        newest = tf.train.latest_checkpoint(self._directory)
-        if newest is None:
+        index = read_index(self.folder)
+        faults = [index.fault] if index.fault else []
+        for i, epoch in enumerate(index.epochs):
+            fault = self._restore(epoch)
+            if not fault:
+                self._epochs = sorted(index.epochs[i:])
+                self._settle(epoch, faults)
+                return epoch
+            faults.append(fault)
+        if not faults:
             return 0
-        try:
-            self._checkpoint.restore(newest).assert_existing_objects_matched()
-        except (tf.errors.OpError, AssertionError, ValueError) as error:
-            raise RunError(f"{newest}: cannot be restored ({first_line(error)})") from error
-        if self.is_chief:
-            self._write("the history", lambda: self.history.write(self.folder))
-        return len(self.history.rows)
+        if not index.is_new:
+            raise RunError(
+                "; ".join(faults),
+                where=str(self.folder),
+                remedy="none of its checkpoints can be continued from: begin again in another folder",
+            )
+        log.warning("%s: %s; no epoch had been finished, the run begins anew", self.folder, "; ".join(faults))
+        return 0
 
     def on_epoch_end(self, epoch, logs=None):
         self.history.add(epoch, logs or {})
         best = hdf5(self.model) if self.history.is_best() else None
         if not self.is_chief:
-            self._manager.save(checkpoint_number=epoch + 1)
+            self._save(epoch + 1)
             return
         if best is not None:
             self._write("best.h5", lambda: write_atomically(self.folder / "best.h5", best))
-        self._write("the checkpoint", lambda: self._manager.save(checkpoint_number=epoch + 1))
+        self._write("the checkpoint", lambda: self._save(epoch + 1))
         self._write("the history", lambda: self.history.write(self.folder))
+
+    def _restore(self, epoch):
+        """Restores one checkpoint; returns what is wrong with it, "" if nothing is.
+
+        Raises:
+            RunError: if it is sound, but that of another model.
+        """
+        prefix = str(self.folder / FOLDER / f"ckpt-{epoch}")
+        try:
+            # All of it is read before any of it is used: what is damaged must not end up in the model.
+            reader = tf.train.load_checkpoint(prefix)
+            for name in reader.get_variable_to_shape_map():
+                reader.get_tensor(name)
+        # TensorFlow's reader raises whatever comes to it: errors of its own, IndexError, ValueError, ...
+        except Exception as error:
+            return f"{prefix} cannot be read ({first_line(error)})"
+        status = None
+        try:
+            status = self._checkpoint.read(prefix)
+            status.assert_existing_objects_matched()
+        except (tf.errors.OpError, AssertionError, ValueError) as error:
+            if status is not None:
+                # Otherwise TensorFlow lists what it could not place when the process ends.
+                status.expect_partial()
+            raise RunError(f"{prefix}: cannot be restored ({first_line(error)})") from error
+        return ""
+
+    def _settle(self, epoch, faults):
+        """Makes the files those of the epoch that has been restored."""
+        if faults:
+            log.warning("%s: %s; the run continues after epoch %d", self.folder, "; ".join(faults), epoch)
+        if not self.is_chief:
+            return
+        if faults:
+            self._write("the checkpoint", lambda: write_index(self.folder, self._epochs))
+        self._write("the history", lambda: self.history.write(self.folder))
+
+    def _save(self, epoch):
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._checkpoint.write(str(self._directory / f"ckpt-{epoch}"))
+        kept = [*self._epochs, epoch][-self._keep :]
+        if self.is_chief:
+            for path in self._directory.glob(f"ckpt-{epoch}.*"):
+                flush(path)
+            write_index(self.folder, kept)
+        self._epochs = kept
+        self._remove_leftovers()
 
     def _write(self, what, write):
         try:
             write()
         except (OSError, tf.errors.OpError) as error:
             self._remove_leftovers()
-            kept = self._manager.latest_checkpoint
-            rest = f"the last good checkpoint is {kept}" if kept else "no checkpoint has been written yet"
+            kept = f"the last good checkpoint is {self._directory / f'ckpt-{self._epochs[-1]}'}" if self._epochs else ""
+            rest = kept or "no checkpoint has been written yet"
             raise RunError(
                 f"{self.folder}: {what} cannot be written ({first_line(error)}); {rest}: "
                 "make room, then continue with --resume"
             ) from error
 
     def _remove_leftovers(self):
-        """Deletes what a failed save left behind, so that its room is free again."""
-        complete = [f"{Path(path).name}." for path in self._manager.checkpoints]
+        """Deletes what does not count: older checkpoints, and what a failed save left behind, so that there is room."""
+        kept = tuple(f"ckpt-{epoch}." for epoch in self._epochs)
         for path in self._directory.glob("ckpt-*"):
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
-            elif not path.name.startswith(tuple(complete)):
+            elif not path.name.startswith(kept or "/"):
                 path.unlink(missing_ok=True)

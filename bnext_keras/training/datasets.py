@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bnext_keras import data
 from bnext_keras.errors import RunError
+from bnext_keras.extras import how_to_install
 from bnext_keras.recipes import Recipe
 
 import numpy as np
@@ -137,7 +138,7 @@ def _digits():
         from sklearn.datasets import load_digits
         from sklearn.model_selection import train_test_split
     except ImportError as error:
-        raise ImportError("scikit-learn is not installed; pip install bnext-keras[train]") from error
+        raise ImportError(f"scikit-learn is not installed: {how_to_install('train')}") from error
     digits = load_digits()
     # Each of the 8 x 8 pixels has 17 shades and becomes 4 x 4 of the usual ones.
     images = np.round(digits.images * 255 / 16).astype(np.uint8).repeat(4, axis=1).repeat(4, axis=2)

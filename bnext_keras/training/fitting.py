@@ -5,9 +5,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bnext_keras.callbacks import RaiseOnNaN
 from bnext_keras.data import BrokenImages, Examples
 from bnext_keras.errors import RunError
 from bnext_keras.recipes import Recipe
+from bnext_keras.training.console import Console
 from bnext_keras.training.datasets import training_batches, validation_batches
 from bnext_keras.training.strategy import (
     distribute,
@@ -50,7 +52,7 @@ class Fitting:
         """Trains a model up to epoch ``epochs``, from ``first_epoch`` on.
 
         Raises:
-            RunError: if the images cannot be used, or out of a callback.
+            RunError: if the images cannot be used, the loss becomes NaN or infinite, or out of a callback.
         """
         batch_size, validation_steps = self.recipe.data.batch_size, None
         if is_distributed(self.devices):
@@ -73,14 +75,28 @@ class Fitting:
                 initial_epoch=first_epoch,
                 validation_data=distribute(self.devices, batch_size, of_validation, len(self.validation)),
                 validation_steps=validation_steps,
-                callbacks=[tf.keras.callbacks.LambdaCallback(on_epoch_end=_check_validated), *callbacks],
-                verbose=(1 if sys.stdout.isatty() else 2) if is_chief(self.devices) else 0,
+                callbacks=[
+                    # First of all: what has gone wrong must not be saved.
+                    RaiseOnNaN(self._remedy()),
+                    tf.keras.callbacks.LambdaCallback(on_epoch_end=_check_validated),
+                    *callbacks,
+                    *([Console(sys.stdout)] if is_chief(self.devices) else []),
+                ],
+                verbose=0,
             )
         except tf.errors.OpError as error:
             message = _data_error(error)
             if message is None:
                 raise
             raise RunError(message) from error
+
+    def _remedy(self):
+        optimizer = self.recipe.optimizer
+        clipping = f"a smaller clip_norm than {optimizer.clip_norm:g}" if optimizer.clip_norm else "with clip_norm=5"
+        return (
+            f"continue after the last good epoch with --resume and a smaller learning_rate than "
+            f"{optimizer.learning_rate:g}, or {clipping}"
+        )
 
 
 def _data_error(error):

@@ -1,6 +1,7 @@
 """A run's folder: whose it is, and whether it can be written."""
 
 import json
+import logging
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,17 @@ from typing import Any
 from bnext_keras import _version
 from bnext_keras.errors import RunError
 from bnext_keras.files import file_errors_as, write_atomically
-from bnext_keras.recipes import Recipe, as_text, recipe_of_record
+from bnext_keras.recipes import Recipe
+from bnext_keras.runs.record import RECORD, Record
 
 import tensorflow as tf
 
+log = logging.getLogger(__name__)
 
-def describe(recipe: Recipe, source: str, strategy: str, devices: int) -> dict[str, Any]:
+
+def describe(
+    recipe: Recipe, source: str, strategy: str, devices: int, teacher_weights: Path | None = None
+) -> dict[str, Any]:
     """What ``run.json`` records: what must be the same when a run is continued, and what is good to know.
 
     Args:
@@ -21,35 +27,49 @@ def describe(recipe: Recipe, source: str, strategy: str, devices: int) -> dict[s
         source: What the run trains on.
         strategy: Name of the strategy.
         devices: Number of devices that share a batch.
+        teacher_weights: Folder of the published teachers' weights.
     """
     return {
-        "recipe": json.loads(json.dumps(asdict(recipe))),
+        "recipe": _plain(recipe),
         "data": source,
         "strategy": strategy,
         "devices": devices,
+        "teacher_weights": None if teacher_weights is None else str(teacher_weights),
         "versions": {"bnext_keras": _version.__version__, "tensorflow": tf.__version__},
     }
 
 
-def open_folder(folder: Path, description: dict[str, Any], *, resume: bool, is_chief: bool) -> None:
-    """Makes a new run's folder, or checks that the run in it is the one to be continued.
+def begin(folder: Path, description: dict[str, Any]) -> None:
+    """Writes the record of a new run.
 
     Raises:
-        RunError: if the folder cannot be made, holds another run, or none where one is to be continued.
+        RunError: if the folder holds another run, or cannot be written.
     """
-    path = folder / "run.json"
-    if resume:
-        _check_same(folder, path, description)
-        return
-    if not is_chief:
-        return
+    path = folder / RECORD
     if path.exists():
         raise RunError(f"{folder}: holds a run already; continue it with --resume or name another folder")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{folder}: cannot be made ({error.strerror})") from error
-    write(path, (json.dumps(description, indent=1) + "\n").encode())
+    write(path, _as_json(description))
+
+
+def note_changes(folder: Path, record: Record, recipe: Recipe, changes: dict[str, list[str]], finished: int) -> None:
+    """Writes into a run's record that it is continued with other settings.
+
+    Raises:
+        RunError: if it cannot be written.
+    """
+    if changes:
+        log.warning("%s: continues with %s", folder, ", ".join(f"{name}={now}" for name, (_, now) in changes.items()))
+        earlier = record.content.get("changes", [])
+        write(
+            folder / RECORD,
+            _as_json(
+                {
+                    **record.content,
+                    "recipe": _plain(recipe),
+                    "changes": [*earlier, {"after_epoch": finished, "settings": changes}],
+                }
+            ),
+        )
 
 
 def write(path: Path, content: bytes) -> None:
@@ -62,27 +82,10 @@ def write(path: Path, content: bytes) -> None:
         write_atomically(path, content)
 
 
-def _check_same(folder, path, description):
-    try:
-        recorded = json.loads(path.read_text())
-        old = _facts(recorded)
-    except FileNotFoundError:
-        raise RunError(f"{folder}: holds no run to continue; begin one without --resume") from None
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise RunError(f"{path}: cannot be read ({error})") from error
-    new = _facts(description)
-    # An option of the model may be in one of them only.
-    differences = [
-        f"{key} was {old.get(key, 'unset')}, now {new.get(key, 'unset')}"
-        for key in dict.fromkeys((*new, *old))
-        if old.get(key) != new.get(key)
-    ]
-    if differences:
-        raise RunError(f"{folder}: was begun with other settings: {'; '.join(differences)}")
+def _plain(recipe):
+    """A recipe as JSON has it, without tuples."""
+    return json.loads(json.dumps(asdict(recipe)))
 
 
-def _facts(description):
-    """What must not change, by name, as texts."""
-    settings = recipe_of_record(description["recipe"]).settings()
-    run = {key: description[key] for key in ("data", "strategy", "devices")}
-    return {name: as_text(value) for name, value in {**settings, **run}.items()}
+def _as_json(content):
+    return (json.dumps(content, indent=1) + "\n").encode()

@@ -18,7 +18,8 @@ class History(tf.train.experimental.PythonState):
     twice.
 
     Attributes:
-        rows: One dictionary for each epoch: ``epoch``, counted from 0, and what Keras logged.
+        rows: One dictionary for each epoch: ``epoch``, counted from 0 as Keras does, and what Keras logged. The files
+            count from 1, as everything does that a run shows.
 
     Example:
         >>> from bnext_keras.training.history import History
@@ -29,8 +30,8 @@ class History(tf.train.experimental.PythonState):
         True
         >>> print(history.as_csv().decode(), end="")
         epoch,loss,val_accuracy
-        0,2.5,0.25
-        1,1.5,0.5
+        1,2.5,0.25
+        2,1.5,0.5
     """
 
     def __init__(self):
@@ -60,7 +61,7 @@ class History(tf.train.experimental.PythonState):
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(self.rows)
+        writer.writerows(self._numbered())
         return text.getvalue().encode()
 
     def write(self, folder: Path) -> None:
@@ -72,8 +73,11 @@ class History(tf.train.experimental.PythonState):
         from bnext_keras.analysis.figures import draw_curves
 
         write_atomically(folder / "history.csv", self.as_csv())
-        write_atomically(folder / "history.json", (json.dumps(self.rows, indent=1) + "\n").encode())
+        write_atomically(folder / "history.json", (json.dumps(self._numbered(), indent=1) + "\n").encode())
         write_atomically(folder / "curves.png", draw_curves(self.rows))
+
+    def _numbered(self):
+        return [{**row, "epoch": row["epoch"] + 1} for row in self.rows]
 
     def serialize(self) -> str:
         return json.dumps(self.rows)

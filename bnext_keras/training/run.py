@@ -1,18 +1,21 @@
 """One training run from a recipe to its best model, in a folder of its own."""
 
-import importlib.util
+from contextlib import ExitStack
 from pathlib import Path
 
 from bnext_keras.callbacks import Distillation, DiversifiedConsecutiveDistillation, WeightTemperature
 from bnext_keras.data import BrokenImages, steps_per_epoch
 from bnext_keras.errors import RunError
+from bnext_keras.extras import require
+from bnext_keras.files import file_errors_as, locked
 from bnext_keras.quantizers import temperatures
 from bnext_keras.recipes import Recipe
+from bnext_keras.runs import check_continues, finished_epochs, read_record
 from bnext_keras.saving import hdf5
 from bnext_keras.training.checkpoint import Checkpoints
 from bnext_keras.training.datasets import open_data
 from bnext_keras.training.fitting import Fitting
-from bnext_keras.training.folder import describe, open_folder, write
+from bnext_keras.training.folder import begin, describe, note_changes, write
 from bnext_keras.training.history import History
 from bnext_keras.training.schedule import WarmupCosine
 from bnext_keras.training.strategy import is_chief, make_repeatable, make_strategy
@@ -23,12 +26,12 @@ import tensorflow as tf
 
 
 def train(
-    recipe: Recipe,
+    recipe: Recipe | None,
     folder: str | Path,
     data: str | None = None,
     *,
     resume: bool = False,
-    strategy: str = "none",
+    strategy: str | None = None,
     teacher_weights: str | Path | None = None,
     broken: BrokenImages | None = None,
 ) -> History:
@@ -37,49 +40,80 @@ def train(
     ``folder`` then holds ``best.h5`` (see `History.best`) and ``final.h5``, the models; ``history.csv``,
     ``history.json`` and ``curves.png``; ``tensorboard/``; ``run.json``, the settings; ``checkpoints/``, from which an
     interrupted run continues; and ``teachers/``, if some were trained here. An interrupted and continued run gives the
-    same weights as an uninterrupted one, bit for bit, on the same number of the same processors.
+    same weights as an uninterrupted one, bit for bit, on the same number of the same processors. Nobody else can train
+    in ``folder`` meanwhile (`bnext_keras.files.locked`).
 
     Args:
-        recipe: All settings.
+        recipe: All settings. None for those of the run that is continued; of others, those in
+            `bnext_keras.runs.record.MAY_CHANGE` hold from the next epoch on, see `bnext_keras.runs.check_continues`.
         folder: Where everything goes; is made if need be.
-        data: What to train on, see `bnext_keras.training.datasets.open_data`; by default the recipe's.
+        data: What to train on, see `bnext_keras.training.datasets.open_data`; by default the recipe's, or the run's.
         resume: Whether to continue the run in ``folder``, rather than begin one.
-        strategy: ``"none"``, ``"mirrored"`` or ``"multi_worker"``, see `bnext_keras.training.strategy`.
-        teacher_weights: Folder of the published teachers' weights; by default Keras downloads them.
+        strategy: ``"none"``, the default, ``"mirrored"`` or ``"multi_worker"``, see `bnext_keras.training.strategy`;
+            by default the run's.
+        teacher_weights: Folder of the published teachers' weights; by default the run's, or else Keras downloads them.
         broken: Collects the names of images that cannot be read; they are skipped.
 
     Returns:
         What became of every epoch.
 
     Raises:
-        RunError: if the run cannot begin or go on; what has been written stays, and can be continued.
+        RunError: if the run cannot begin or go on, because its loss is NaN say; what has been written stays, and can be
+            continued.
+        RecipeError: if the kernels of a new run would not be binary at its end.
 
     Example:
         >>> import bnext_keras
         >>> recipe = bnext_keras.recipes.read("digits")[1]
         >>> bnext_keras.training.train(recipe, "runs/digits").best()["val_accuracy"]  # doctest: +SKIP
     """
-    _check_installed()
+    require("matplotlib", "tensorboard", extra="train")
     broken = BrokenImages() if broken is None else broken
-    folder, source = Path(folder), data or recipe.data.source
+    folder, record = Path(folder), read_record(Path(folder)) if resume else None
+    if record is not None:
+        recipe = recipe or record.recipe
+        data, strategy = data or record.data, strategy or record.strategy
+        teacher_weights = teacher_weights or record.teacher_weights
+    if recipe is None:
+        raise RunError("a run that is not continued needs a recipe")
+    if record is None:
+        recipe.schedule.check_annealed()
+    source, strategy = data or recipe.data.source, strategy or "none"
+    teacher_weights = None if teacher_weights is None else Path(teacher_weights)
     if not source:
         raise RunError("the recipe has no data of its own: say where they are with --data")
     if strategy == "none":
         make_repeatable()
     devices = make_strategy(strategy)
-    chief = is_chief(devices)
+    chief, count = is_chief(devices), devices.num_replicas_in_sync
     train_examples, validation_examples = open_data(source, recipe)
-    steps = _steps(train_examples, validation_examples, recipe, devices)
+    steps = _steps(train_examples, validation_examples, recipe, count)
     fit = Fitting(recipe, devices, train_examples, validation_examples, steps, broken)
-    description = describe(recipe, source, strategy, devices.num_replicas_in_sync)
-
     with devices.scope():
         model = build_model(recipe)
         compile_model(model, recipe, build_optimizer(recipe))
-        teachers = published_teachers(recipe, None if teacher_weights is None else Path(teacher_weights))
-        # Whatever could be wrong with the recipe has been seen: from here on there are files.
-        open_folder(folder, description, resume=resume, is_chief=chief)
-        teachers |= own_teachers(
+        teachers = published_teachers(recipe, teacher_weights)
+
+    # Whatever could be wrong with the recipe has been seen: from here on there are files.
+    with ExitStack() as stack:
+        if chief:
+            stack.enter_context(file_errors_as(RunError))
+            stack.enter_context(locked(folder))
+        if record is not None:
+            finished = finished_epochs(folder)
+            changes = check_continues(folder, record, recipe, finished, data=source, strategy=strategy, devices=count)
+            if chief:
+                note_changes(folder, record, recipe, changes, finished)
+        elif chief:
+            begin(folder, describe(recipe, source, strategy, count, teacher_weights))
+        return _train(fit, model, teachers, folder, chief)
+
+
+def _train(fit, model, teachers, folder, chief):
+    """Trains what is left to train; returns the history."""
+    recipe = fit.recipe
+    with fit.devices.scope():
+        teachers = teachers | own_teachers(
             recipe,
             folder / "teachers",
             fit=lambda model, callbacks: fit(model, recipe.distillation.teacher_epochs, callbacks),
@@ -87,7 +121,6 @@ def train(
         )
         checkpoints = Checkpoints(folder, model, is_chief=chief)
         first_epoch = checkpoints.restore()
-
     if first_epoch < recipe.schedule.epochs:
         callbacks = [*_callbacks(recipe, model, teachers), *_tensorboard(folder, chief), checkpoints]
         fit(model, recipe.schedule.epochs, callbacks, first_epoch)
@@ -110,8 +143,8 @@ def _callbacks(recipe, model, teachers):
         )
     ]
     if schedule.weight_temperature and temperatures(model):
-        decay = schedule.temperature_decay
-        callbacks.append(WeightTemperature(decay=decay) if decay else WeightTemperature.for_epochs(schedule.epochs))
+        # A new run that would end soft has been refused; one that an earlier version began may go on.
+        callbacks.append(WeightTemperature(*schedule.annealing, may_end_soft=True))
     weak = [teachers[name] for name in distillation.weak_teachers]
     strong = teachers.get(distillation.strong_teacher)
     label_weight = distillation.label_weight
@@ -130,15 +163,7 @@ def _tensorboard(folder, chief):
     return [tf.keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False)] if chief else []
 
 
-def _check_installed():
-    """What is only needed at the end of an epoch must be there at the beginning of the run."""
-    for package in ("matplotlib", "tensorboard"):
-        if importlib.util.find_spec(package) is None:
-            raise RunError(f"{package} is not installed: pip install bnext-keras[train]")
-
-
-def _steps(train_examples, validation_examples, recipe, devices):
-    count = devices.num_replicas_in_sync
+def _steps(train_examples, validation_examples, recipe, count):
     if recipe.data.batch_size % count:
         raise RunError(f"batch_size={recipe.data.batch_size} cannot be divided among {count} devices")
     if len(validation_examples) < count:

@@ -2,7 +2,7 @@
 
 Binary layers stay exact and activations stay float, so that every sign is taken of a float value: float convolutions
 and dense layers get int8 weights, symmetric with one scale per output channel, which the interpreter turns into floats
-once, when it first runs. `ai-edge-quantizer` does it (``pip install 'bnext-keras[quantize]'``).
+once, when it first runs. `ai-edge-quantizer` does it (``pip install '.[quantize]'``).
 
 Quantization is not rounding: what it does to the answers has no bound that could be proved. So the float file is
 verified first (`converter.verification.verify`), the quantized one is compared with it, and the difference is reported.
@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 from bnext_keras.cli._tool import silenced
 from bnext_keras.errors import ConversionError
+from bnext_keras.extras import how_to_install
 
 import numpy as np
 
@@ -59,7 +60,7 @@ class Quantization:
 def check_installed() -> None:
     """Raises ConversionError if the quantizer is not there."""
     if importlib.util.find_spec("ai_edge_quantizer") is None:
-        raise ConversionError("--weights int8 needs ai-edge-quantizer: pip install 'bnext-keras[quantize]'")
+        raise ConversionError(f"--weights int8 needs ai-edge-quantizer: {how_to_install('quantize')}")
 
 
 def quantize(flatbuffer: Flatbuffer, weights: Mapping[str, str]) -> tuple[Flatbuffer, Quantization]:

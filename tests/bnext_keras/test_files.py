@@ -172,6 +172,9 @@ def test_a_lock_that_is_lost_at_the_door_is_tried_again(tmp_path, monkeypatch):
 
 
 def test_a_folder_that_cannot_be_locked_is_said_to_be_so(tmp_path):
-    (tmp_path / "run").touch()
+    (tmp_path / "file").touch()
+    (tmp_path / "run" / ".lock").mkdir(parents=True)
+    with pytest.raises(FileError, match="file: cannot be made"), locked(tmp_path / "file"):
+        pass
     with pytest.raises(FileError, match="run: cannot be locked"), locked(tmp_path / "run"):
         pass

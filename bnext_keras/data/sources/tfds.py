@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnext_keras.data.sources.tfrecords import TFRecordExamples
+from bnext_keras.extras import how_to_install
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -19,7 +20,7 @@ def from_tfds(
     label_key: str = "label",
     shuffle_buffer: int = 10_000,
 ) -> TFRecordExamples:
-    """Examples out of a data set of `tensorflow-datasets`, which must be installed: ``pip install bnext-keras[tfds]``.
+    """Examples out of a data set of `tensorflow-datasets`, which must be installed: ``pip install '.[tfds]'``.
 
     Its TFRecord files are read as `from_tfrecords` reads them, so that shuffling, workers and broken images are alike.
 
@@ -70,5 +71,5 @@ def _library():
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
-        raise ImportError("tensorflow-datasets is not installed; pip install bnext-keras[tfds]") from error
+        raise ImportError(f"tensorflow-datasets is not installed: {how_to_install('tfds')}") from error
     return tfds

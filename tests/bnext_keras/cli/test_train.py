@@ -120,4 +120,4 @@ def test_workers_must_know_of_each_other(refused, tmp_path, monkeypatch, config)
 def test_what_an_epoch_needs_at_its_end_is_missed_before_the_first(refused, tmp_path, monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
     message = refused("digits", "--out", tmp_path / "run")
-    assert message == f"bnext-train: {package} is not installed: pip install bnext-keras[train]"
+    assert message == f"bnext-train: {package} is not installed: pip install '.[train]' in a clone of bnext-keras"

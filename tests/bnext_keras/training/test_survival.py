@@ -23,7 +23,7 @@ SETTINGS = [
     "teacher_epochs=1",
     "weak_teachers=ConvNet2,ConvNet3",
     "strong_teacher=ConvNet3",
-    "temperature_decay=0.5",
+    "temperature_decay=1e-4",
 ]
 KILLED = -9
 
@@ -35,7 +35,7 @@ OLD_RUN = """{
   "color_jitter": 0.0, "random_erasing": 0.0, "mixup": 0.0, "cutmix": 0.0, "normalization": "imagenet",
   "batch_size": 256, "epochs": 3, "optimizer": "two_group_adamw", "learning_rate": 0.002,
   "warmup_learning_rate": 2e-05, "final_learning_rate": 0.0, "warmup_epochs": 1, "weight_decay": 0.001,
-  "kernel_weight_decay": 1e-08, "clip_norm": 5.0, "weight_temperature": true, "temperature_decay": 0.5,
+  "kernel_weight_decay": 1e-08, "clip_norm": 5.0, "weight_temperature": true, "temperature_decay": 0.0001,
   "weak_teachers": ["ConvNet2", "ConvNet3"], "strong_teacher": "ConvNet3", "teacher_epochs": 1,
   "label_weight": 0.0, "per_example": true, "seed": 0
  },
@@ -111,9 +111,9 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_weights(uninter
 def test_history_has_each_epoch_once_and_the_method_moved_on(uninterrupted):
     with (uninterrupted / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [row["epoch"] for row in rows] == ["0", "1", "2"]
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     assert [float(row["weak_teacher"]) for row in rows] == [0, 0, 1]
-    assert [float(row["weight_temperature"]) for row in rows] == [1, 0.5, 0.25]
+    assert [float(row["weight_temperature"]) for row in rows] == [1, 1e-4, 0]
     assert len({row["learning_rate"] for row in rows}) == 3
 
 
@@ -137,7 +137,10 @@ def test_a_run_of_an_earlier_version_continues(uninterrupted, tmp_path, refused_
     (folder / "run.json").write_text(OLD_RUN)
     refused = refused_by(main)
     message = refused("digits", "--out", folder, *SETTINGS, "--resume", "epochs=5", "elm_attention=false")
-    assert message.endswith("model_options.elm_attention was unset, now false; schedule.epochs was 3, now 5")
+    assert (
+        "settings: model_options.elm_attention was unset, now false; "
+        "schedule.epochs was 3, now 5 (the learning rate of epoch 3 would have been another); "
+    ) in message
     before = weights(folder / "final.h5")
     assert main(["digits", "--out", str(folder), *SETTINGS, "--resume"]) == 0
     assert "Epoch" not in capsys.readouterr().out
@@ -169,4 +172,4 @@ def test_the_best_epoch_is_the_most_accurate_one_with_binary_kernels():
     for epoch, (accuracy, temperature) in enumerate([(0.9, 0.5), (0.5, 0.0), (0.7, 0.0), (0.7, 0.0)]):
         history.add(epoch, {"val_accuracy": accuracy, "weight_temperature": temperature, "loss": float("nan")})
     assert history.best()["epoch"] == 2
-    assert history.as_csv().splitlines()[1] == b"0,0.9,0.5,"
+    assert history.as_csv().splitlines()[1] == b"1,0.9,0.5,"

@@ -19,7 +19,7 @@ SETTINGS = [
     "teacher_epochs=1",
     "weak_teachers=ConvNet2",
     "strong_teacher=ConvNet2",
-    "temperature_decay=0.5",
+    "temperature_decay=1e-8",
     "learning_rate=1e-3",
 ]
 WORKER = Path(__file__).parents[2] / "support" / "programs" / "worker.py"

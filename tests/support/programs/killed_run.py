@@ -5,10 +5,9 @@ import signal
 import sys
 
 from bnext_keras.cli.train import main
+from bnext_keras.training import checkpoint
 from bnext_keras.training.checkpoint import Checkpoints
 from bnext_keras.training.history import History
-
-import tensorflow as tf
 
 MOMENTS = ("within epoch 2", "before checkpoint 2 counts", "after checkpoint 2")
 
@@ -23,11 +22,11 @@ class WithinEpoch2(Checkpoints):
             kill()
 
 
-def record_state(manager, original=tf.train.CheckpointManager._record_state):
+def write_index(folder, epochs, original=checkpoint.write_index):
     """All files of a checkpoint are there, but the one that says which is the newest is still the old one."""
-    if os.path.basename(manager.latest_checkpoint) == "ckpt-2":
+    if epochs[-1] == 2:
         kill()
-    original(manager)
+    original(folder, epochs)
 
 
 def write_history(history, folder, original=History.write):
@@ -40,7 +39,7 @@ moment = MOMENTS[int(sys.argv[1])]
 if moment == "within epoch 2":
     Checkpoints.on_train_batch_end = WithinEpoch2.on_train_batch_end
 elif moment == "before checkpoint 2 counts":
-    tf.train.CheckpointManager._record_state = record_state
+    checkpoint.write_index = write_index
 else:
     History.write = write_history
 sys.exit(main(sys.argv[2:]))

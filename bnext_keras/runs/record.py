@@ -1,0 +1,128 @@
+"""``run.json``: what a run was begun with, and what of it may change when the run is continued."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bnext_keras.errors import RunError
+from bnext_keras.recipes import Recipe, as_text, recipe_of_record
+from bnext_keras.schedules import boosting_index, warmup_cosine, weight_temperature
+
+RECORD = "run.json"
+#: Settings that may become others from the next epoch on, when a run has diverged say.
+MAY_CHANGE = ("optimizer.learning_rate", "optimizer.clip_norm")
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a run was begun with, and continued with since.
+
+    Attributes:
+        recipe: All settings.
+        data: What the run trains on.
+        strategy: Name of the strategy.
+        devices: Number of devices that share a batch.
+        teacher_weights: Folder of the published teachers' weights; None if Keras downloads them.
+        content: All that ``run.json`` holds.
+    """
+
+    recipe: Recipe
+    data: str
+    strategy: str
+    devices: int
+    teacher_weights: str | None
+    content: dict[str, Any]
+
+
+def read_record(folder: Path) -> Record:
+    """The record of the run in ``folder``.
+
+    Raises:
+        RunError: if there is no run, or its record cannot be read.
+    """
+    path = folder / RECORD
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        run = {key: content[key] for key in ("data", "strategy", "devices")}
+        return Record(
+            recipe_of_record(content["recipe"]), **run, teacher_weights=content.get("teacher_weights"), content=content
+        )
+    except FileNotFoundError:
+        raise RunError("holds no run to continue; begin one without --resume", where=str(folder)) from None
+    except KeyError as error:
+        raise RunError(f"cannot be read (it has no {error})", where=str(path)) from error
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise RunError(f"cannot be read ({error})", where=str(path)) from error
+
+
+def check_continues(
+    folder: Path, record: Record, recipe: Recipe, finished: int, **run: str | int
+) -> dict[str, list[str]]:
+    """Refuses to continue a run with settings that are not its own.
+
+    `MAY_CHANGE` names the settings that may become others. The number of epochs may, if no finished epoch would have
+    been trained otherwise: with another learning rate, weight temperature or weak teacher.
+
+    Args:
+        folder: The run's folder, for the message.
+        record: What the run was begun with.
+        recipe: What it is to be continued with.
+        finished: Number of its finished epochs.
+        **run: ``data``, ``strategy`` and ``devices``, as far as they are known.
+
+    Returns:
+        What changes: old and new values, as texts, by name.
+
+    Raises:
+        RunError: if anything else is another value; it names all of that.
+    """
+    old = {**record.recipe.settings(), **{name: getattr(record, name) for name in run}}
+    new = {**recipe.settings(), **run}
+    changes, refused = {}, []
+    for name in dict.fromkeys((*new, *old)):
+        # An option of the model may be in one of them only.
+        before, now = (as_text(facts[name]) if name in facts else "unset" for facts in (old, new))
+        if before == now:
+            continue
+        reason = _other_past(record.recipe, recipe.schedule.epochs, finished) if name == "schedule.epochs" else ""
+        if name in MAY_CHANGE or (name == "schedule.epochs" and not reason):
+            changes[name] = [before, now]
+        else:
+            refused.append(f"{name} was {before}, now {now}" + f" ({reason})" * bool(reason))
+    if refused:
+        raise RunError(
+            f"was begun with other settings: {'; '.join(refused)}",
+            where=str(folder),
+            remedy="what is left out is taken from its run.json",
+        )
+    return changes
+
+
+def _other_past(recipe, epochs, finished):
+    """Why a run cannot have had another number of epochs, given what is finished of it; "" if it can."""
+    if epochs < finished:
+        return f"{finished} are finished"
+    other = recipe.derive(schedule={"epochs": epochs, "warmup_epochs": min(recipe.schedule.warmup_epochs, epochs - 1)})
+    for epoch in range(finished):
+        then, now = _of_epoch(recipe, epoch), _of_epoch(other, epoch)
+        for what, value in then.items():
+            if value != now[what]:
+                return f"the {what} of epoch {epoch + 1} would have been another"
+    return ""
+
+
+def _of_epoch(recipe, epoch):
+    schedule, teachers = recipe.schedule, recipe.distillation.weak_teachers
+    return {
+        "learning rate": warmup_cosine(
+            epoch,
+            schedule.epochs,
+            peak=recipe.optimizer.learning_rate,
+            warmup=schedule.warmup_learning_rate,
+            final=schedule.final_learning_rate,
+            warmup_epochs=schedule.warmup_epochs,
+        ),
+        "weight temperature": weight_temperature(epoch, *schedule.annealing) if schedule.weight_temperature else 0.0,
+        "weak teacher": boosting_index(epoch, schedule.epochs, len(teachers)) if teachers else 0,
+    }
