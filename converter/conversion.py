@@ -9,12 +9,14 @@ from bnext_keras.errors import ConversionError, VerificationError
 from bnext_keras.files import check_outputs, file_errors_as, write_atomically
 from bnext_keras.models import count
 from bnext_keras.orientation import is_rotating, remove_rotation
+from bnext_keras.quantizers import soft_kernels
 
 import numpy as np
 import tensorflow as tf
 
 from converter import passes
-from converter.advice import advise
+from converter.advice import Advice, advise
+from converter.advice.finding import NOTE
 from converter.compiler import lce, preflight
 from converter.compiler.freeze import freeze
 from converter.compiler.trace import trace
@@ -39,6 +41,7 @@ def convert(
     num_classes: int = 1000,
     rotation: bool = True,
     simplify: bool = True,
+    harden: bool = False,
     weights: str | Mapping[str, str] = "float32",
     labels: Sequence[str] | None = None,
     trusted: bool = False,
@@ -58,6 +61,9 @@ def convert(
         rotation: Whether an imported model's first layer, which turns images by 180 degrees, becomes part of the file.
             Without it the file wants turned images, and an operator less runs on the device.
         simplify: Whether `converter.passes` rewrite the model's operators, exactly up to rounding, to fewer.
+        harden: Whether a model whose training ended before its kernels were binary is converted with their signs, which
+            is what Keras evaluates it with. The report tells so. The model itself stays what it is; see
+            `bnext_keras.quantizers.harden`.
         weights: Type of the weights of float layers, ``"float32"`` or ``"int8"``, for all or by role
             (`converter.quantization.precision.parse_weights`). Anything but float32 changes the answers: the float file
             is verified first, then the quantized one is compared with it.
@@ -96,7 +102,7 @@ def convert(
     if output is not None:
         with file_errors_as(ConversionError):
             check_outputs([Path(output)], [] if source is None else [source])
-    preflight.check(model)
+    preflight.check(model, harden=harden)
     metadata = describe(model, labels, source)
     if not rotation:
         model, metadata = _without_rotation(model), replace(metadata, input_orientation=InputOrientation.ROTATED_180)
@@ -130,7 +136,7 @@ def convert(
         verification=verification,
         on_random_inputs_only=verify_data is None,
         seconds=clock.seconds,
-        advice=advise(model),
+        advice=[*_hardened(model), *advise(model)],
         passes=pass_reports,
         quantization=quantization,
     )
@@ -145,6 +151,19 @@ def convert(
             write_atomically(Path(output), content)
         result.path = Path(output)
     return result
+
+
+def _hardened(model):
+    """A note for each kernel that is taken as its signs though it was trained otherwise."""
+    return [
+        Advice(
+            NOTE,
+            name,
+            f"its kernel was hardened: training ended at weight temperature {temperature:.2g}, the file has its signs",
+            "answers are those of Keras' evaluation; their accuracy may be far from that in training, so measure it",
+        )
+        for name, temperature in soft_kernels(model).items()
+    ]
 
 
 class _Clock:

@@ -87,7 +87,7 @@ def _draw_curves(figure, rows):
         "weight temperature": ("weight_temperature",),
     }
     binary = [row["epoch"] + 1 for row in rows if row.get("weight_temperature") == 0]
-    for axes, (title, names) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
+    for axes, (title, names) in zip(figure.subplots(1, len(panels), sharex=True), panels.items(), strict=True):
         for name in names:
             # A temperature of 0 has no place on a logarithmic axis: the curve ends where kernels are binary.
             points = [(row["epoch"] + 1, row[name]) for row in rows if row.get(name)]
@@ -101,8 +101,10 @@ def _draw_curves(figure, rows):
                 )
         axes.set(title=title, xlabel="epoch", yscale="linear" if title == "accuracy" else "log")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        # Around one point alone there would be ticks for thousandths of an epoch.
+        axes.set_xlim(0.5, max(len(rows), 1) + 0.5)
         _style(axes)
-        if len(names) > 1:
+        if axes.lines and len(names) > 1:
             axes.legend(frameon=False)
         if binary:
             axes.axvspan(binary[0] - 0.5, binary[-1] + 0.5, color="0.95", zorder=0)

@@ -3,8 +3,10 @@
 import math
 import sys
 
+from bnext_keras.errors import FileError
 from bnext_keras.preprocessing import IMAGENET_MEAN, IMAGENET_STD, pixels_from_normalized
 from bnext_keras.teachers.teacher import Teacher
+from bnext_keras.text import first_line
 
 import numpy as np
 import tensorflow as tf
@@ -32,6 +34,7 @@ def keras_teacher(
 
     Raises:
         ValueError: if there is no such architecture, or from Keras if the weights do not fit.
+        FileError: if the weights cannot be downloaded.
 
     Example:
         >>> import bnext_keras
@@ -46,7 +49,18 @@ def keras_teacher(
         raise ValueError(f"tf.keras.applications has no {architecture!r}")
     # Only if the size is given by an input tensor, Keras accepts its published weights for other sizes of images too.
     image = tf.keras.Input(input_shape, name="image")
-    model = build(weights=weights, input_tensor=image, classes=num_classes, classifier_activation=None)
+    try:
+        model = build(weights=weights, input_tensor=image, classes=num_classes, classifier_activation=None)
+    # Keras' downloads fail with a bare Exception; whatever else it raises has a type.
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        raise FileError(
+            f"its weights cannot be downloaded ({first_line(error)})",
+            where=architecture,
+            remedy="fetch Keras' file for it elsewhere and name it: weights='efficientnetb0.h5', say; "
+            "bnext-train takes the folder of such files with --teacher-weights",
+        ) from error
     preprocess_input = getattr(sys.modules[build.__module__], "preprocess_input", lambda pixels: pixels)
     correction = _efficientnet_correction(model) if weights != "imagenet" else None
 

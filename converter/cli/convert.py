@@ -114,6 +114,7 @@ def _convert_verified(arguments, console, messages):
             num_classes=arguments.num_classes,
             rotation=not arguments.no_rotation,
             simplify=not arguments.no_simplify,
+            harden=arguments.harden,
             weights=weights,
             labels=labels,
             trusted=arguments.trust,
@@ -206,6 +207,12 @@ def _parser():
         "--no-simplify",
         action="store_true",
         help="keep every operator of the Keras model instead of rewriting them, exactly up to rounding, to fewer",
+    )
+    parser.add_argument(
+        "--harden",
+        action="store_true",
+        help="convert a model whose training ended before its kernels were binary, with their signs, as validation "
+        "used them; measure its accuracy, which may be far from that in training",
     )
     parser.add_argument(
         "--weights",

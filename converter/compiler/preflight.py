@@ -1,7 +1,7 @@
 """What a model must be before a conversion is worth starting."""
 
 from bnext_keras.errors import ConversionError
-from bnext_keras.quantizers import ANNEALED, temperatures
+from bnext_keras.quantizers import soft_kernels
 
 import larq as lq
 import numpy as np
@@ -10,8 +10,12 @@ import tensorflow as tf
 from converter.source.binary_layers import binary_convs, quantized_kernel
 
 
-def check(model: tf.keras.Model) -> None:
+def check(model: tf.keras.Model, *, harden: bool = False) -> None:
     """Refuses a model that has no exact ``.tflite`` file.
+
+    Args:
+        model: The model.
+        harden: Whether kernels that were not binary when training ended are to be taken as their signs.
 
     Raises:
         ConversionError: naming the layer, the reason and the remedy.
@@ -36,7 +40,8 @@ def check(model: tf.keras.Model) -> None:
             remedy="build it with a fixed input_shape (the batch dimension alone may be None)",
         )
     _check_precision(model)
-    _check_temperatures(model)
+    if not harden:
+        _check_temperatures(model)
     for layer in binary_convs(model):
         check_binary_conv(layer)
 
@@ -94,12 +99,13 @@ def _check_precision(model):
 
 
 def _check_temperatures(model):
-    hot = {name: float(value) for name, value in temperatures(model).items() if value >= ANNEALED}
+    hot = soft_kernels(model)
     if hot:
         name, value = max(hot.items(), key=lambda item: item[1])
         raise ConversionError(
             f"its weight temperature is {value:.2g}, not annealed: the network was trained with kernels that are not "
             "binary yet",
             where=f"layer '{name}'",
-            remedy="train on until WeightTemperature reaches 0",
+            remedy="train on until WeightTemperature reaches 0, or take the kernels' signs as they are, as validation "
+            "did: bnext-convert --harden, convert(harden=True)",
         )

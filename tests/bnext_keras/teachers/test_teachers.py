@@ -262,3 +262,12 @@ def test_fingerprints_tell_weights_and_preprocessing_apart():
     ]
     assert len({fingerprint(teacher) for teacher in teachers}) == 4
     assert fingerprint(Teacher(tiny.linear("other name"))) == fingerprint(teachers[0])
+
+
+def test_without_a_network_a_teacher_tells_where_its_weights_may_come_from(monkeypatch):
+    def fetch(**_):
+        raise Exception("URL fetch failure on https://example.org/b0.h5: None -- Name or service not known")
+
+    monkeypatch.setattr(tf.keras.applications, "EfficientNetB0", fetch)
+    with pytest.raises(bnext_keras.errors.FileError, match=r"EfficientNetB0: its .*URL fetch.*--teacher-weights"):
+        bnext_keras.teachers.keras_teacher("EfficientNetB0")
