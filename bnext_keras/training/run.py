@@ -10,7 +10,7 @@ from bnext_keras.quantizers import temperatures
 from bnext_keras.recipes import Recipe
 from bnext_keras.saving import hdf5
 from bnext_keras.training.checkpoint import Checkpoints
-from bnext_keras.training.datasets import open_data
+from bnext_keras.training.datasets import check_same_examples, fingerprints, open_data
 from bnext_keras.training.fitting import Fitting
 from bnext_keras.training.folder import describe, open_folder, write
 from bnext_keras.training.history import History
@@ -71,7 +71,10 @@ def train(
     train_examples, validation_examples = open_data(source, recipe)
     steps = _steps(train_examples, validation_examples, recipe, devices)
     fit = Fitting(recipe, devices, train_examples, validation_examples, steps, broken)
-    description = describe(recipe, source, strategy, devices.num_replicas_in_sync)
+    examples = fingerprints(train_examples, validation_examples)
+    description = {**describe(recipe, source, strategy, devices.num_replicas_in_sync), "examples": examples}
+    if resume:
+        check_same_examples(folder / "run.json", examples)
 
     with devices.scope():
         model = build_model(recipe)
