@@ -1,7 +1,7 @@
 """Images as the networks want to see them: the one place for evaluation's resizing, cropping and normalization."""
 
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -11,6 +11,45 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 #: Share of the resized image's shorter side that the centre crop keeps.
 CROP = 0.95
+#: Formats whose grey images of 16 bits some versions of Pillow open with 32, values still being below 2^16.
+_16_BIT_FORMATS = ("PNG", "PPM")
+
+
+def open_image(source: str | Path | IO[bytes], mode: str = "RGB", *, upright: bool = False) -> Image.Image:
+    """Reads an image as 8 bits a channel: the one way in which training, evaluation and predictions do.
+
+    Palettes, CMYK and grey are converted as Pillow does it. Of grey images of 16 bits the upper 8 are kept, as Pillow
+    does with those in colour; its own conversion would make white of all but the darkest. A transparent image is read
+    without its transparency, as in the published training: what shows is the colour that the file has there. Of
+    several frames the first is read.
+
+    Args:
+        source: A file's path or the file itself.
+        mode: ``"RGB"``, or ``"L"`` for grey.
+        upright: Whether to turn a photo as its camera noted (EXIF orientation).
+
+    Raises:
+        OSError: if the file is missing, no regular one, or no image (Pillow's error).
+        ValueError: if its values have no certain scale, as floats and whole numbers of 32 bits have none.
+
+    Example:
+        >>> import io
+        >>> file = io.BytesIO()
+        >>> Image.fromarray(np.array([[0, 256, 32768, 65535]], np.uint16)).save(file, "PNG")
+        >>> np.asarray(open_image(file, "L")).tolist()
+        [[0, 1, 128, 255]]
+    """
+    # A pipe would wait for a writer that may never come.
+    if isinstance(source, str | Path) and Path(source).exists() and not Path(source).is_file():
+        raise OSError("no regular file")
+    with Image.open(source) as file:
+        if file.mode == "F" or (file.mode == "I" and file.format not in _16_BIT_FORMATS):
+            kind = "floats" if file.mode == "F" else "whole numbers of 32 bits"
+            raise ValueError(f"its values are {kind}, of which nobody knows what is white; save it with 8 or 16 bits")
+        image = ImageOps.exif_transpose(file) if upright else file
+        if image.mode.startswith("I"):
+            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        return image.convert(mode)
 
 
 def load_image(
@@ -29,7 +68,7 @@ def load_image(
     [0, 1] and normalizes.
 
     Args:
-        path: Any file that Pillow reads.
+        path: Any file that `open_image` reads.
         size: Height and width of the result in pixels.
         channels: 3 for colour or 1 for grey; grey uses the average of ``mean`` and ``std``.
         crop: Share of the shorter side that is kept.
@@ -42,7 +81,7 @@ def load_image(
 
     Raises:
         OSError: if the file is missing or no image (Pillow's error).
-        ValueError: if ``channels`` is neither 1 nor 3.
+        ValueError: if ``channels`` is neither 1 nor 3, or the image has no certain scale.
 
     Example:
         >>> import tempfile
@@ -57,8 +96,7 @@ def load_image(
     """
     if channels not in (1, 3):
         raise ValueError(f"channels must be 1 or 3, got {channels}")
-    with Image.open(path) as file:
-        image = (ImageOps.exif_transpose(file) if upright else file).convert("RGB" if channels == 3 else "L")
+    image = open_image(path, "RGB" if channels == 3 else "L", upright=upright)
     pixels = np.asarray(centre_crop(image, size, crop=crop), np.float32) / 255
     if channels == 1:
         return ((pixels - np.mean(mean)) / np.mean(std))[..., np.newaxis].astype(np.float32)

@@ -3,6 +3,8 @@
 import logging
 import threading
 
+from bnext_keras.text import printable
+
 _log = logging.getLogger("bnext_keras.data")
 
 
@@ -23,7 +25,8 @@ class BrokenImages:
 
     def report(self, name: str, error: Exception | str) -> None:
         """Notes one more broken image; it does not matter how often."""
-        message = (str(error).splitlines() or [""])[0] or repr(error)
+        name = printable(name)
+        message = printable((str(error).splitlines() or [""])[0] or repr(error))
         with self._lock:
             if name in self._errors:
                 return

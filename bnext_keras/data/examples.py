@@ -47,6 +47,34 @@ class Examples(Protocol):
         """
 
 
+def in_words(examples: Examples) -> str:
+    """What a source's ``repr`` tells: its kind and how much there is of it.
+
+    Example:
+        >>> from bnext_keras import data
+        >>> data.from_arrays(np.zeros((3, 8, 8), np.uint8), [0, 1, 0])
+        ArrayExamples(2 classes, 3 images)
+    """
+    return f"{type(examples).__name__}({examples.num_classes:,} classes, {len(examples):,} images)"
+
+
+def fingerprint(examples: Examples) -> dict[str, int | str]:
+    """What tells these examples from others, quickly: their number, and a hash that the source makes of what it knows.
+
+    Names and sizes, for files; their pixels are not read. A source of your own may have a method ``fingerprint``, which
+    returns a text; without one the number alone is known.
+
+    Example:
+        >>> from bnext_keras import data
+        >>> images = np.zeros((3, 8, 8), np.uint8)
+        >>> one, other = (fingerprint(data.from_arrays(images, labels)) for labels in ([0, 1, 0], [0, 1, 1]))
+        >>> one["images"], one == other
+        (3, False)
+    """
+    of_source = getattr(examples, "fingerprint", None)
+    return {"images": len(examples), "sha256": of_source() if of_source else ""}
+
+
 def shuffled_numbers(count: int, epoch: int | tf.Tensor | None, seed: int) -> tf.data.Dataset:
     """The numbers below ``count``, int64, in the epoch's order: the keys of sources that can read any example at once.
 

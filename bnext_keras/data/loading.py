@@ -6,6 +6,7 @@ from collections.abc import Callable
 from bnext_keras.data.broken import BrokenImages
 from bnext_keras.data.examples import Examples
 from bnext_keras.errors import LabelError
+from bnext_keras.preprocessing import open_image
 
 import numpy as np
 import tensorflow as tf
@@ -20,7 +21,7 @@ Transform = Callable[[Image.Image, int, int], np.ndarray]
 def decode(image: bytes | np.ndarray) -> Image.Image:
     """An RGB image from any file's bytes, or from uint8 ``(height, width)``, ``(..., 1)`` or ``(..., 3)``.
 
-    Palettes, CMYK and grey become RGB as Pillow converts them. A camera's orientation (EXIF) is not applied, as it was
+    Files are read by `bnext_keras.preprocessing.open_image`. A camera's orientation (EXIF) is not applied, as it was
     not in the published training.
 
     Raises:
@@ -33,8 +34,7 @@ def decode(image: bytes | np.ndarray) -> Image.Image:
     if isinstance(image, np.ndarray):
         return Image.fromarray(image[..., 0] if image.shape[-1] == 1 and image.ndim == 3 else image).convert("RGB")
     try:
-        with Image.open(io.BytesIO(image)) as file:
-            return file.convert("RGB")
+        return open_image(io.BytesIO(image))
     except UnidentifiedImageError as error:
         # Pillow's own message names the buffer.
         raise ValueError("no image that Pillow knows" if image else "the file is empty") from error

@@ -1,9 +1,11 @@
 """From what the command line says about data to examples for training and for evaluation."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 from bnext_keras import data
+from bnext_keras.data.examples import fingerprint
 from bnext_keras.errors import RunError
 from bnext_keras.extras import how_to_install
 from bnext_keras.recipes import Recipe
@@ -36,6 +38,40 @@ def open_data(source: str, recipe: Recipe) -> tuple[data.Examples, data.Examples
             f"if that is meant, add num_classes={train.num_classes}"
         )
     return train, validation
+
+
+def fingerprints(train: data.Examples, validation: data.Examples) -> dict[str, dict[str, int | str]]:
+    """What a run's record holds of its data: see `bnext_keras.data.examples.fingerprint`."""
+    return {"training": fingerprint(train), "validation": fingerprint(validation)}
+
+
+def check_same_examples(record: Path, examples: dict[str, dict[str, int | str]]) -> None:
+    """Refuses to continue a run with other data; runs whose record tells nothing of theirs go on.
+
+    Args:
+        record: The run's ``run.json``.
+        examples: The `fingerprints` of what it would continue with.
+
+    Raises:
+        RunError: if they are others; it says in what they differ.
+    """
+    try:
+        recorded = json.loads(record.read_text())["examples"]
+        changes = [
+            f"{old['images']:,} {part} images are now {new['images']:,}"
+            if old["images"] != new["images"]
+            else f"its {new['images']:,} {part} images have other names, classes or sizes"
+            for part, new in examples.items()
+            if (old := recorded[part]) != new
+        ]
+    except (OSError, ValueError, TypeError, KeyError):
+        return  # whoever reads the rest of the record says what is wrong with it
+    if changes:
+        raise RunError(
+            f"was begun with other data: {'; '.join(changes)}",
+            where=str(record.parent),
+            remedy="bring them back, or begin a new run",
+        )
 
 
 def augmentation(recipe: Recipe) -> data.Augmentation:

@@ -13,7 +13,7 @@ from bnext_keras.recipes import Recipe
 from bnext_keras.runs import check_continues, finished_epochs, read_record
 from bnext_keras.saving import hdf5
 from bnext_keras.training.checkpoint import Checkpoints
-from bnext_keras.training.datasets import open_data
+from bnext_keras.training.datasets import check_same_examples, fingerprints, open_data
 from bnext_keras.training.fitting import Fitting
 from bnext_keras.training.folder import begin, describe, note_changes, write
 from bnext_keras.training.history import History
@@ -89,6 +89,9 @@ def train(
     train_examples, validation_examples = open_data(source, recipe)
     steps = _steps(train_examples, validation_examples, recipe, count)
     fit = Fitting(recipe, devices, train_examples, validation_examples, steps, broken)
+    examples = fingerprints(train_examples, validation_examples)
+    if record is not None:
+        check_same_examples(folder / "run.json", examples)
     with devices.scope():
         model = build_model(recipe)
         compile_model(model, recipe, build_optimizer(recipe))
@@ -105,7 +108,7 @@ def train(
             if chief:
                 note_changes(folder, record, recipe, changes, finished)
         elif chief:
-            begin(folder, describe(recipe, source, strategy, count, teacher_weights))
+            begin(folder, {**describe(recipe, source, strategy, count, teacher_weights), "examples": examples})
         return _train(fit, model, teachers, folder, chief)
 
 

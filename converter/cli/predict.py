@@ -20,7 +20,7 @@ from bnext_keras.cli._tool import (
 from bnext_keras.errors import PredictionError
 from bnext_keras.files import check_exists, find_images
 from bnext_keras.labels import IMAGENET_CLASSES, imagenet_labels, read_labels
-from bnext_keras.text import first_line
+from bnext_keras.text import first_line, printable
 
 TOOL = "bnext-predict"
 
@@ -128,9 +128,9 @@ def _predict_image(classifier, file, labels, arguments, *, alone):
 def _print(result):
     if "error" in result:
         return
-    print(result["image"])
+    print(printable(result["image"]))
     for prediction in result["predictions"]:
-        name = "" if prediction["label"] is None else f"  {prediction['label']}"
+        name = "" if prediction["label"] is None else f"  {printable(prediction['label'])}"
         print(f"  {prediction['probability']:7.2%}  class {prediction['class']:>3}{name}", flush=True)
 
 

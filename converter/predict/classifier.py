@@ -26,7 +26,7 @@ from bnext_keras.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 import numpy as np
 
 from converter.tflite.flatbuffer import Flatbuffer
-from converter.tflite.interpreter import Interpreter
+from converter.tflite.isolated import InterpreterError, IsolatedInterpreter
 from converter.tflite.metadata import InputOrientation, Metadata, read_metadata
 
 if TYPE_CHECKING:
@@ -152,25 +152,38 @@ def from_keras(model: "tf.keras.Model") -> Classifier:
 
 
 def from_tflite(content: bytes, threads: int = 1) -> Classifier:
-    """A classifier from the bytes of a ``.tflite`` file, run by LCE's interpreter."""
+    """A classifier from the bytes of a ``.tflite`` file, run by LCE's interpreter in a process of its own.
+
+    Raises:
+        PredictionError: if it is no such file, does not classify images, or ends the interpreter; when it runs, too.
+    """
     try:
-        # The interpreter does not look before it leaps: a truncated file would crash the process.
         Flatbuffer(content)
         metadata = read_metadata(content)
     except ConversionError as error:
         raise PredictionError(str(error)) from error
     try:
-        with silenced():
-            interpreter = Interpreter(content, threads=threads, kernels="indirect")
-    except RuntimeError as error:
-        raise PredictionError("Larq Compute Engine's interpreter cannot run it") from error
+        interpreter = IsolatedInterpreter(content, threads=threads, kernels="indirect")
+    except InterpreterError as error:
+        raise PredictionError(str(error)) from error
     inputs, outputs = interpreter.input_shapes, interpreter.output_shapes
     _check_one_each(inputs, outputs)
     types = [*interpreter.input_types, *interpreter.output_types]
     if any(kind != np.float32 for kind in types) or inputs[0][0] != 1:
         raise PredictionError(f"takes {inputs[0]} {types[0]} and gives {types[1]}, but must take one float32 image")
     input_shape, num_classes = _check_shapes(inputs[0][1:], outputs[0][1:])
-    return Classifier(input_shape, num_classes, lambda batch: interpreter.run_each(batch)[0], metadata)
+
+    def run(batch):
+        try:
+            (answers,) = interpreter.run([batch])
+        except InterpreterError as error:
+            raise PredictionError(str(error)) from error
+        # What a file declares need not be what comes out.
+        if answers.shape != (1, num_classes) or answers.dtype != np.float32:
+            raise PredictionError(f"gives {answers.dtype} of shape {answers.shape}, against its own declaration")
+        return answers
+
+    return Classifier(input_shape, num_classes, run, metadata)
 
 
 def _check_one_each(inputs, outputs):

@@ -23,7 +23,7 @@ KERNELS: dict[str, dict[str, bool]] = {"default": {}, "indirect": {"use_indirect
 
 
 class Interpreter:
-    """A file, ready to run. A damaged one crashes the process: `converter.tflite.flatbuffer.Flatbuffer` refuses it.
+    """A file, ready to run. A damaged one crashes the process; see `converter.tflite.isolated` for a stranger's.
 
     Args:
         content: The bytes of the file.

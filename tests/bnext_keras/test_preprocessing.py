@@ -1,6 +1,8 @@
 """Images against Pillow's operations written out by hand, value for value."""
 
-from bnext_keras.preprocessing import CROP, IMAGENET_MEAN, IMAGENET_STD, load_image, pixels_from_normalized
+import os
+
+from bnext_keras.preprocessing import CROP, IMAGENET_MEAN, IMAGENET_STD, load_image, open_image, pixels_from_normalized
 
 import numpy as np
 import pytest
@@ -92,6 +94,44 @@ def test_colour_images_for_grey_models(saved):
 def test_transparency_is_dropped(saved):
     path, image = saved(8, 8, "RGBA")
     np.testing.assert_allclose(load_image(path, (8, 8), crop=1.0), normalized(np.asarray(image)[..., :3]), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["grey.png", "grey.tif", "grey.pgm"])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_16_bits_are_scaled_not_clipped(tmp_path, name, mode):
+    """A full range: Pillow's conversion makes white of all values above 255."""
+    values = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
+    Image.fromarray(values).save(tmp_path / name)
+    pixels = np.asarray(open_image(tmp_path / name, mode)).reshape(16, 16, -1)
+    np.testing.assert_array_equal(pixels, np.repeat((values >> 8)[..., np.newaxis], len(mode), axis=-1))
+
+
+def test_16_bits_of_the_other_byte_order(tmp_path):
+    Image.frombytes("I;16B", (2, 1), b"\x80\x01\xff\xff").save(tmp_path / "big.tif")
+    assert np.asarray(open_image(tmp_path / "big.tif", "L")).tolist() == [[128, 255]]
+
+
+def test_16_bits_are_turned_upright_too(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.array([[0, 65535]], np.uint16)).save(tmp_path / "image.png", exif=exif)
+    assert np.asarray(open_image(tmp_path / "image.png", "L", upright=True)).tolist() == [[0], [255]]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kind"), [(np.float32, "floats"), (np.int32, "whole numbers of 32 bits")], ids=["F", "I"]
+)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_values_without_a_certain_scale_are_refused(tmp_path, dtype, kind, mode):
+    Image.fromarray(np.ones((4, 4), dtype)).save(tmp_path / "image.tif")
+    with pytest.raises(ValueError, match=f"its values are {kind}, of which nobody knows what is white"):
+        open_image(tmp_path / "image.tif", mode)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(OSError, match="no regular file"):
+        load_image(tmp_path / "pipe.png")
 
 
 def test_photos_are_turned_only_on_request(saved):

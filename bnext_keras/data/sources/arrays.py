@@ -1,8 +1,9 @@
 """Images that are in memory already: digits, CIFAR."""
 
+import hashlib
 from collections.abc import Sequence
 
-from bnext_keras.data.examples import shuffled_numbers
+from bnext_keras.data.examples import in_words, shuffled_numbers
 from bnext_keras.errors import LabelError
 
 import numpy as np
@@ -20,6 +21,16 @@ class ArrayExamples:
 
     def __len__(self) -> int:
         return len(self._images)
+
+    def __repr__(self) -> str:
+        return in_words(self)
+
+    def fingerprint(self) -> str:
+        """Of all pixels and labels."""
+        digest = hashlib.sha256(f"{self._images.shape} {self._labels.shape}".encode())
+        digest.update(np.ascontiguousarray(self._images))
+        digest.update(np.asarray(self._labels, np.int64))
+        return digest.hexdigest()
 
     def keys(self, epoch: int | tf.Tensor | None = None, seed: int = 0) -> tf.data.Dataset:
         return shuffled_numbers(len(self), epoch, seed)

@@ -1,15 +1,19 @@
 """A folder for each class, full of images: how ImageNet is unpacked."""
 
+import hashlib
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from bnext_keras.data.examples import shuffled_numbers
-from bnext_keras.files import IMAGE_SUFFIXES, is_image
+from bnext_keras.data.examples import in_words, shuffled_numbers
+from bnext_keras.files import IMAGE_SUFFIXES, is_image, walk_images, warn_of_skipped
+from bnext_keras.text import printable
 
 import numpy as np
 import tensorflow as tf
+
+#: Largest number of files whose sizes are part of a fingerprint.
+SIZES = 10_000
 
 _log = logging.getLogger("bnext_keras.data")
 
@@ -26,6 +30,18 @@ class FolderExamples:
 
     def __len__(self) -> int:
         return len(self._files)
+
+    def __repr__(self) -> str:
+        return in_words(self)
+
+    def fingerprint(self) -> str:
+        """Of all names and classes, and the sizes of up to `SIZES` files: all of ImageNet's take minutes."""
+        digest = hashlib.sha256()
+        every = -(-len(self) // SIZES)
+        for number, (file, label) in enumerate(zip(self._files, self._labels, strict=True)):
+            size = (self._folder / file).stat().st_size if number % every == 0 else -1
+            digest.update(f"{self.class_names[label]}\0{file}\0{size}\n".encode(errors="surrogateescape"))
+        return digest.hexdigest()
 
     def keys(self, epoch: int | tf.Tensor | None = None, seed: int = 0) -> tf.data.Dataset:
         return shuffled_numbers(len(self), epoch, seed)
@@ -44,7 +60,8 @@ def from_folder(folder: str | Path, *, class_names: Sequence[str] | None = None)
     that is the usual numbering.
 
     Args:
-        folder: Images may lie deeper in a class's folder; hidden files and folders are passed over.
+        folder: Images may lie deeper in a class's folder; hidden files and folders are passed over. Links are followed,
+            but not to a folder above, and to no folder twice in a class. A warning counts other files.
         class_names: The classes in order, to number a validation set like its training set: one that has no images of
             some class would otherwise number the following ones differently.
 
@@ -75,22 +92,19 @@ def from_folder(folder: str | Path, *, class_names: Sequence[str] | None = None)
     if unknown:
         raise ValueError(f"{folder}: has folders that are none of the {len(names)} classes: {', '.join(unknown[:5])}")
 
-    files, labels = [], []
+    files: list[str] = []
+    labels: list[int] = []
+    skipped: list[Path] = []
+    # A link out of a class's folder to one above it would give it the images of all classes.
+    outside = [folder.resolve(), *folder.resolve().parents]
     for label, name in enumerate(names):
-        images = _images_below(folder, name)
+        images, others = walk_images(folder / name, outside) if name in found else ([], [])
         if not images:
-            _log.warning("%s: has no images (%s)", folder / name, ", ".join(IMAGE_SUFFIXES))
-        files += images
+            _log.warning("%s: has no images (%s)", printable(folder / name), ", ".join(IMAGE_SUFFIXES))
+        files += [str(image.relative_to(folder)) for image in images]
         labels += [label] * len(images)
+        skipped += others
     if not files:
         raise ValueError(f"{folder}: has no images in its {len(found)} folders ({', '.join(IMAGE_SUFFIXES)})")
+    warn_of_skipped(folder, skipped)
     return FolderExamples(folder, names, files, np.asarray(labels, np.int32))
-
-
-def _images_below(folder, class_name):
-    """Paths of a class's images, relative to the folder and sorted."""
-    files = []
-    for parent, folders, names in os.walk(folder / class_name, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        files += [os.path.relpath(os.path.join(parent, name), folder) for name in names if is_image(name)]
-    return sorted(files)

@@ -1,9 +1,11 @@
 """Files of encoded images one after the other, which are fast to read from disks and networks."""
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from bnext_keras.data.examples import in_words
 from bnext_keras.data.randomness import generator
 from bnext_keras.errors import LabelError
 
@@ -44,6 +46,17 @@ class TFRecordExamples:
 
     def __len__(self) -> int:
         return int(self._lengths.sum())
+
+    def __repr__(self) -> str:
+        return in_words(self)
+
+    def fingerprint(self) -> str:
+        """Of the files' names, sizes and numbers of records."""
+        lines = [
+            f"{Path(file).name}\0{tf.io.gfile.stat(file).length}\0{length}\n"
+            for file, length in zip(self._files, self._lengths, strict=True)
+        ]
+        return hashlib.sha256("".join([f"{self._label_offset}\n", *lines]).encode()).hexdigest()
 
     def keys(self, epoch: int | tf.Tensor | None = None, seed: int = 0) -> tf.data.Dataset:
         """Pairs of a record and its place, ``(file, number)``; files are read in turn.

@@ -1,9 +1,11 @@
 """Batches for training and evaluation: the same ones after an interruption, on several workers, with broken images."""
 
+import io
 import logging
 
 from bnext_keras import data
 from bnext_keras.data.augment.mixing import draw_mix
+from bnext_keras.data.loading import decode
 from bnext_keras.data.randomness import generator
 from bnext_keras.preprocessing import load_image
 
@@ -165,6 +167,13 @@ def test_broken_images_are_named_once_counted_and_left_out_of_an_evaluation(mixe
     assert broken.summary(most=2).endswith(" and 1 more")
 
 
+def test_a_broken_images_name_does_nothing_to_the_terminal(caplog):
+    broken = data.BrokenImages()
+    broken.report("a\x1b[2J.png", OSError("bad \u202e file"))
+    assert caplog.messages == [r"a\x1b[2J.png: broken image, skipped (bad \u202e file)"]
+    assert broken.summary() == r"1 broken image skipped: a\x1b[2J.png"
+
+
 def test_an_epoch_is_full_in_spite_of_broken_images(mixed_folder):
     examples, broken = data.from_folder(mixed_folder), data.BrokenImages()
     labels = labels_of(data.training_data(examples, image_size=8, batch_size=5, epochs=4, broken=broken))
@@ -251,6 +260,15 @@ def test_a_mistake_in_augmentation_is_not_taken_for_a_broken_image():
 def test_images_of_any_kind_are_read_as_pillow_converts_them(tmp_path, name, mode, options):
     path = photo(tmp_path / "a" / name, mode, size=(20, 16), **options)
     assert_read_as(tmp_path, np.asarray(Image.open(path).convert("RGB")))
+
+
+def test_grey_images_of_16_bits_are_scaled_and_floats_are_broken():
+    files = io.BytesIO(), io.BytesIO()
+    Image.fromarray(np.array([[0, 32768, 65535]], np.uint16)).save(files[0], "PNG")
+    assert np.asarray(decode(files[0].getvalue()))[0, :, 2].tolist() == [0, 128, 255]
+    Image.fromarray(np.zeros((2, 2), np.float32)).save(files[1], "TIFF")
+    with pytest.raises(ValueError, match="its values are floats"):
+        decode(files[1].getvalue())
 
 
 def test_palettes_are_read_in_colour(tmp_path):

@@ -1,6 +1,8 @@
 """Where examples come from: folders, arrays, TFRecords and tensorflow-datasets, and what is said of bad ones."""
 
 import logging
+import os
+import socket
 
 from bnext_keras import data
 
@@ -49,6 +51,54 @@ def test_a_folder_has_sorted_classes_and_the_images_in_them(pets):
     assert [examples.read(number)[1] for number in range(3)] == [0, 0, 1]
     assert examples.read(0)[0] == (pets / "cat" / "tom.png").read_bytes()
     assert order_of(examples) == [0, 1, 2]
+
+
+def test_a_source_tells_what_it_is(pets):
+    assert repr(data.from_folder(pets)) == "FolderExamples(2 classes, 3 images)"
+
+
+def test_what_a_folder_is_not_read_for_is_counted_in_one_line(pets, caplog):
+    (pets / "dog" / "max.heic").touch()
+    (pets / "dog" / "\x1b[2J").touch()
+    os.mkfifo(pets / "dog" / "pipe.png")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.path.relpath(pets / "cat" / "s.jpg"))  # its whole path may be too long for a socket
+        assert len(data.from_folder(pets)) == 3
+    assert caplog.messages == [f"{pets}: 5 files skipped (2 no regular files, 1 .txt, 1 no ending, 1 .heic)"]
+
+
+def test_links_in_a_circle_end_and_give_nothing_twice(pets):
+    (pets / "cat" / "up").symlink_to("..")
+    (pets / "cat" / "further_up").symlink_to("../..")
+    (pets / "cat" / "wild" / "back").symlink_to("..")
+    (pets / "cat" / "wild" / "itself").symlink_to(".")
+    (pets / "dog" / "up").symlink_to(pets)
+    examples = data.from_folder(pets)
+    names = [os.path.relpath(examples.name(number), pets) for number in range(len(examples))]
+    assert names == ["cat/tom.png", "cat/wild/leo.BMP", "dog/rex.JPEG"]
+
+
+def test_links_to_elsewhere_are_followed(pets, tmp_path):
+    write_image(tmp_path / "elsewhere" / "max.png")
+    (pets / "dog" / "more").symlink_to(tmp_path / "elsewhere")
+    (pets / "owl").symlink_to(tmp_path / "elsewhere")
+    assert repr(data.from_folder(pets)) == "FolderExamples(3 classes, 5 images)"
+
+
+@pytest.mark.parametrize("change", ["rename", "remove", "size", "class"])
+def test_a_folders_fingerprint_tells_it_from_others(pets, change):
+    before = data.from_folder(pets).fingerprint()
+    assert data.from_folder(pets).fingerprint() == before
+    tom = pets / "cat" / "tom.png"
+    if change == "rename":
+        tom.rename(tom.with_name("tim.png"))
+    elif change == "remove":
+        tom.unlink()
+    elif change == "size":
+        write_image(tom, size=(9, 9))
+    else:
+        tom.rename(pets / "dog" / "tom.png")
+    assert data.from_folder(pets).fingerprint() != before
 
 
 def test_every_source_follows_the_protocol(pets):

@@ -1,5 +1,6 @@
 """Runs on images of one's own: broken ones, wrong labels, and the augmentations that are to be studied."""
 
+import json
 import math
 
 from bnext_keras import data
@@ -7,7 +8,13 @@ from bnext_keras.cli.train import main
 from bnext_keras.quantizers import temperatures
 from bnext_keras.recipes import Recipe
 from bnext_keras.training import RunError
-from bnext_keras.training.datasets import open_data, training_batches, validation_batches
+from bnext_keras.training.datasets import (
+    check_same_examples,
+    fingerprints,
+    open_data,
+    training_batches,
+    validation_batches,
+)
 from bnext_keras.training.fitting import Fitting
 from bnext_keras.training.student import build_model, compile_model
 
@@ -173,3 +180,20 @@ def test_ablations_reach_the_network():
     assert suffixes(info_recoupling=False) == {"attended"}
     with pytest.raises(RunError, match=r"model=MeliusNet22: .*elm_attention"):
         build_model(recipe_with(model="MeliusNet22", widths="", elm_attention=False))
+
+
+def test_a_run_continues_with_its_own_data_alone(tmp_path):
+    images = np.zeros((3, 8, 8), np.uint8)
+    one, other = data.from_arrays(images, [0, 1, 0]), data.from_arrays(images, [0, 1, 1])
+    fewer = data.from_arrays(images[:2], [0, 1])
+    record = tmp_path / "run.json"
+    check_same_examples(record, fingerprints(one, one))  # no record: others say so
+    record.write_text(json.dumps({"examples": fingerprints(one, one)}))
+    check_same_examples(record, fingerprints(one, one))
+    with pytest.raises(RunError, match="was begun with other data: 3 training images are now 2; bring them back"):
+        check_same_examples(record, fingerprints(fewer, one))
+    with pytest.raises(RunError, match="its 3 validation images have other names, classes or sizes"):
+        check_same_examples(record, fingerprints(one, other))
+    for content in ("{}", "[]", '{"examples": null}', '{"examples": {"training": 3}}'):
+        record.write_text(content)  # of an earlier version, or damaged
+        check_same_examples(record, fingerprints(one, other))
