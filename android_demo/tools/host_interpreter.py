@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from converter.inspection.stopwatch import likeness, stopwatch
 from converter.tflite.flatbuffer import Flatbuffer
 from converter.tflite.interpreter import lite_interpreter, load_wrapper
 
@@ -93,6 +92,8 @@ def _memory_mb(field):
 
 def _print_profile(content, kernels):
     """The run order of `lce_benchmark_model`, of operators that are cut out and timed one by one on one thread."""
+    from converter.inspection.stopwatch import likeness, stopwatch
+
     flatbuffer = Flatbuffer(content)
     operations = flatbuffer.operations
     keys = [likeness(flatbuffer, operation) for operation in operations]
