@@ -4,9 +4,13 @@ import importlib
 import sys
 import zipfile
 
+from bnext_keras.model_files import known
+
 import numpy as np
 import pytest
 import tensorflow as tf
+from tf_keras.protobuf.saved_metadata_pb2 import SavedMetadata
+from tf_keras.src.saving import serialization_lib
 
 ONE, TWO = np.ones((4, 3), np.float32), np.ones((4, 2), np.float32)
 
@@ -203,3 +207,28 @@ def test_batch_normalization_can_be_synchronized_later(monkeypatch):
     strategy.run(lambda: layer(tf.ones((2, 4, 4, 3)), training=True))
     assert summed, "the layer does not read `synchronized` when it is called"
     assert layer.get_config() == config
+
+
+def test_files_name_classes_that_are_not_exported():
+    assert {"Functional", "TFOpLambda", "SlicingOpLambda"} <= known.classes().keys()
+    assert known.finds("keras.src.engine.functional", "Functional")
+
+
+@pytest.mark.parametrize("module", ["keras", "keras.layers", "keras.models", "keras.initializers", "larq.layers"])
+def test_keras_finds_what_was_looked_at(module):
+    names = [name for name in known.classes() if known.finds(module, name)]
+    assert names
+    for name in names:
+        found = serialization_lib._retrieve_class_or_fn(name, None, module, "class", {})
+        assert found in known.classes()[name]
+
+
+def test_constants_in_the_place_of_tensors_are_marked():
+    image = tf.keras.Input((4,))
+    assert "_CONSTANT_VALUE" in tf.keras.Model(image, tf.einsum("ij,ij->i", image, image)).to_json()
+
+
+def test_a_saved_model_has_its_configuration_beside_it(tmp_path):
+    tf.keras.Sequential([tf.keras.layers.Dense(2, input_shape=(3,))]).save(tmp_path / "model")
+    metadata = SavedMetadata.FromString((tmp_path / "model" / "keras_metadata.pb").read_bytes())
+    assert [node.identifier for node in metadata.nodes if node.node_id == 0] == ["_tf_keras_sequential"]
