@@ -112,6 +112,12 @@ def check_writable(path: Path, *, make_folder: bool = False) -> None:
         path: The file.
         make_folder: Whether its folder is going to be made if it does not exist.
     """
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:  # a name that is too long, a file in place of a folder
+        raise FileError(f"cannot be written ({error.strerror or error})", where=str(path)) from error
     if path.is_dir():
         raise FileError("is a folder; name a file", where=str(path))
     if path.exists() and not path.is_file():

@@ -121,8 +121,28 @@ def has_kernel(layer: tf.keras.layers.Layer) -> bool:
 
 
 def precision(quantizer: Any) -> int:
-    """Bits that a quantizer leaves of a value; 32 where there is none."""
-    return 32 if quantizer is None else getattr(quantizer, "precision", None) or 32
+    """Bits that a quantizer leaves of a value; 32 where there is none. Larq's state it; a function is tried."""
+    if quantizer is None:
+        return 32
+    stated = getattr(quantizer, "precision", None)
+    if stated is None and not isinstance(quantizer, tf.keras.layers.Layer) and is_sign(quantizer):
+        return 1
+    return stated or 32
+
+
+def is_sign(function: Callable) -> bool:
+    """Whether a function or layer is the sign, with +1 for zero, as trying it shows.
+
+    Example:
+        >>> import larq as lq
+        >>> is_sign(lambda x: lq.math.sign(x)), is_sign(tf.sign), is_sign(tf.nn.relu)
+        (True, False, False)
+    """
+    try:
+        values = function(tf.constant([[[[-2.0], [-0.5], [-0.0], [0.0], [0.5], [2.0]]]]))
+        return [float(value) for value in tf.reshape(values, [-1])] == [-1, -1, 1, 1, 1, 1]
+    except Exception:  # a user's function, made for other shapes: whatever it raises, it is no plain sign
+        return False
 
 
 def kernel_quantizer(layer: tf.keras.layers.Layer) -> Any:

@@ -1,5 +1,6 @@
 """The whole way from a Keras model to a file that is known to be right."""
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -18,17 +19,22 @@ from converter import passes
 from converter.advice import Advice, advise
 from converter.advice.finding import NOTE
 from converter.compiler import lce, preflight
+from converter.compiler._tensorflow import check_process
 from converter.compiler.freeze import freeze
 from converter.compiler.trace import trace
 from converter.inspection.inspection import inspect
 from converter.quantization.precision import parse_weights
 from converter.quantization.quantize import check_installed, compare, quantize
 from converter.result import ConversionResult
+from converter.source.binary_layers import signs_moved_into_convolutions
 from converter.source.description import describe
 from converter.source.loading import load
 from converter.tflite.metadata import InputOrientation, write_metadata
-from converter.verification.samples import RANDOM_SAMPLES, make_inputs
+from converter.verification.samples import synthetic_count, users_inputs
+from converter.verification.synthetic import choose
 from converter.verification.verify import verify
+
+_ONE_AT_A_TIME = threading.RLock()
 
 
 def convert(
@@ -49,12 +55,16 @@ def convert(
 ) -> ConversionResult:
     """Converts a Larq model for Larq Compute Engine and verifies the result before anything is written.
 
+    Conversions in several threads take turns. Until one ends, the model computes something else in parts: no other
+    thread may predict with it meanwhile.
+
     Args:
         model: A Keras model; or the path of a ``.h5`` or ``.keras`` file or of a SavedModel folder.
         output: File to write. By default beside the input file, with the ending ``.tflite``; nothing for a model in
             memory.
-        verify_data: Inputs to compare on, besides random ones: an array ``(samples, height, width, channels)``, or the
-            path of a ``.npy`` file or a folder of images (see `converter.verification.samples.read_samples`).
+        verify_data: Inputs to compare on, besides images made on the spot: an array ``(samples, height, width,
+            channels)``, or the path of a ``.npy`` file or a folder of images (see
+            `converter.verification.samples.read_samples`).
         architecture: For a file that holds weights only, the name of the model in `bnext_keras.models`.
         input_size: Height and width of that model's input.
         num_classes: Number of its classes.
@@ -89,6 +99,7 @@ def convert(
         >>> result.verification.passed
         True
     """
+    check_process()
     clock = _Clock(progress)
     source = None
     weights = parse_weights(weights)
@@ -102,27 +113,49 @@ def convert(
     if output is not None:
         with file_errors_as(ConversionError):
             check_outputs([Path(output)], [] if source is None else [source])
+    # Layers are patched while they are traced and compared; TensorFlow's names are global, too.
+    with _ONE_AT_A_TIME, signs_moved_into_convolutions(model):
+        return _convert(
+            model,
+            source,
+            output,
+            verify_data=verify_data,
+            rotation=rotation,
+            simplify=simplify,
+            harden=harden,
+            weights=weights,
+            labels=labels,
+            progress=progress,
+            clock=clock,
+        )
+
+
+def _convert(model, source, output, *, verify_data, rotation, simplify, harden, weights, labels, progress, clock):
     preflight.check(model, harden=harden)
     metadata = describe(model, labels, source)
     if not rotation:
         model, metadata = _without_rotation(model), replace(metadata, input_orientation=InputOrientation.ROTATED_180)
-    inputs = make_inputs(model.input_shape[1:], verify_data)
+    input_shape = model.input_shape[1:]
+    inputs = users_inputs(input_shape, verify_data)
 
     clock.start("trace")
     graph = trace(model)
+    preflight.check_graph(graph, model)
     pass_reports = passes.simplify(graph) if simplify else []
     frozen = freeze(graph)
     clock.start("compile")
     flatbuffer = lce.to_flatbuffer(frozen)
     clock.start("verify")
-    verification = verify(model, flatbuffer, frozen.conv_names, inputs, progress)
+    normalization = None if metadata.mean is None else (metadata.mean, metadata.std)
+    made = choose(flatbuffer, input_shape, synthetic_count(input_shape), normalization)
+    verification = verify(model, flatbuffer, frozen.conv_names, np.concatenate([inputs, made]), progress)
     quantization = None
     if verification.passed and "int8" in weights.values():
         clock.start("quantize")
         float_file = flatbuffer
         flatbuffer, quantization = quantize(float_file, weights)
-        # Noise is no image: where there are the user's, they alone tell what became of the answers.
-        compare(quantization, float_file, flatbuffer, inputs if verify_data is None else inputs[:-RANDOM_SAMPLES])
+        # Where there are the user's inputs, they alone tell what became of the answers.
+        compare(quantization, float_file, flatbuffer, inputs if len(inputs) else made)
 
     content = write_metadata(flatbuffer, metadata)
     result = ConversionResult(
@@ -139,6 +172,8 @@ def convert(
         advice=[*_hardened(model), *advise(model)],
         passes=pass_reports,
         quantization=quantization,
+        users_inputs=len(inputs),
+        source="" if source is None else source.name,
     )
     result.inspection = inspect(model, content, result.binary_convs)
     clock.stop()

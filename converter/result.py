@@ -32,7 +32,9 @@ class ConversionResult:
         theoretical_size: Bytes of the parameters alone, with one bit for a binary weight and 32 for any other; a batch
             normalization counts as two values per channel, as it is one multiplication and one addition.
         verification: The comparison with Keras.
-        on_random_inputs_only: Whether the comparison had no inputs of the user's.
+        on_random_inputs_only: Whether the comparison had no inputs of the user's, only some made on the spot.
+        users_inputs: How many of the user's it had.
+        source: Name of the model's file, "" for a model in memory.
         seconds: Duration of each step.
         advice: What keeps the model from running right or fast, the gravest first.
         inspection: The model's layers and the file's operators, one by one.
@@ -57,6 +59,13 @@ class ConversionResult:
     profile: Profile | None = None
     passes: list[PassReport] = field(default_factory=list)
     quantization: Quantization | None = None
+    users_inputs: int = 0
+    source: str = ""
+
+    @property
+    def title(self) -> str:
+        """What a report calls the model: by its file, with Keras' name beside it."""
+        return f"{self.source} ({self.name})" if self.source else self.name
 
     def __repr__(self) -> str:
         verified = "verified" if self.verification.passed else "not verified"
@@ -78,6 +87,7 @@ class ConversionResult:
         return {
             "schema_version": SCHEMA_VERSION,
             "model": self.name,
+            "source": self.source,
             "path": None if self.path is None else str(self.path),
             "input_shape": list(self.input_shape),
             "input_orientation": self.input_orientation.value,
@@ -86,6 +96,7 @@ class ConversionResult:
             "operators": dict(self.operators),
             "verification": {**asdict(self.verification), "passed": self.verification.passed},
             "on_random_inputs_only": self.on_random_inputs_only,
+            "users_inputs": self.users_inputs,
             "seconds": self.seconds,
             "passes": [{"name": report.name, "removed": report.removed} for report in self.passes],
             "advice": [asdict(advice) for advice in self.advice],

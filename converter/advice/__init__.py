@@ -21,6 +21,8 @@ import tensorflow as tf
 
 from converter.advice import signs, speed
 from converter.advice.finding import SEVERITIES, Advice, merged
+from converter.compiler.preflight import check_built
+from converter.source.binary_layers import signs_moved_into_convolutions
 
 __all__ = ["RULES", "SEVERITIES", "Advice", "advise", "merged"]
 
@@ -45,9 +47,14 @@ def advise(model: tf.keras.Model, refusals: bool = False) -> list[Advice]:
         model: A built functional or sequential model of static input shape.
         refusals: Whether to look also for every layer that a conversion would refuse. That takes a moment, because all
             kernels are read.
+
+    Raises:
+        ConversionError: if the model's layers and ways are not known.
     """
-    layer_graph = LayerGraph(model)
-    found = [advice for rule in RULES for advice in rule(layer_graph)]
-    if refusals:
-        found += signs.unconvertible(layer_graph)
+    check_built(model)
+    with signs_moved_into_convolutions(model):
+        layer_graph = LayerGraph(model)
+        found = [advice for rule in RULES for advice in rule(layer_graph)]
+        if refusals:
+            found += signs.unconvertible(layer_graph)
     return sorted(dict.fromkeys(found), key=lambda advice: SEVERITIES.index(advice.severity))

@@ -6,7 +6,6 @@ from bnext_keras.errors import ConversionError
 from bnext_keras.layer_graph import LayerGraph, has_kernel, is_quant_layer, kernel_quantizer, precision
 
 import larq as lq
-import numpy as np
 import tensorflow as tf
 
 from converter.advice.finding import (
@@ -21,9 +20,22 @@ from converter.advice.finding import (
     binarizes_input,
 )
 from converter.compiler.preflight import check_binary_conv
+from converter.source.quantizers import input_fault
 
 #: The layers that `converter.compiler.preflight` looks at.
 _CONVOLUTIONS = (lq.layers.QuantConv2D, lq.layers.QuantDepthwiseConv2D)
+
+#: What does on bits what a layer does that LCE has no binary form of.
+_IN_PLACE_OF = {
+    "QuantDense": "use a QuantConv2D of 1x1 on a 1x1 map",
+    "QuantConv1D": "use a QuantConv2D of 1xN on maps of height 1",
+    "QuantConv3D": "use QuantConv2Ds, with the slices among the channels or one after the other",
+    "QuantSeparableConv2D": "use a QuantConv2D, of 3x3 say, which mixes pixels and channels at once",
+    "QuantConv2DTranspose": "use an UpSampling2D and a QuantConv2D",
+    "QuantConv3DTranspose": "use an UpSampling2D and a QuantConv2D on slices",
+    "QuantLocallyConnected1D": "use a QuantConv2D of 1xN on maps of height 1, which shares its weights",
+    "QuantLocallyConnected2D": "use a QuantConv2D, which shares its weights",
+}
 
 
 def unconvertible(layer_graph: LayerGraph) -> Iterator[Advice]:
@@ -38,28 +50,15 @@ def unconvertible(layer_graph: LayerGraph) -> Iterator[Advice]:
 
 def inputs_that_are_no_signs(layer_graph: LayerGraph) -> Iterator[Advice]:
     """Input quantizers other than the sign, the only one that LCE has."""
-    probe = np.float32([-2, -0.5, -0.0, 0, 0.5, 2]).reshape(1, 1, -1, 1)
     for layer in layer_graph.layers:
         quantizer = getattr(layer, "input_quantizer", None)
         if quantizer is None:
             continue
-        values = np.ravel(quantizer(tf.constant(probe)))
-        name = getattr(quantizer, "__name__", type(quantizer).__name__)
-        remedy = "use ste_sign, approx_sign or swish_sign, which LCE runs on bits"
-        if np.array_equal(values, [-1, -1, 1, 1, 1, 1]):
-            continue
-        if np.array_equal(values, [-1, -1, 0, 0, 1, 1]) or len(np.unique(np.abs(values))) > 2:
-            bits = precision(quantizer)
-            what = f"its input quantizer {name} leaves more than two values"
-            what += f" ({bits} bits)" if bits < 32 else ""
-            yield Advice(SLOW, layer.name, f"{what}, so it runs as a float layer", remedy)
-        elif set(values) <= {0, 1}:
-            yield Advice(
-                WRONG, layer.name, f"its input quantizer {name} gives 0 and 1, LCE's bits are -1 and +1", remedy
-            )
-        else:
-            what = f"its input quantizer {name} scales the signs by a factor that depends on the image"
-            yield Advice(WRONG, layer.name, what, f"{remedy}; a scale belongs into the batch normalization behind")
+        fault = input_fault(quantizer)
+        if fault is not None and fault.runs_as_float:
+            yield Advice(SLOW, layer.name, f"{fault.what}, so it runs as a float layer", fault.remedy)
+        elif fault is not None:
+            yield Advice(WRONG, layer.name, fault.what, fault.remedy)
 
 
 def constant_signs(layer_graph: LayerGraph) -> Iterator[Advice]:
@@ -97,7 +96,7 @@ def negative_zeros(layer_graph: LayerGraph) -> Iterator[Advice]:
 def half_binary(layer_graph: LayerGraph) -> Iterator[Advice]:
     """Larq layers that were made to be binary and lack a quantizer."""
     for layer in layer_graph.layers:
-        if not (is_quant_layer(layer) and has_kernel(layer)):
+        if not is_quant_layer(layer) or not (has_kernel(layer) or kernel_quantizer(layer)):
             continue
         bits = precision(getattr(layer, "input_quantizer", None)), precision(kernel_quantizer(layer))
         if bits == (1, 32) and not isinstance(layer, _CONVOLUTIONS):
@@ -107,7 +106,7 @@ def half_binary(layer_graph: LayerGraph) -> Iterator[Advice]:
                 SLOW,
                 layer.name,
                 f"LCE has no binary {type(layer).__name__}; it runs as a float layer, its weights in 32 bits each",
-                "use a QuantConv2D, of 1x1 on a 1x1 map in place of a dense layer",
+                _IN_PLACE_OF.get(type(layer).__name__, "use a QuantConv2D"),
             )
         elif bits[0] == 32 and bits[1] < 32 and not layer_graph.reads_image(layer):
             yield Advice(

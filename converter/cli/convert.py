@@ -139,7 +139,9 @@ def _advise(arguments):
         with silenced():
             from converter.advice import advise
             from converter.compiler import preflight
+            from converter.compiler.trace import trace
             from converter.report.terminal import print_advice
+            from converter.source.binary_layers import signs_moved_into_convolutions
             from converter.source.loading import load
         model = load(
             arguments.input,
@@ -149,7 +151,9 @@ def _advise(arguments):
             trusted=arguments.trust,
         )
     print_advice(advise(model, refusals=True), console)
-    preflight.check(model)
+    with signs_moved_into_convolutions(model):
+        preflight.check(model)
+        preflight.check_graph(trace(model), model)
     return 0
 
 

@@ -1,10 +1,38 @@
-"""All private API of TensorFlow that the compiler uses, behind three functions; ``docs/private-api.md`` tells why."""
+"""All private API of TensorFlow that the compiler uses, behind four functions; ``docs/private-api.md`` tells why."""
 
+import os
 from collections.abc import Callable
 
+from bnext_keras.errors import ConversionError
+
 import tensorflow as tf
+from tensorflow.python.eager import context
 from tensorflow.python.framework import op_def_registry
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+_forked = False
+
+
+def _note_fork():
+    global _forked
+    # TensorFlow's threads are there once it has computed something, and a forked process has none of them.
+    _forked = _forked or context.context()._context_handle is not None
+
+
+os.register_at_fork(after_in_child=_note_fork)
+
+
+def check_process() -> None:
+    """Refuses a process in which TensorFlow would hang: one that was forked after TensorFlow had been used.
+
+    Raises:
+        ConversionError: with what to do instead.
+    """
+    if _forked:
+        raise ConversionError(
+            "this process was forked from one that had used TensorFlow, which hangs in such a process",
+            remedy="start it with multiprocessing.get_context('spawn')",
+        )
 
 
 def freeze_variables(function: Callable):

@@ -15,11 +15,15 @@ Padding with 1 is always right in LCE, so every other padding can be had from it
 are sums of integers below 2^24: exact in float32.
 """
 
+import larq as lq
 import numpy as np
 import tensorflow as tf
 
 from converter.compiler.kernels import float_kernels
 from converter.graph import BinaryCall
+
+#: Relative error of a threshold that passes have computed from a handful of constants.
+_FLOAT64_NOISE = 1e-14
 
 
 def lower(call: BinaryCall, inputs: tf.Tensor, kernels: list[tf.Tensor]) -> tf.Tensor:
@@ -64,6 +68,9 @@ def bounds(call: BinaryCall, dtype: type) -> np.ndarray:
     direction = -1.0 if call.falling else 1.0
     exact = direction * thresholds
     rounded = exact.astype(dtype)
+    # A threshold that was meant to be a number of the type, as an integer is, was computed in float64 to within a few
+    # units in its last place: inputs may well lie on it.
+    exact = np.where(np.abs(exact - rounded) <= _FLOAT64_NOISE * np.abs(exact), rounded, exact)
     up = np.where(rounded < exact, np.nextafter(rounded, dtype(np.inf)), rounded)
     down = np.where(rounded > exact, np.nextafter(rounded, dtype(-np.inf)), rounded)
     strict = np.zeros(call.channels, bool) if call.flips is None else call.flips < 0
@@ -76,8 +83,8 @@ def bounds(call: BinaryCall, dtype: type) -> np.ndarray:
 
 def _convolve(call, group, inputs, kernel):
     layer = call.layer
-    # Larq's quantizers are layers: they compute in their own type.
-    signs = tf.cast(layer.input_quantizer(inputs), inputs.dtype)
+    # Whatever computes the sign in Keras, LCE recognizes this form of it.
+    signs = lq.math.sign(inputs)
     strided = {"strides": layer.strides, "dilations": layer.dilation_rate}
     sizes = inputs.shape[1:3]
     padding = call.padding(*sizes)

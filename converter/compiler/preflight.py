@@ -1,13 +1,16 @@
 """What a model must be before a conversion is worth starting."""
 
 from bnext_keras.errors import ConversionError
+from bnext_keras.layer_graph import LayerGraph
 from bnext_keras.quantizers import soft_kernels
 
 import larq as lq
 import numpy as np
 import tensorflow as tf
 
+from converter.graph import Graph
 from converter.source.binary_layers import binary_convs, quantized_kernel
+from converter.source.quantizers import input_fault, name_of
 
 
 def check(model: tf.keras.Model, *, harden: bool = False) -> None:
@@ -20,13 +23,8 @@ def check(model: tf.keras.Model, *, harden: bool = False) -> None:
     Raises:
         ConversionError: naming the layer, the reason and the remedy.
     """
+    check_built(model)
     where = f"model '{model.name}'"
-    if not model.built or not getattr(model, "inputs", None):
-        raise ConversionError(
-            "it has no symbolic input",
-            where=where,
-            remedy="only functional models, and Sequential ones with an input shape, can be converted",
-        )
     for kind, tensors in (("input", model.inputs), ("output", model.outputs)):
         if len(tensors) != 1:
             raise ConversionError(
@@ -40,10 +38,69 @@ def check(model: tf.keras.Model, *, harden: bool = False) -> None:
             remedy="build it with a fixed input_shape (the batch dimension alone may be None)",
         )
     _check_precision(model)
+    _check_layers(model)
     if not harden:
         _check_temperatures(model)
     for layer in binary_convs(model):
         check_binary_conv(layer)
+
+
+def check_built(model: tf.keras.Model) -> None:
+    """Refuses a model whose layers have not been connected yet, or only by Python's statements.
+
+    Raises:
+        ConversionError: with what to do instead.
+    """
+    if not model.built or not getattr(model, "inputs", None):
+        raise ConversionError(
+            "it has no symbolic input",
+            where=f"model '{model.name}'",
+            remedy="only functional models, and Sequential ones with an input shape, can be converted",
+        )
+
+
+def check_graph(graph: Graph, model: tf.keras.Model) -> None:
+    """Refuses what only a trace shows: loops and branches, whose bodies LCE does not get.
+
+    Args:
+        graph: The trace.
+        model: The model that has been traced.
+
+    Raises:
+        ConversionError: naming the layer, the reason and the remedy.
+    """
+    names = {layer.name for layer in LayerGraph(model).layers}
+    for node in graph.nodes():
+        if any(_is_function(value) for value in node.attributes.values()):
+            # TensorFlow's names are those of the layers: model/layer/while.
+            scopes = node.name.split("/")
+            where = f"layer '{next((name for name in reversed(scopes) if name in names), scopes[0])}'"
+            kind = node.op.removeprefix("Stateless")
+            raise ConversionError(
+                f"it has control flow (TensorFlow's {kind}), which is not supported",
+                where=where,
+                remedy="write it without loops and branches: unrolled, or with tf.where",
+            )
+
+
+def _is_function(value):
+    return isinstance(value, tf.compat.v1.AttrValue) and value.WhichOneof("value") == "func"
+
+
+def _check_layers(model):
+    for layer in model.submodules:
+        where = f"layer '{getattr(layer, 'name', '')}'"
+        if isinstance(layer, tf.keras.layers.RNN) and not layer.unroll:
+            raise ConversionError(
+                f"a {type(layer).__name__} is a loop over time steps, which is not supported",
+                where=where,
+                remedy="build it with unroll=True, or use convolutions over time",
+            )
+        quantizer = getattr(layer, "input_quantizer", None)
+        if quantizer is not None and isinstance(layer, tf.keras.layers.Layer):
+            fault = input_fault(quantizer)
+            if fault is not None and not fault.runs_as_float:
+                raise ConversionError(fault.what, where=where, remedy=fault.remedy)
 
 
 def check_binary_conv(layer: tf.keras.layers.Layer) -> None:
@@ -59,6 +116,9 @@ def check_binary_conv(layer: tf.keras.layers.Layer) -> None:
             where=where,
             remedy="remove its input quantizer, or use QuantConv2D",
         )
+    fault = input_fault(layer.input_quantizer)
+    if fault is not None:
+        raise ConversionError(fault.what, where=where, remedy=fault.remedy)
     if layer.data_format != "channels_last":
         raise ConversionError(
             f"TFLite does not support data_format {layer.data_format!r}", where=where, remedy="use 'channels_last'"
@@ -73,8 +133,8 @@ def check_binary_conv(layer: tf.keras.layers.Layer) -> None:
     scale = np.abs(kernel).max(axis=(0, 1, 2))
     if kernel.size == 0 or scale.min() == 0 or not np.isclose(np.abs(kernel), scale, rtol=1e-6).all():
         raise ConversionError(
-            f"its kernel is not binary (kernel_quantizer {layer.kernel_quantizer!r} leaves other values than one +-c "
-            "per output channel)",
+            f"its kernel is not binary (kernel_quantizer {name_of(layer.kernel_quantizer)} leaves other values than "
+            "one +-c per output channel)",
             where=where,
             remedy="use a binary kernel quantizer such as ste_sign",
         )

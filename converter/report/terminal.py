@@ -10,6 +10,7 @@ from rich.table import Table
 
 from converter.advice import Advice, merged
 from converter.report.charts import times_by
+from converter.report.words import inputs_in_words, relative, rounding_in_words
 from converter.result import ConversionResult
 
 _COLOURS = {"refused": "red", "wrong": "red", "slow": "yellow", "note": "default"}
@@ -20,7 +21,7 @@ def print_report(result: ConversionResult, console: Console) -> None:
     advice below it."""
     checked = result.verification
     converted, total = len(checked.binary_convs), len(checked.binary_convs) + len(checked.float_convs)
-    table = Table(title=f"{escape(result.name)}, {' x '.join(map(str, result.input_shape))}", show_header=False)
+    table = Table(title=f"{escape(result.title)}, {' x '.join(map(str, result.input_shape))}", show_header=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     table.add_row("file", "not written" if result.path is None else escape(str(result.path)))
@@ -32,14 +33,17 @@ def print_report(result: ConversionResult, console: Console) -> None:
     table.add_row("input orientation", result.input_orientation)
     table.add_row("binary convolutions", f"{converted} of {total} became LceBconv2d")
     table.add_row("operators", ", ".join(f"{name} {count}" for name, count in result.operators.most_common()))
-    table.add_row("verified on", f"{checked.samples} inputs against Keras")
+    table.add_row("verified on", f"{checked.samples} inputs against Keras ({inputs_in_words(result)})")
     table.add_row("top-1 agreement", f"{checked.top1_agreement:.2%}")
-    table.add_row("largest difference", f"{checked.max_difference:.2e}")
-    table.add_row("  with equal signs", f"{checked.max_difference_same_signs:.2e}")
+    table.add_row("largest difference", relative(checked.max_difference, checked))
+    table.add_row("  with equal signs", relative(checked.max_difference_same_signs, checked))
     table.add_row("sign flips", f"{checked.flips:,} of {checked.signs:,} signs, of values within rounding of zero")
     if result.passes:
         before, after = result.passes[0].before.total(), result.passes[-1].after.total()
-        table.add_row("simplification", f"{before} operators of the graph became {after}, of which LCE fused some")
+        table.add_row(
+            "simplification",
+            f"{before} operators of the graph became {after}; LCE made the {result.operators.total()} above of them",
+        )
     if result.quantization is not None:
         table.add_row("quantization", _quantization_in_words(result.quantization))
     table.add_row("seconds", ", ".join(f"{step} {seconds:.1f}" for step, seconds in result.seconds.items()))
@@ -49,6 +53,8 @@ def print_report(result: ConversionResult, console: Console) -> None:
     if errors:
         table.add_row("[red]errors", escape("\n".join(errors)))
     console.print(table)
+    if checked.hangs_on_rounding:
+        console.print(rounding_in_words(checked), highlight=False)
     if result.advice:
         print_advice(result.advice, console)
 

@@ -3,16 +3,17 @@
 from bnext_keras.text import format_percent
 
 from converter.result import ConversionResult
+from converter.verification.verify import Verification
 
 
 def verification_in_words(result: ConversionResult) -> list[str]:
     """What the comparison with Keras says, for somebody who has not read `converter.verification.verify`."""
     checked = result.verification
-    inputs = "random numbers" if result.on_random_inputs_only else "your data and random numbers"
+    inputs = inputs_in_words(result)
     words = [
         f"LCE ran the file on {checked.samples} inputs ({inputs}) with each of its kernels, and Keras the model. "
         f"The largest output was the same for {format_percent(checked.top1_agreement)} of them; outputs differ by at "
-        f"most {checked.max_difference:.1e}."
+        f"most {relative(checked.max_difference, checked)}."
     ]
     if checked.signs:
         explained = ", each of a value within rounding of zero" if checked.passed else ""
@@ -23,16 +24,40 @@ def verification_in_words(result: ConversionResult) -> list[str]:
         )
         words.append(
             f"The binary convolutions took {checked.signs:,} signs; {flips}. "
-            f"Run with LCE's signs, Keras gives outputs within {checked.max_difference_same_signs:.1e} of LCE's, "
+            "Run with LCE's signs, Keras gives outputs that differ from LCE's by at most "
+            f"{relative(checked.max_difference_same_signs, checked)}, "
             + (
                 "which is float rounding."
                 if checked.passed
                 else "which is to be judged together with the errors above."
             )
         )
-    if checked.passed and checked.top1_agreement < 1 and checked.flips:
+    if checked.sign_channels:
         words.append(
-            "Answers differ although every operator does what its layer does: single signs that rounding turns over "
-            "decide this network's answers. That is usual before training and a reason to look closer after it."
+            f"Of {checked.sign_channels:,} channels that signs are taken of, {checked.sign_channels_covered:,} had "
+            "both signs on these inputs; a fault in another channel might not show."
         )
+    if checked.hangs_on_rounding:
+        words.append(rounding_in_words(checked))
     return words
+
+
+def inputs_in_words(result: ConversionResult) -> str:
+    """Which inputs the file was verified on."""
+    if result.on_random_inputs_only:
+        return "synthetic ones only, made on the spot"
+    return f"{result.users_inputs} of yours, the rest made on the spot"
+
+
+def relative(difference: float, checked: Verification) -> str:
+    """A difference of outputs as people can judge it: by the largest output."""
+    return f"{difference / (checked.largest_output or 1):.1e} of the largest output"
+
+
+def rounding_in_words(checked: Verification) -> str:
+    """What to make of a right file whose answers are not Keras'."""
+    return (
+        f"Every operator does what its layer does, but answers hang on {checked.flips:,} signs of values within "
+        "rounding of zero: the network looks untrained, or the inputs are unlike those that it was trained on. Train "
+        "it, or verify on images of yours (--verify-data)."
+    )

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
+from bnext_keras.layer_graph import LayerGraph, has_graph, is_sign, precision
 from bnext_keras.patching import attribute
+from bnext_keras.quantizers import FusedSteSign
 
 import larq as lq
 import numpy as np
@@ -18,7 +20,7 @@ def binary_convs(model: tf.keras.Model) -> list[tf.keras.layers.Layer]:
     return [
         layer
         for layer in model.submodules
-        if isinstance(layer, tuple(_KERNELS)) and getattr(layer.input_quantizer, "precision", None) == 1
+        if isinstance(layer, tuple(_KERNELS)) and precision(layer.input_quantizer) == 1
     ]
 
 
@@ -37,3 +39,38 @@ def patched(layers: list[tf.keras.layers.Layer], name: str, replace: Callable) -
         for layer in layers:
             stack.enter_context(attribute(layer, name, replace(layer)))
         yield
+
+
+@contextmanager
+def signs_moved_into_convolutions(model: tf.keras.Model) -> Iterator[None]:
+    """Lets convolutions behind a layer that is a sign, such as ``SteSign()``, take that sign themselves for a while.
+
+    Larq's users write either. Here both are the same binary convolution: for as long as this lasts, the sign's layer
+    passes its input on, and the convolutions behind it have the sign as their input quantizer. A sign that anything but
+    a `QuantConv2D` without input quantizer reads stays where it is.
+    """
+    with ExitStack() as stack:
+        for sign, convs in _signs_before_convolutions(model):
+            stack.enter_context(attribute(sign, "call", lambda inputs, *_, **__: tf.identity(inputs)))
+            for conv in convs:
+                stack.enter_context(attribute(conv, "input_quantizer", FusedSteSign()))
+        yield
+
+
+def _signs_before_convolutions(model):
+    if not has_graph(model):
+        return []
+    layer_graph = LayerGraph(model)
+    found = []
+    for layer in layer_graph.layers:
+        readers = layer_graph.consumers(layer)
+        is_candidate = isinstance(layer, lq.quantizers.Quantizer | tf.keras.layers.Activation | tf.keras.layers.Lambda)
+        if not is_candidate or layer in layer_graph.outputs or not readers:
+            continue
+        if all(_lacks_a_sign(conv) and layer_graph.producers(conv) == [layer] for conv in readers) and is_sign(layer):
+            found.append((layer, readers))
+    return found
+
+
+def _lacks_a_sign(layer):
+    return isinstance(layer, lq.layers.QuantConv2D) and layer.input_quantizer is None

@@ -201,7 +201,7 @@ class Flatbuffer:
             conv.operator.inputs[1] = len(tensors) - 1
 
     def prune(self) -> None:
-        """Removes constants that nothing reads any more."""
+        """Removes constants that nothing reads any more, and types of operators of which there are none."""
         graph, buffers = self._graph, self.model.buffers
         read = {*graph.outputs, *(index for operator in graph.operators for index in operator.inputs)}
         unread = [operator for operator in self._of_type("FILL") if operator.outputs[0] not in read]
@@ -220,6 +220,16 @@ class Flatbuffer:
         for holder in holders:
             holder.buffer = places[holder.buffer]
         self.model.buffers = [buffers[index] for index in used]
+        self._prune_codes()
+
+    def _prune_codes(self):
+        # A reader without an operator that a file only lists refuses the file.
+        used = sorted({operator.opcodeIndex for operator in self._graph.operators})
+        places = {index: place for place, index in enumerate(used)}
+        for operator in self._graph.operators:
+            operator.opcodeIndex = places[operator.opcodeIndex]
+        self.model.operatorCodes = [self.model.operatorCodes[index] for index in used]
+        self._codes = [self._codes[index] for index in used]
 
     def metadata(self, name: str) -> bytes | None:
         """The contents of a buffer that is for readers other than interpreters, None if there is none of that name."""

@@ -1,4 +1,4 @@
-"""The inputs to verify on: random ones, and the user's from an array, a NumPy file or a folder of images."""
+"""The inputs to verify on: the user's, from an array, a NumPy file or a folder of images, and how many to add."""
 
 from pathlib import Path
 
@@ -8,33 +8,43 @@ from bnext_keras.preprocessing import load_image
 
 import numpy as np
 
-#: Random inputs, besides those that the user gives.
-RANDOM_SAMPLES = 4
+#: Inputs made on the spot, besides those that the user gives: on small maps, which show a network less, more of them.
+SYNTHETIC_SAMPLES, SYNTHETIC_SAMPLES_LARGE = 8, 4
+#: Pixels up to which an input is small.
+_SMALL = 64 * 64
 
 
-def make_inputs(input_shape: tuple[int, int, int], verify_data: np.ndarray | str | Path | None = None) -> np.ndarray:
-    """The inputs to verify a file on.
+def synthetic_count(input_shape: tuple[int, ...]) -> int:
+    """How many inputs are made on the spot for a model.
 
     Args:
         input_shape: ``(height, width, channels)`` of the model.
-        verify_data: The user's inputs, or where to read them (`read_samples`).
+    """
+    return SYNTHETIC_SAMPLES if np.prod(input_shape[:-1]) <= _SMALL else SYNTHETIC_SAMPLES_LARGE
+
+
+def users_inputs(input_shape: tuple[int, int, int], verify_data: np.ndarray | str | Path | None) -> np.ndarray:
+    """The user's inputs to verify a file on.
+
+    Args:
+        input_shape: ``(height, width, channels)`` of the model.
+        verify_data: The inputs, or where to read them (`read_samples`); None for none.
 
     Returns:
-        float32 ``(samples, height, width, channels)``; the last `RANDOM_SAMPLES` are random.
+        float32 ``(samples, height, width, channels)``.
 
     Raises:
         ConversionError: if there is nothing to read, or it does not fit.
     """
-    random = np.random.default_rng(0).standard_normal((RANDOM_SAMPLES, *input_shape)).astype(np.float32)
     if verify_data is None:
-        return random
+        return np.empty((0, *input_shape), np.float32)
     if isinstance(verify_data, str | Path):
         verify_data = read_samples(Path(verify_data), input_shape)
     verify_data = np.asarray(verify_data, np.float32)
     if verify_data.shape[1:] != tuple(input_shape):
         expected = (None, *input_shape)
         raise ConversionError(f"verification data of shape {verify_data.shape} does not fit the input {expected}")
-    return np.concatenate([verify_data, random])
+    return verify_data
 
 
 def read_samples(path: Path, input_shape: tuple[int, int, int]) -> np.ndarray:

@@ -30,6 +30,7 @@ from converter.source.binary_layers import binary_convs, patched
 from converter.tflite.bits import unpack_signs
 from converter.tflite.flatbuffer import Flatbuffer
 from converter.tflite.interpreter import KERNELS, Interpreter
+from converter.verification.synthetic import sign_sides
 
 #: A value within this share of its map's root mean square is within rounding of zero.
 ROUNDING = 1e-5
@@ -53,23 +54,35 @@ class Verification:
         binary_convs: Layers whose convolution runs bitpacked, once for each call.
         float_convs: Layers whose convolution was meant to run bitpacked and stayed float, once for each call.
         samples: Number of inputs compared.
+        largest_output: Largest absolute output of Keras, which differences are to be compared with.
         max_difference: Largest absolute difference of any output, including what flipped signs change.
         top1_agreement: Share of inputs whose largest output is the same.
         signs: Number of signs taken, for all inputs and convolutions together.
         flips: Number of signs of which Keras took the other one.
         max_difference_same_signs: Largest absolute difference of any output computed from the same signs.
+        sign_channels: Number of channels that binary convolutions take signs of.
+        sign_channels_covered: How many of them had both signs: a fault in another might not show.
         errors: What neither rounding nor flipped signs explain, a line each, naming layers. Empty if the file is right.
     """
 
     binary_convs: list[str] = field(default_factory=list)
     float_convs: list[str] = field(default_factory=list)
     samples: int = 0
+    largest_output: float = 0.0
     max_difference: float = 0.0
     top1_agreement: float = 1.0
     signs: int = 0
     flips: int = 0
     max_difference_same_signs: float = 0.0
+    sign_channels: int = 0
+    sign_channels_covered: int = 0
     errors: list[str] = field(default_factory=list)
+
+    @property
+    def hangs_on_rounding(self) -> bool:
+        """Whether the file is right and still answers visibly otherwise: signs within rounding of zero decide."""
+        differs = self.max_difference > 0.05 * self.largest_output or self.top1_agreement < 1
+        return self.passed and self.flips > 0 and differs
 
     @property
     def passed(self) -> bool:
@@ -121,6 +134,7 @@ class _Comparison:
                 self._errors[layer] = f"layer '{layer}': its convolution stayed float"
         self._tensors = sorted({tensor for _, tensors in self._seen_by.values() for tensor in tensors})
         probed = flatbuffer.pack(more_outputs=self._tensors)
+        self._sides: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._interpreters = {
             kernels: Interpreter(probed, threads=os.cpu_count() or 1, kernels=kernels) for kernels in KERNELS
         }
@@ -130,6 +144,7 @@ class _Comparison:
         if not np.isfinite(expected).all():
             self._errors["finite"] = "the Keras model's own outputs are not finite"
         self._result.samples += len(inputs)
+        self._result.largest_output = max(self._result.largest_output, float(np.abs(expected).max()))
         seen = None
         for kernels, interpreter in self._interpreters.items():
             answers, *signs = interpreter.run_each(inputs)
@@ -137,6 +152,10 @@ class _Comparison:
             self._result.max_difference = max(self._result.max_difference, difference)
             self._agreeing[kernels] += int(np.sum(answers.argmax(axis=-1) == expected.argmax(axis=-1)))
             # Mostly the kernels agree to the last bit, and one replay does for both.
+            if seen is None:
+                for tensor, words in zip(self._tensors, signs, strict=True):
+                    sides = sign_sides(words)
+                    self._sides[tensor] = tuple(map(np.logical_or, self._sides.get(tensor, sides), sides))
             if seen is None or not all(map(np.array_equal, (answers, *signs), seen)):
                 self._replay(inputs, answers, dict(zip(self._tensors, signs, strict=True)), f"LCE's {kernels} kernels")
             seen = answers, *signs
@@ -145,6 +164,12 @@ class _Comparison:
         positions = int(np.prod(self._model.output_shape[1:-1]))
         if self._result.samples:
             self._result.top1_agreement = min(self._agreeing.values()) / (self._result.samples * positions)
+        channels = {
+            tensor: call.channels // call.layer.groups for call, tensors in self._seen_by.values() for tensor in tensors
+        }
+        for tensor, (minus, plus) in self._sides.items():
+            self._result.sign_channels += channels[tensor]
+            self._result.sign_channels_covered += int((minus & plus)[: channels[tensor]].sum())
         self._result.errors = list(self._errors.values())
         return self._result
 

@@ -46,6 +46,14 @@ def test_a_mark_on_an_operation_survives_freezing(concrete_function):
     assert [node.attr["_mark"].i for node in nodes if "_mark" in node.attr] == [7]
 
 
+def test_a_context_has_a_handle_once_something_has_been_computed():
+    from tensorflow.python.eager import context
+
+    tf.constant(1.0)
+    assert context.context()._context_handle is not None
+    assert context.Context()._context_handle is None, "a context that has computed nothing has none"
+
+
 def test_the_registry_tells_which_attributes_follow_from_inputs():
     from tensorflow.python.framework import op_def_registry
 

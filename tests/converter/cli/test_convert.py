@@ -98,7 +98,7 @@ def test_the_users_data_is_verified_too(folder, tmp_path, kind):
         np.save(data, np.random.default_rng(0).normal(size=(3, 32, 32, 3)))
     result = run(folder / "model.h5", "-o", tmp_path / "out.tflite", "--verify-data", data, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "7 inputs" in result.stdout
+    assert "11 inputs" in result.stdout
 
 
 def test_help_is_quick_and_usage_errors_exit_with_2(tmp_path):
@@ -240,6 +240,12 @@ def test_an_output_that_cannot_be_written(refused, folder, tmp_path):
     assert "does not exist" in refused(folder / "model.h5", "-o", tmp_path / "nowhere" / "out.tflite")
     assert "is a folder" in refused(folder / "model.h5", "-o", tmp_path)
     assert "is a folder" in refused(folder / "model.h5", "-o", tmp_path / "out.tflite", "--json", tmp_path)
+
+
+@pytest.mark.parametrize("option", ["-o", "--json", "--report"])
+def test_a_name_that_is_too_long(refused, tmp_path, option):
+    (tmp_path / "model.h5").touch()
+    assert "cannot be written (File name too long)" in refused(tmp_path / "model.h5", option, tmp_path / ("x" * 256))
 
 
 @pytest.mark.parametrize("option", ["-o", "--json", "--report"])

@@ -3,9 +3,14 @@
 from bnext_keras.quantizers import temperatures
 
 import larq as lq
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from converter import ConversionError, convert
+from converter.advice import advise
+
+Layers = tf.keras.layers
 
 
 @pytest.mark.parametrize(
@@ -33,3 +38,82 @@ def test_soft_kernels_are_hardened_on_demand_and_the_report_says_so(small_bnext)
     hardened = {advice.layer for advice in result.advice if "training ended at weight temperature 0.25" in advice.what}
     assert hardened == set(variables)
     assert {float(variable) for variable in variables.values()} == {0.25}
+
+
+def model_of(*layers):
+    return tf.keras.Sequential([tf.keras.Input((8, 8, 32)), *layers])
+
+
+@pytest.mark.parametrize(
+    ("quantizer", "message"),
+    [
+        ("ste_tern", "input quantizer SteTern gives -1, 0 and \\+1; LCE makes -1 and \\+1 of them"),
+        ("ste_heaviside", "input quantizer SteHeaviside gives 0 and 1"),
+        (lq.quantizers.DoReFa(1, "activations"), "input quantizer DoReFa gives 0 and 1"),
+        (lq.quantizers.NoOp(precision=1), "input quantizer NoOp leaves more than two values; use ste_sign"),
+        ("magnitude_aware_sign", "input quantizer MagnitudeAwareSign scales the signs"),
+    ],
+)
+def test_an_input_quantizer_that_is_no_sign_is_refused_with_the_cause(conv_model, quantizer, message):
+    with pytest.raises(ConversionError, match=f"layer 'conv': its {message}"):
+        convert(conv_model((8, 8, 32), filters=32, kernel_size=3, input_quantizer=quantizer))
+
+
+def test_a_ternary_dense_layer_is_refused_too():
+    dense = lq.layers.QuantDense(8, input_quantizer="ste_tern", name="dense")
+    with pytest.raises(ConversionError, match=r"layer 'dense': .* SteTern gives"):
+        convert(model_of(Layers.Flatten(), dense))
+
+
+def test_messages_have_no_addresses(conv_model):
+    with pytest.raises(ConversionError, match="kernel_quantizer SteHeaviside leaves"):
+        convert(conv_model((8, 8, 32), filters=32, kernel_size=3, kernel_quantizer="ste_heaviside"))
+
+
+def loop(x):
+    return tf.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, 2 * y), (0, x))[1]
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ([Layers.Reshape((64, 32)), Layers.LSTM(8, name="memory")], "layer 'memory': a LSTM is a loop over time steps"),
+        ([Layers.Lambda(loop, name="loop")], "layer 'loop': it has control flow"),
+        ([Layers.Lambda(lambda x: tf.cond(x[0, 0, 0, 0] > 0, lambda: x, lambda: -x), name="either")], "layer 'either'"),
+    ],
+)
+def test_loops_and_branches_are_refused_by_layer(layers, message):
+    with pytest.raises(ConversionError, match=message):
+        convert(model_of(*layers))
+
+
+@pytest.mark.parametrize(
+    "quantizer", [lambda x: lq.math.sign(x), lambda x: tf.where(x >= 0, 1.0, -1.0)], ids=["larq's", "where"]
+)
+def test_a_function_that_is_the_sign_makes_a_binary_convolution(conv_model, quantizer):
+    result = convert(conv_model((8, 8, 32), filters=32, kernel_size=3, input_quantizer=quantizer))
+    assert (result.binary_convs, result.advice) == (["conv"], [])
+    assert result.verification.signs > 0
+
+
+@pytest.mark.parametrize(
+    "make", [lq.quantizers.SteSign, lambda: Layers.Activation(lq.math.sign)], ids=["quantizer", "activation"]
+)
+def test_a_layer_that_is_the_sign_makes_binary_convolutions_of_those_behind_it(make):
+    sign = make()
+    conv = lq.layers.QuantConv2D(32, 3, kernel_quantizer="ste_sign", use_bias=False, name="conv")
+    model = model_of(Layers.BatchNormalization(), sign, conv, Layers.GlobalAveragePooling2D())
+    result = convert(model)
+    assert (result.binary_convs, result.advice) == (["conv"], [])
+    assert result.operators["LceBconv2d"] == 1
+    assert advise(model) == []
+    assert conv.input_quantizer is None
+    assert np.unique(sign(np.float32([[-2.0, 0.0, 3.0]]))).tolist() == [-1, 1]
+
+
+def test_advice_on_a_model_without_layers_to_look_at_says_so():
+    class Net(tf.keras.Model):
+        pass
+
+    with pytest.raises(ConversionError, match="it has no symbolic input"):
+        advise(Net())

@@ -161,8 +161,8 @@ def test_the_page_shows_the_figures(result):
     text = Page(render_html(result)).text
     assert "Verified against Keras" in text
     assert "1 of 1 binary convolutions run on bits" in text
-    assert "same first answer as Keras, 4 inputs" in text
-    assert "on 4 inputs (random numbers)" in text
+    assert "same first answer as Keras, 8 inputs" in text
+    assert "on 8 inputs (synthetic ones only, made on the spot)" in text
     assert "Nothing known keeps this model from running right or fast" in text
     assert "one image, one thread" in text
     assert "no: reads the image" in text

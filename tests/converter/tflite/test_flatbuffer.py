@@ -178,3 +178,10 @@ def test_constants_that_are_the_same_bytes():
     builder.Finish(schema.ModelEnd(builder), file_identifier=b"TFL3")
     with pytest.raises(ConversionError, match="its constants overlap"):
         Flatbuffer(bytes(builder.Output()))
+
+
+def test_a_file_lists_no_types_of_operators_that_it_has_none_of(small_bnext):
+    """LCE writes constants of one value, which stand in for kernels, with FILL; none is left."""
+    flatbuffer = Flatbuffer(convert(small_bnext).content)
+    assert len(flatbuffer.model.operatorCodes) == len(flatbuffer.operators)
+    assert "FILL" not in flatbuffer.operators

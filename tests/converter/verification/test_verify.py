@@ -1,5 +1,8 @@
 """The verification finds what it is there for, and forgives rounding alone."""
 
+import os
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import bnext_keras
@@ -11,15 +14,17 @@ from larq_compute_engine import convert_keras_model
 from larq_compute_engine.tflite.python.interpreter import Interpreter
 from rewrites import randomize
 
-from converter import VerificationError, conversion, convert
+from converter import ConversionError, VerificationError, convert
 from converter.compiler import lce
 from converter.compiler.freeze import freeze
 from converter.compiler.trace import trace
 from converter.passes import simplify
+from converter.report.words import relative, rounding_in_words
 from converter.source.binary_layers import quantized_kernel
 from converter.tflite.bits import pack_signs, unpack_signs
 from converter.tflite.flatbuffer import Flatbuffer
-from converter.verification.verify import verify
+from converter.verification.samples import SYNTHETIC_SAMPLES
+from converter.verification.verify import Verification, verify
 
 IMAGES = np.random.default_rng(3).normal(size=(2, 32, 32, 3)).astype(np.float32)
 
@@ -56,11 +61,11 @@ def test_a_right_file_passes(imported_bnext, right):
     assert len(right.binary_convs) == 31
     checked = right.verification
     assert checked.errors == []
-    assert checked.samples == 2 + conversion.RANDOM_SAMPLES
+    assert checked.samples == 2 + SYNTHETIC_SAMPLES
     assert checked.top1_agreement == 1.0
     assert checked.max_difference_same_signs < 1e-4
     # 31 convolutions see 471,040 signs of each image: counted from the architecture, once for two equal LCE kernels.
-    assert checked.signs == 6 * 471_040
+    assert checked.signs == 10 * 471_040
     answers = Interpreter(right.content, use_indirect_bgemm=True).predict(IMAGES)
     assert np.abs(answers - imported_bnext(IMAGES)).max() <= checked.max_difference
 
@@ -193,3 +198,54 @@ def test_rounding_of_a_mean_over_many_pixels_is_forgiven_in_the_gates():
     image = np.random.default_rng(0).standard_normal((4, 224, 224, 3), np.float32)[:1]
     frozen = frozen_model(model)
     assert verify(model, lce.to_flatbuffer(frozen), frozen.conv_names, image).errors == []
+
+
+def test_one_model_in_several_threads_is_converted_each_time_and_stays_whole(small_bnext):
+    """Two threads at once would leave each other's stand-ins in its layers."""
+    images = np.random.default_rng(0).normal(size=(1, 32, 32, 3)).astype(np.float32)
+    expected = small_bnext(images).numpy()
+    with ThreadPoolExecutor(2) as pool:
+        first, second = (result.content for result in pool.map(convert, [small_bnext] * 2))
+    assert first == second
+    np.testing.assert_array_equal(small_bnext(images), expected)
+
+
+def test_a_forked_process_is_refused_instead_of_hanging(conv_model):
+    model = conv_model((8, 8, 32), filters=32, kernel_size=1)
+    model(np.zeros((1, 8, 8, 32), np.float32))
+    reader, writer = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Python 3.12 warns of any fork of a process with threads
+        child = os.fork()
+    if not child:
+        try:
+            convert(model)
+        except ConversionError as error:
+            os.write(writer, str(error).encode())
+        os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    assert "start it with multiprocessing.get_context('spawn')" in os.read(reader, 1000).decode()
+    os.close(reader)
+
+
+def test_inputs_that_lie_on_thresholds_get_the_signs_that_keras_gives_them():
+    """Integers, and statistics of which float64 makes thresholds that are off by one unit in its last place."""
+    image = tf.keras.Input((6, 6, 32))
+    norm = tf.keras.layers.BatchNormalization(epsilon=0.0, name="bn")
+    model = tf.keras.Model(image, bnext_keras.layers.BinaryConv2D(32, 3, name="conv")(norm(image)))
+    generator = np.random.default_rng(0)
+    norm.gamma.assign(generator.uniform(0.5, 1.5, 32))
+    norm.moving_mean.assign(generator.integers(-9, 10, 32))
+    norm.moving_variance.assign(generator.uniform(0.5, 9, 32))
+    integers = generator.integers(-9, 10, (4, 6, 6, 32)).astype(np.float32)
+    checked = convert(model, verify_data=integers).verification
+    assert (checked.flips, checked.top1_agreement) == (0, 1.0)
+
+
+def test_an_untrained_network_is_called_so():
+    checked = Verification(samples=4, flips=3, signs=100, top1_agreement=0.5, max_difference=1e8, largest_output=2e8)
+    assert checked.hangs_on_rounding
+    assert rounding_in_words(checked).startswith("Every operator does what its layer does, but answers hang on 3 signs")
+    assert relative(1e8, checked) == "5.0e-01 of the largest output"
+    assert not Verification(samples=4, flips=3, signs=100, max_difference=1e-3, largest_output=1.0).hangs_on_rounding
