@@ -92,7 +92,7 @@ def _check_layers(model):
         where = f"layer '{getattr(layer, 'name', '')}'"
         if isinstance(layer, tf.keras.layers.RNN) and not layer.unroll:
             raise ConversionError(
-                f"a {type(layer).__name__} is a loop over time steps, which is not supported",
+                f"{type(layer).__name__} loops over time steps, which is not supported",
                 where=where,
                 remedy="build it with unroll=True, or use convolutions over time",
             )

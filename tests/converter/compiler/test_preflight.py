@@ -77,7 +77,7 @@ def loop(x):
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        ([Layers.Reshape((64, 32)), Layers.LSTM(8, name="memory")], "layer 'memory': a LSTM is a loop over time steps"),
+        ([Layers.Reshape((64, 32)), Layers.LSTM(8, name="memory")], "layer 'memory': LSTM loops over time steps"),
         ([Layers.Lambda(loop, name="loop")], "layer 'loop': it has control flow"),
         ([Layers.Lambda(lambda x: tf.cond(x[0, 0, 0, 0] > 0, lambda: x, lambda: -x), name="either")], "layer 'either'"),
     ],
