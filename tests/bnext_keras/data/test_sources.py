@@ -361,5 +361,5 @@ def test_what_tensorflow_datasets_does_not_have_is_said(pet_builder):
 
 def test_tensorflow_datasets_is_optional(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "tensorflow_datasets", None)
-    with pytest.raises(ImportError, match=r"pip install bnext-keras\[tfds\]"):
+    with pytest.raises(ImportError, match=r"pip install '.\[tfds\]' in a clone of bnext-keras"):
         data.from_tfds("cifar10")
