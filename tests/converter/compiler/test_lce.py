@@ -11,7 +11,7 @@ import tensorflow as tf
 from larq_compute_engine.tflite.python.interpreter import Interpreter
 from tensorflow.lite.python import schema_py_generated as schema
 
-from converter import VerificationError, convert
+from converter import ConversionError, convert
 from converter.compiler import lce
 from converter.compiler.freeze import freeze
 from converter.compiler.trace import trace
@@ -203,15 +203,24 @@ def test_large_kernels(conv_model):
 
 
 class SteepTanh(lq.quantizers.SteSign):
-    """A sign, that of 0 included, which LCE does not know for one."""
+    """A sign in other operators than Larq's, at 0 only with an offset."""
+
+    def __init__(self, offset):
+        super().__init__()
+        self.offset = offset
 
     def call(self, inputs):
-        return tf.tanh(1e9 * inputs + 20.0)
+        return tf.tanh(1e9 * inputs + self.offset)
 
 
-def test_a_convolution_that_stays_float_is_refused(conv_model):
-    model = conv_model((8, 8, 32), filters=32, kernel_size=3, input_quantizer=SteepTanh())
-    with pytest.raises(VerificationError, match="layer 'conv': its convolution stayed float"):
+def test_a_sign_in_other_operators_runs_on_bits(conv_model):
+    model = conv_model((8, 8, 32), filters=32, kernel_size=3, input_quantizer=SteepTanh(20.0))
+    assert convert(model).operators["LceBconv2d"] == 1
+
+
+def test_a_quantizer_that_is_0_at_0_is_refused(conv_model):
+    model = conv_model((8, 8, 32), filters=32, kernel_size=3, input_quantizer=SteepTanh(0.0))
+    with pytest.raises(ConversionError, match=r"layer 'conv': its input quantizer SteepTanh gives -1, 0 and \+1"):
         convert(model)
 
 
