@@ -5,7 +5,8 @@
 Each file is a small network as a ``.keras`` file, an ``.h5`` file or a SavedModel, in which one to three things have
 been changed at random places: names of classes, modules, functions and operations, constants in the place of tensors,
 Lambda layers with code, links and storage outside of the file. Whatever runs would touch a canary file, or be seen by
-Python's audit hook as a process, a socket or an import from outside. Prints the counts; ends with 1 if anything ran.
+Python's audit hook as a process or a socket. The models are loaded, not called. Prints the counts; ends with 1 if
+anything ran.
 """
 
 import argparse
