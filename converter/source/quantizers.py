@@ -46,7 +46,7 @@ def input_fault(quantizer: Any) -> Fault | None:
         >>> input_fault(lq.quantizers.SteSign()) is None
         True
         >>> input_fault(lq.quantizers.SteHeaviside()).what
-        'its input quantizer SteHeaviside gives 0 and 1, LCE\\'s bits are -1 and +1'
+        "its input quantizer SteHeaviside gives 0 and 1, LCE's bits are -1 and +1"
     """
     values = np.ravel(quantizer(tf.constant(_PROBE)))
     name = name_of(quantizer)
