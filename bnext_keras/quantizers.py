@@ -170,10 +170,9 @@ def harden(model: tf.keras.Model) -> dict[str, float]:
         >>> bnext_keras.quantizers.harden(model)
         {}
     """
-    soft = soft_kernels(model)
-    for name, variable in temperatures(model).items():
-        if name in soft:
-            variable.assign(0.0)
+    soft, variables = soft_kernels(model), temperatures(model)
+    for name in soft:
+        variables[name].assign(0.0)
     return soft
 
 

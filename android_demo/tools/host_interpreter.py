@@ -92,14 +92,10 @@ def _memory_mb(field):
 
 def _print_profile(content, kernels):
     """The run order of `lce_benchmark_model`, of operators that are cut out and timed one by one on one thread."""
-    from converter.inspection.stopwatch import likeness, stopwatch
+    from converter.inspection.stopwatch import stopwatches
 
     flatbuffer = Flatbuffer(content)
-    operations = flatbuffer.operations
-    keys = [likeness(flatbuffer, operation) for operation in operations]
-    distinct = dict(zip(keys, operations, strict=True))
-    found = {key: stopwatch(flatbuffer, operation, kernels) for key, operation in distinct.items()}
-    measures = {key: measure for key, measure in found.items() if measure is not None}
+    keys, measures = stopwatches(flatbuffer, kernels)
     seconds: dict[Hashable, list[float]] = {key: [] for key in measures}
     for _ in range(_ROUNDS):
         for key, measure in measures.items():
@@ -107,7 +103,7 @@ def _print_profile(content, kernels):
     print("INFO: Operator-wise Profiling Info for Regular Benchmark Runs:")
     print("============================== Run Order ==============================")
     print("\t[node type]\t[avg ms]\t[Name]")
-    for number, (key, operation) in enumerate(zip(keys, operations, strict=True)):
+    for number, (key, operation) in enumerate(zip(keys, flatbuffer.operations, strict=True)):
         if key in seconds:
             print(f"\t{operation.type}\t{1e3 * max(0.0, statistics.median(seconds[key])):.6f}\t:{number}")
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from converter.inspection.stopwatch import Runner, likeness, stopwatch
+from converter.inspection.stopwatch import Runner, stopwatches
 from converter.tflite.flatbuffer import Flatbuffer
 from converter.tflite.interpreter import KERNELS
 
@@ -96,15 +96,9 @@ def profile(
         True
     """
     progress("profile, cutting out operators")
-    flatbuffer = Flatbuffer(content)
-    operations = flatbuffer.operations
-    keys = [likeness(flatbuffer, operation) for operation in operations]
-    distinct = dict(zip(keys, operations, strict=True))
-
     network = {name: Runner(content, name) for name in KERNELS}
     kernels = min(network, key=lambda name: network[name].fastest(SLOWER_SHARE * budget, MOST_ROUNDS))
-    stopwatches = {key: stopwatch(flatbuffer, operation, kernels) for key, operation in distinct.items()}
-    runnable = {key: measure for key, measure in stopwatches.items() if measure is not None}
+    keys, runnable = stopwatches(Flatbuffer(content), kernels)
 
     seconds: dict[Hashable, list[float]] = {key: [] for key in (*runnable, *network)}
     start = time.perf_counter()
@@ -125,7 +119,7 @@ def profile(
         fastest=1e3 * min(seconds[kernels]),
         milliseconds=[medians.get(key) for key in keys],
         rounds=rounds,
-        distinct=len(distinct),
+        distinct=len(set(keys)),
     )
 
 

@@ -68,6 +68,19 @@ def stopwatch(flatbuffer: Flatbuffer, operation: Operation, kernels: str) -> Cal
     return measure
 
 
+def stopwatches(flatbuffer: Flatbuffer, kernels: str) -> tuple[list[Hashable], dict[Hashable, Callable[[], float]]]:
+    """A stopwatch for every kind of operator in a file, so that equal ones are measured once.
+
+    Returns:
+        The `likeness` of each operator, in the order of execution, and the stopwatch of each that runs alone.
+    """
+    operations = flatbuffer.operations
+    keys = [likeness(flatbuffer, operation) for operation in operations]
+    distinct = dict(zip(keys, operations, strict=True))
+    found = {key: stopwatch(flatbuffer, operation, kernels) for key, operation in distinct.items()}
+    return keys, {key: measure for key, measure in found.items() if measure is not None}
+
+
 def likeness(flatbuffer: Flatbuffer, operation: Operation) -> Hashable:
     """What two operators share that take equally long: type, options, shapes, and which inputs are constants."""
 

@@ -22,6 +22,8 @@ from bnext_keras.text import first_line, one_line, printable
 
 import numpy as np
 
+from converter.tflite.interpreter import Interpreter, OneImageInterpreter
+
 #: What the child runs. It finds modules where its parent does, not in the folder that the user happens to be in.
 _PROGRAM = "import sys; sys.path[:] = {path}; from converter.tflite.isolated import serve; serve()"
 
@@ -30,7 +32,7 @@ class InterpreterError(RuntimeError):
     """The interpreter refused a file or an input, or crashed; the message is one line."""
 
 
-class IsolatedInterpreter:
+class IsolatedInterpreter(OneImageInterpreter):
     """As `converter.tflite.interpreter.Interpreter`, but a file that crashes it raises an error.
 
     The process ends when nothing refers to this object any more.
@@ -39,12 +41,6 @@ class IsolatedInterpreter:
         content: The bytes of the file.
         threads: How many threads it runs on.
         kernels: One of `converter.tflite.interpreter.KERNELS`.
-
-    Attributes:
-        input_shapes: Shape of each input.
-        input_types: NumPy's type of each input.
-        output_shapes: Shape of each output.
-        output_types: NumPy's type of each output.
 
     Raises:
         ImportError: if LCE is not installed.
@@ -82,11 +78,6 @@ class IsolatedInterpreter:
             return _read_arrays(self._process.stdout, answer["arrays"])
         except EOFError as error:
             raise self._ended() from error
-
-    def run_each(self, batch: np.ndarray) -> list[np.ndarray]:
-        """As `Interpreter.run_each`: the outputs for each of several inputs, ``(samples, ...)``, joined."""
-        results = [self.run([sample[np.newaxis]]) for sample in batch]
-        return [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
 
     def close(self) -> None:
         """Ends the process."""
@@ -136,8 +127,6 @@ def serve() -> None:
     question = json.loads(questions.readline())
     (content,) = _read_arrays(questions, question["arrays"])
     try:
-        from converter.tflite.interpreter import Interpreter
-
         interpreter = Interpreter(content.tobytes(), threads=question["threads"], kernels=question["kernels"])
         described = {
             "inputs": _described(interpreter.input_shapes, interpreter.input_types),

@@ -5,28 +5,18 @@ import bnext_keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from rewrites import randomize
 
 from android_demo.runner import compile_plan
 from converter import convert
 from converter.tflite.interpreter import Interpreter as LceInterpreter
 
 
-def with_random_weights(model, seed=1):
-    """A model whose normalizations and slopes are as different from each other as after training."""
-    random = np.random.default_rng(seed)
-    for weight in model.weights:
-        if any(part in weight.name for part in ("gamma", "variance")):
-            weight.assign(random.uniform(0.5, 1.5, weight.shape))
-        elif any(part in weight.name for part in ("beta", "mean", "bias", "alpha")):
-            weight.assign(random.uniform(-0.3, 0.3, weight.shape))
-    return model
-
-
 class Sample:
     """A converted network, an image, and what LCE makes of it."""
 
     def __init__(self, model):
-        self.content = convert(with_random_weights(model)).content
+        self.content = convert(randomize(model, seed=1)).content
         lce = LceInterpreter(self.content)
         self.image = np.random.default_rng(2).normal(size=lce.input_shapes[0]).astype(np.float32)
         self.expected = lce.run([self.image])[0]
