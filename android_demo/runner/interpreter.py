@@ -13,6 +13,7 @@ import numpy as np
 from android_demo.runner.build import library
 from android_demo.runner.compiler import compile_plan
 from android_demo.runner.plan import is_plan
+from converter.tflite.interpreter import OneImageInterpreter
 
 
 class EngineError(UserError, RuntimeError):
@@ -28,7 +29,7 @@ class StepTime:
     microseconds: float
 
 
-class Interpreter:
+class Interpreter(OneImageInterpreter):
     """A network that is ready to run.
 
     Args:
@@ -37,8 +38,6 @@ class Interpreter:
         kernels: ``"avx2"``, ``"neon"`` or ``"reference"``; by default the best that this CPU has.
 
     Attributes:
-        input_shapes: Shape of each input.
-        output_shapes: Shape of each output.
         kernels: Name of the kernels that are used.
         memory: Bytes that it works in, besides the plan.
 
@@ -72,6 +71,8 @@ class Interpreter:
         shapes = [(1, *map(int, row[2:5])) for row in tensors]
         self.input_shapes = shapes[: header[0]]
         self.output_shapes = [_squeezed(shape) for shape in shapes[header[0] :]]
+        self.input_types = [np.float32] * len(self.input_shapes)
+        self.output_types = [np.float32] * len(self.output_shapes)
         self.kernels = self._library.session_kernels(self._session).decode()
         self.memory = int(self._library.session_bytes(self._session))
 
@@ -85,8 +86,7 @@ class Interpreter:
 
     def predict(self, images: np.ndarray) -> np.ndarray | list[np.ndarray]:
         """The outputs for a batch ``(samples, ...)``, image by image; a list if there are several outputs."""
-        results = [self.run([image[np.newaxis]]) for image in images]
-        joined = [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
+        joined = self.run_each(images)
         return joined[0] if len(joined) == 1 else joined
 
     def profile(self, inputs: Sequence[np.ndarray], runs: int = 20) -> list[StepTime]:
