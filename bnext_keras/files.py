@@ -114,9 +114,9 @@ def check_writable(path: Path, *, make_folder: bool = False) -> None:
     """
     try:
         path.lstat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         pass
-    except OSError as error:  # a name that is too long, a file in place of a folder
+    except OSError as error:  # a name that is too long, say
         raise FileError(f"cannot be written ({error.strerror or error})", where=str(path)) from error
     if path.is_dir():
         raise FileError("is a folder; name a file", where=str(path))

@@ -30,5 +30,5 @@ def test_a_folder_in_which_nothing_was_measured_is_not_left_behind(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_measured(tmp_path):
     (tmp_path / "out").touch()
-    with pytest.raises(BenchmarkError, match="out: cannot be locked"), open_store(tmp_path / "out"):
+    with pytest.raises(BenchmarkError, match="out: cannot be made"), open_store(tmp_path / "out"):
         pass
