@@ -76,6 +76,17 @@ class Dense(tf.keras.layers.Dense):
             # The released code of BNext has 1x1 convolutions here.
             self.kernel.decays_as_kernel = True
 
+    def call(self, inputs):
+        if inputs.shape.rank != 4 or None in inputs.shape[1:]:
+            return super().call(inputs)
+        # The same product as Keras', which puts together the shape of its result from some twenty operations.
+        *positions, channels = inputs.shape[1:]
+        products = tf.matmul(tf.reshape(inputs, (-1, channels)), self.kernel)
+        outputs = tf.reshape(products, (-1, *positions, self.units))
+        if self.use_bias:
+            outputs = tf.nn.bias_add(outputs, self.bias)
+        return outputs if self.activation is None else self.activation(outputs)
+
     def get_config(self):
         return {**super().get_config(), "role": self.role, "classes": self.classes}
 
