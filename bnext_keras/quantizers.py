@@ -18,6 +18,7 @@ import math
 
 from bnext_keras.gradients import custom_gradient
 from bnext_keras.schedules import ANNEALED
+from bnext_keras.sublayers import sublayers
 
 import larq as lq
 import tensorflow as tf
@@ -142,7 +143,7 @@ def temperatures(model: tf.keras.Model) -> dict[str, tf.Variable]:
         ['block1_1x1a_conv', 'block1_1x1b_conv', 'block1_3x3_conv']
     """
     found: dict[str, tf.Variable] = {}
-    for layer in model.submodules:
+    for layer in sublayers(model):
         if isinstance(getattr(layer, "kernel_quantizer", None), AnnealedSign) and layer.built:
             # Names are unique in one model, not across nested ones.
             name = layer.name if layer.name not in found else f"{layer.name} ({len(found)})"

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from bnext_keras.layer_graph import LayerGraph, has_graph, has_kernel, kernel_quantizer, precision
 from bnext_keras.layers import BinaryConv2D, LearnableBias
 from bnext_keras.roles import BINARY, HEAD, OTHER, SQUEEZE_EXPAND, STEM, Role, stated_role
+from bnext_keras.sublayers import sublayers
 
 import tensorflow as tf
 
@@ -44,7 +45,7 @@ def find_roles(model: tf.keras.Model) -> dict[tf.keras.layers.Layer, Role]:
         ['stem', 'binary', 'head']
     """
     if not has_graph(model):
-        layers = [layer for layer in model.submodules if isinstance(layer, Layers.Layer) and has_kernel(layer)]
+        layers = [layer for layer in sublayers(model) if has_kernel(layer)]
         return {layer: stated_role(layer) or OTHER for layer in layers}
     graph = LayerGraph(model)
     layers = [layer for layer in graph.layers if has_kernel(layer)]

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bnext_keras.sublayers import sublayers
 from bnext_keras.summary import parameters
 from bnext_keras.teachers.teacher import Teacher, as_teachers
 
@@ -136,11 +137,9 @@ def count_parameters(model: tf.keras.Model) -> int:
         6
     """
     found = {}
-    for layer in model.submodules:
+    for layer in sublayers(model):
         # Those of a layer that contains others are found there.
-        if isinstance(layer, tf.keras.layers.Layer) and not isinstance(
-            layer, tf.keras.Model | tf.keras.layers.Normalization
-        ):
+        if not isinstance(layer, tf.keras.Model | tf.keras.layers.Normalization):
             found.update({id(weight): weight.shape.num_elements() for weight in parameters(layer)})
     return sum(found.values())
 

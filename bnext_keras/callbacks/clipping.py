@@ -6,6 +6,7 @@ BNext's own layers have them as Keras constraints.
 import logging
 
 from bnext_keras.callbacks.installation import StepCallback
+from bnext_keras.sublayers import sublayers
 
 import tensorflow as tf
 
@@ -70,7 +71,7 @@ class LatentWeightClipping(_Clipping):
     def variables(self):
         return [
             variable
-            for layer in self.model.submodules
+            for layer in sublayers(self.model)
             for variable, quantizer, constraint in _quantized(layer)
             if getattr(quantizer, "precision", None) == 1 and constraint is None
         ]
@@ -106,7 +107,7 @@ class ScaleClipping(_Clipping):
         self.name, self.low, self.high = name, low, high
 
     def variables(self):
-        found = (getattr(layer, self.name, None) for layer in self.model.submodules)
+        found = (getattr(layer, self.name, None) for layer in sublayers(self.model))
         return [variable for variable in found if isinstance(variable, tf.Variable) and variable.constraint is None]
 
 

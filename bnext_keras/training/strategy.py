@@ -10,6 +10,8 @@ import logging
 import os
 from collections.abc import Callable
 
+from bnext_keras.sublayers import sublayers
+
 import tensorflow as tf
 
 log = logging.getLogger(__name__)
@@ -143,7 +145,7 @@ def synchronize_batch_norm(model: tf.keras.Model) -> None:
         >>> model.get_layer("stem_bn").synchronized, model.get_config() == config
         (True, True)
     """
-    for layer in model.submodules:
+    for layer in sublayers(model):
         if isinstance(layer, tf.keras.layers.BatchNormalization):
             layer.synchronized = True
             layer.fused = False

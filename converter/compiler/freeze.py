@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from converter.compiler._tensorflow import freeze_variables
 from converter.compiler.emit import emit
 from converter.compiler.kernels import pack_kernels
 from converter.compiler.stand_ins import StandIn, choose_stand_ins, convs_that_read
@@ -46,9 +45,9 @@ def freeze(graph: Graph) -> FrozenModel:
     def evaluate(image, kernels):
         return tf.identity(emit(graph, image, dict(zip(calls, kernels, strict=True))), name="output")
 
-    frozen = freeze_variables(evaluate)
-    graph_def = frozen.graph.as_graph_def()
-    image, *placeholders = (tensor.op.name for tensor in frozen.inputs if tensor.dtype != tf.resource)
+    concrete = evaluate.get_concrete_function()
+    graph_def = concrete.graph.as_graph_def()
+    image, *placeholders = (tensor.op.name for tensor in concrete.inputs)
     placeholders_of = {call: [placeholders.pop(0) for _ in range(call.layer.groups)] for call in calls}
     kernels = {
         placeholder: kernel
@@ -61,7 +60,7 @@ def freeze(graph: Graph) -> FrozenModel:
         call: tuple(compiled[convs_that_read(graph_def, placeholder)[0]] for placeholder in placeholders_of[call])
         for call in calls
     }
-    return FrozenModel(graph_def, image, frozen.outputs[0].op.name, input_shape, stand_ins, conv_names)
+    return FrozenModel(graph_def, image, concrete.outputs[0].op.name, input_shape, stand_ins, conv_names)
 
 
 def _kernel_specs(layer):

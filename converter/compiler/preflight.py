@@ -3,6 +3,7 @@
 from bnext_keras.errors import ConversionError
 from bnext_keras.layer_graph import LayerGraph
 from bnext_keras.quantizers import soft_kernels
+from bnext_keras.sublayers import sublayers
 
 import larq as lq
 import numpy as np
@@ -88,7 +89,7 @@ def _is_function(value):
 
 
 def _check_layers(model):
-    for layer in model.submodules:
+    for layer in sublayers(model):
         where = f"layer '{getattr(layer, 'name', '')}'"
         if isinstance(layer, tf.keras.layers.RNN) and not layer.unroll:
             raise ConversionError(
@@ -97,7 +98,7 @@ def _check_layers(model):
                 remedy="build it with unroll=True, or use convolutions over time",
             )
         quantizer = getattr(layer, "input_quantizer", None)
-        if quantizer is not None and isinstance(layer, tf.keras.layers.Layer):
+        if quantizer is not None:
             fault = input_fault(quantizer)
             if fault is not None and not fault.runs_as_float:
                 raise ConversionError(fault.what, where=where, remedy=fault.remedy)
@@ -141,9 +142,7 @@ def check_binary_conv(layer: tf.keras.layers.Layer) -> None:
 
 
 def _check_precision(model):
-    for layer in model.submodules:
-        if not isinstance(layer, tf.keras.layers.Layer):
-            continue
+    for layer in sublayers(model):
         where = f"layer '{layer.name}'"
         if layer.compute_dtype != layer.variable_dtype:
             raise ConversionError(

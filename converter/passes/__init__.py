@@ -119,8 +119,14 @@ def simplify(graph: Graph, passes: Sequence[Pass] = PASSES) -> list[PassReport]:
         {'Mul': 3}
     """
     reports: list[PassReport] = []
+    counts = _counts(graph)
     for number in range(_MOST_ROUNDS):
-        round_reports = [_run(graph, rewrite) for rewrite in passes]
+        round_reports = []
+        for rewrite in passes:
+            before = counts
+            rewrite(graph)
+            counts = _counts(graph)
+            round_reports.append(PassReport(rewrite.__name__, before[0], counts[0], before[1], counts[1]))
         changed = [report for report in round_reports if _changed(report)]
         reports += round_reports if number == 0 else changed
         if not changed:
@@ -153,12 +159,8 @@ def count_operators(graph: Graph, maps_only: bool = False) -> Counter:
     return counts
 
 
-def _run(graph, rewrite):
-    before, maps_before = count_operators(graph), count_operators(graph, maps_only=True)
-    rewrite(graph)
-    return PassReport(
-        rewrite.__name__, before, count_operators(graph), maps_before, count_operators(graph, maps_only=True)
-    )
+def _counts(graph):
+    return count_operators(graph), count_operators(graph, maps_only=True)
 
 
 def _changed(report):

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from bnext_keras.layer_graph import LayerGraph, has_graph, is_sign, precision
 from bnext_keras.patching import attribute
 from bnext_keras.quantizers import FusedSteSign
+from bnext_keras.sublayers import sublayers
 
 import larq as lq
 import numpy as np
@@ -19,7 +20,7 @@ def binary_convs(model: tf.keras.Model) -> list[tf.keras.layers.Layer]:
     """The 2-D convolutions of a model, nested ones too, that binarize their input: the ones meant to run in LCE."""
     return [
         layer
-        for layer in model.submodules
+        for layer in sublayers(model)
         if isinstance(layer, tuple(_KERNELS)) and precision(layer.input_quantizer) == 1
     ]
 

@@ -232,3 +232,26 @@ def test_a_saved_model_has_its_configuration_beside_it(tmp_path):
     tf.keras.Sequential([tf.keras.layers.Dense(2, input_shape=(3,))]).save(tmp_path / "model")
     metadata = SavedMetadata.FromString((tmp_path / "model" / "keras_metadata.pb").read_bytes())
     assert [node.identifier for node in metadata.nodes if node.node_id == 0] == ["_tf_keras_sequential"]
+
+
+class Holder(tf.keras.layers.Layer):
+    """Holds a layer in a list, one in a dictionary and one as an attribute."""
+
+    def __init__(self):
+        super().__init__()
+        self.listed = [tf.keras.layers.Dense(1)]
+        self.named = {"one": tf.keras.layers.Dense(2)}
+        self.own = tf.keras.layers.TimeDistributed(tf.keras.layers.Dense(3))
+
+    def call(self, inputs):
+        return inputs
+
+
+def test_a_model_lists_its_layers_and_theirs():
+    model = tf.keras.Sequential([dense_model(), Holder(), tf.keras.layers.Dense(4)])
+    model.compile("adam", "mse", metrics=["mae"])
+    model.fit(ONE, np.ones((4, 4), np.float32), verbose=0)
+    layers = [layer for layer in model.submodules if isinstance(layer, tf.keras.layers.Layer)]
+    listed = list(model._flatten_layers(include_self=False))
+    assert {id(layer) for layer in listed} == {id(layer) for layer in layers if "metric" not in type(layer).__module__}
+    assert [layer.units for layer in listed if isinstance(layer, tf.keras.layers.Dense)] == [2, 1, 2, 3, 4]
