@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import pytest
 from PIL import Image
 
@@ -11,11 +12,12 @@ DIGITS = Path(__file__).parents[2] / "examples" / "digits.py"
 
 
 def run(*arguments):
-    return subprocess.run([sys.executable, DIGITS, *map(str, arguments)], capture_output=True, text=True)
+    return forked.run(DIGITS, *arguments)
 
 
 def test_digits_are_learned_converted_and_classified_alike(tmp_path):
-    result = run("epochs=3", "widths=32,64,128", "--out", tmp_path)
+    command = [sys.executable, DIGITS, "epochs=3", "widths=32,64,128", "--out", tmp_path]
+    result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     lines = [line for line in result.stdout.splitlines() if "same class as Keras" in line]
     assert len(lines) == 1

@@ -1,7 +1,5 @@
 """Distillation's formulas on numbers worked out by hand, and its callbacks in every way that Keras trains."""
 
-import subprocess
-import sys
 from math import exp, log
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from bnext_keras.callbacks.losses import (
 )
 from bnext_keras.teachers import Teacher
 
+import forked
 import larq as lq
 import numpy as np
 import pytest
@@ -255,7 +254,7 @@ def test_a_narrow_bnext_under_xla_with_a_teacher_of_pixels(small_bnext):
 def test_replicas_are_one_large_batch():
     """In a process of its own, because devices are made before TensorFlow starts."""
     program = Path(__file__).parents[2] / "support" / "programs" / "replicas.py"
-    result = subprocess.run([sys.executable, program], capture_output=True, text=True)
+    result = forked.run(program)
     assert result.returncode == 0, result.stderr[-3000:]
     assert result.stdout.split() == ["2", "replicas", "agree"]
 

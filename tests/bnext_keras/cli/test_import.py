@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from bnext_keras.cli.import_ import main
 from bnext_keras.importers import load_bnext_state_dict
 from bnext_keras.orientation import is_rotating
 
+import forked
 import narrow_bnext
 import numpy as np
 import pytest
@@ -26,6 +26,11 @@ TRAINING = FOLDER / "training.pth.tar"
 
 
 def run(*arguments, **options):
+    return forked.run("-m", "bnext_keras.cli.import_", *arguments, **options)
+
+
+def run_from_its_start(*arguments, **options):
+    """With all that importing TensorFlow prints."""
     command = [sys.executable, "-m", "bnext_keras.cli.import_", *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.run(command, env=environment, capture_output=True, text=True, **options)
@@ -48,8 +53,8 @@ def imported(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("name", ["narrow.h5", "narrow.keras"])
-def test_a_checkpoint_becomes_a_model_of_upright_images(tmp_path, name, images):
+@pytest.mark.parametrize(("name", "run"), [("narrow.h5", run_from_its_start), ("narrow.keras", run)])
+def test_a_checkpoint_becomes_a_model_of_upright_images(tmp_path, name, run, images):
     result = run(TRAINING, "-o", name, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     for fact in ("BNext with widths 4, 8, 16", "ablations          │ none", "0 of 880 binary", "1e-08", "upright"):
@@ -132,14 +137,7 @@ def test_truncated_checkpoints(refused, tmp_path, name):
 def test_no_space_left(tmp_path, name):
     """The system refuses to let the file grow; an older file of that name stays as it was."""
     (tmp_path / name).write_text("older")
-    limit = 4096
-    result = run(
-        TRAINING,
-        "-o",
-        name,
-        cwd=tmp_path,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-    )
+    result = run(TRAINING, "-o", name, cwd=tmp_path, largest_file=4096)
     assert result.returncode == 2, result.stderr
     assert f"{name}: cannot be written" in result.stderr
     assert len(result.stderr.splitlines()) == 1

@@ -1,6 +1,7 @@
 """MeliusNet against bitorch's outputs, Larq Zoo's weights, and LCE."""
 
 from collections import Counter
+from functools import cache
 
 from bnext_keras import models
 from bnext_keras.importers import StateDictError, load_meliusnet_state_dict
@@ -22,11 +23,31 @@ NAMES = [
 #: Networks in whose reference a sign's input lies within float32's rounding of zero.
 UNSTABLE = ("melius_42_1000_224", "melius_59_1000_224")
 
+#: Networks that several tests want. The others come once in each precision, and some weigh a hundred megabytes.
+SHARED = ("melius_22_10_32", "melius_23_1000_224", "melius_a_1000_224")
+
 #: What a MeliusNet may need of LCE beside binary convolutions: TFLite's own float operators, none of them custom.
 BUILTIN = {"CONV_2D", "MUL", "ADD", "MAX_POOL_2D", "CONCATENATION", "SPLIT", "GATHER", "MEAN", "FULLY_CONNECTED"}
 
 
 def build(name, pad_value=-1.0):
+    """The network of a reference with the reference's weights, and the reference.
+
+    Tests share the networks that several of them want. What one has done to the weights is undone for the next.
+    """
+    network = _shared_network if name in SHARED else _network
+    model = network(name, pad_value, tf.keras.backend.floatx())
+    reference = references.load(name)
+    return load_meliusnet_state_dict(model, reference.weights), reference
+
+
+@cache
+def melius22():
+    """The published network for images of 224 pixels, shared by all tests that give it weights of their own."""
+    return models.MeliusNet22()
+
+
+def _network(name, pad_value, _floatx):
     reference = references.load(name)
     side = reference.meta["input_shape_nchw"][-1]
     options = {
@@ -37,10 +58,11 @@ def build(name, pad_value=-1.0):
     }
     variant = name.split("_")[1]
     if variant == "flex1211":
-        model = models.MeliusNet([1, 2, 1, 1], [64, 96, 64], **options)
-    else:
-        model = getattr(models, f"MeliusNet{variant.upper()}")(**options)
-    return load_meliusnet_state_dict(model, reference.weights), reference
+        return models.MeliusNet([1, 2, 1, 1], [64, 96, 64], **options)
+    return getattr(models, f"MeliusNet{variant.upper()}")(**options)
+
+
+_shared_network = cache(_network)
 
 
 def calibrated(model):
@@ -171,7 +193,7 @@ def larq_zoo_listing():
 
 
 def test_weights_are_those_of_larq_zoo_in_its_order():
-    model = models.MeliusNet22()
+    model = melius22()
     assert [(weight.name.removesuffix(":0"), tuple(weight.shape)) for weight in model.weights] == list(
         larq_zoo_listing()
     )
@@ -192,7 +214,7 @@ def test_a_file_in_the_form_of_larq_zoo_loads(tmp_path, by_name):
             group.attrs["weight_names"] = [f"{name}:0".encode() for name in names]
             for name in names:
                 group[f"{name}:0"] = arrays[name]
-    model = models.MeliusNet22()
+    model = melius22()
     model.load_weights(tmp_path / "weights.h5", by_name=by_name)
     for weight in model.weights:
         np.testing.assert_array_equal(weight.numpy(), arrays[weight.name.removesuffix(":0")], err_msg=weight.name)

@@ -1,16 +1,14 @@
 """Runs that are killed, and folders that cannot be written."""
 
 import csv
-import resource
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import bnext_keras
 from bnext_keras.cli.train import main
 from bnext_keras.training.history import History
 
+import forked
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -48,8 +46,7 @@ OLD_RUN = """{
 
 
 def run(folder, *arguments, program=("-m", "bnext_keras.cli.train"), **options):
-    command = [sys.executable, *program, "digits", "--out", folder, *SETTINGS, *arguments]
-    return subprocess.run([str(part) for part in command], capture_output=True, text=True, **options)
+    return forked.run(*program, "digits", "--out", folder, *SETTINGS, *arguments, **options)
 
 
 def run_killed(folder, moment, *arguments):
@@ -159,7 +156,7 @@ def test_no_space_left(killed):
     content = {path.name: path.read_bytes() for path in (killed / "checkpoints").iterdir()}
     limit = 30_000
     assert max(map(len, content.values())) > limit
-    result = run(killed, "--resume", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+    result = run(killed, "--resume", largest_file=limit)
     assert result.returncode == 2, result.stderr
     assert "cannot be written" in result.stderr
     assert "ckpt-1: make room, then continue with --resume" in result.stderr

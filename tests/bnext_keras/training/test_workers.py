@@ -2,12 +2,10 @@
 
 import csv
 import json
-import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -26,20 +24,14 @@ WORKER = Path(__file__).parents[2] / "support" / "programs" / "worker.py"
 
 
 def start(folder, *options, worker=0, environment=None):
-    command = [sys.executable, WORKER, folder.parent / f"{folder.name}{worker}.npz", "digits", "--out", folder]
-    return subprocess.Popen(
-        [str(part) for part in (*command, *SETTINGS, *options)],
-        env={**os.environ, **(environment or {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    weights = folder.parent / f"{folder.name}{worker}.npz"
+    return forked.start(WORKER, weights, "digits", "--out", folder, *SETTINGS, *options, environment=environment)
 
 
 def finish(process):
-    output, _ = process.communicate(timeout=600)
-    assert process.returncode == 0, output[-3000:]
-    return output
+    result = process.finish()
+    assert result.returncode == 0, result.stderr[-3000:]
+    return result.stdout
 
 
 def weights(folder, worker=0):
@@ -130,7 +122,7 @@ def test_a_run_on_two_devices_continues(runs):
 
 def test_a_batch_must_be_divisible(tmp_path):
     process = start(tmp_path / "run", "--strategy", "mirrored", "batch_size=255")
-    output, _ = process.communicate(timeout=600)
-    assert process.returncode == 2
-    assert output.splitlines()[-1] == "bnext-train: batch_size=255 cannot be divided among 2 devices"
+    result = process.finish()
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[-1] == "bnext-train: batch_size=255 cannot be divided among 2 devices"
     assert not list(tmp_path.iterdir())

@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 
@@ -10,6 +9,7 @@ import bnext_keras
 from bnext_keras.layers import LearnableBias
 from bnext_keras.quantizers import temperatures
 
+import forked
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -19,10 +19,14 @@ from PIL import Image
 from converter.cli.convert import main
 
 
-def run(*arguments, cwd, **options):
+def run(*arguments, **options):
+    return forked.run("-m", "converter.cli.convert", *arguments, **options)
+
+
+def run_from_its_start(*arguments, cwd):
     command = [sys.executable, "-m", "converter.cli.convert", *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, **options)
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +78,7 @@ def test_a_saved_model_becomes_a_file_with_the_same_answers(folder, tmp_path, na
 
 def test_by_default_the_file_lies_beside_the_model(folder, tmp_path):
     (tmp_path / "model.h5").write_bytes((folder / "model.h5").read_bytes())
-    assert run("model.h5", cwd=tmp_path).returncode == 0
+    assert run_from_its_start("model.h5", cwd=tmp_path).returncode == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.h5", "model.tflite"]
 
 
@@ -280,14 +284,7 @@ def test_nor_is_the_model_in_python(folder):
 def test_no_space_left(folder, tmp_path):
     """The system refuses to let the file grow; an older file of that name stays as it was."""
     (tmp_path / "out.tflite").write_text("older")
-    limit = 4096
-    result = run(
-        folder / "model.h5",
-        "-o",
-        "out.tflite",
-        cwd=tmp_path,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-    )
+    result = run(folder / "model.h5", "-o", "out.tflite", cwd=tmp_path, largest_file=4096)
     assert result.returncode == 2
     assert "out.tflite: cannot be written (File too large)" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["out.tflite"]
