@@ -196,11 +196,12 @@ struct Checker {
       const Instruction& i = instructions[n];
       if (i.op >= OPS) return false;
       const u32 operands = operands_of(Op(i.op));
-      const bool int16 = i.op == OP_AFFINE || i.op == OP_AFFINE_PRELU;
+      // What is no float is no register either.
+      const u32 first = i.op == OP_AFFINE || i.op == OP_AFFINE_PRELU ? INT16 : i.op == OP_UNPACK ? SIGNS : FLOAT;
       const u32 inputs[] = {i.a, i.b, i.c, i.s};
       for (u32 k = 0; k < operands; k++)
-        if (!operand(*w, inputs[k], int16 && k == 0 ? u32(INT16) : u32(FLOAT))) return false;
-      if (int16 && !(i.a & TENSOR)) return false;
+        if (!operand(*w, inputs[k], k == 0 ? first : u32(FLOAT))) return false;
+      if (first != FLOAT && !(i.a & TENSOR)) return false;
       if (!result(*w, i.d, i.op == OP_PACK ? SIGNS : FLOAT, i.op == OP_SUM)) return false;
       if (i.op == OP_SUM && (!(i.b & TENSOR) || pixels(plan.tensors[i.b & ~TENSOR]) != 1)) return false;
       if (i.op == OP_SUM && ++sums > MOST_SUMS) return false;
@@ -247,8 +248,9 @@ extern "C" int runner_check(const void* bytes, uint64_t size) {
   for (u64 i = 0; i < h.tensors.count; i++) {
     const Tensor& t = plan.tensors[i];
     if (!is_tensor(h, t)) return RUNNER_INVALID;
-    // Hosts read and write them as a whole.
-    if (i < u64(h.inputs) + h.outputs && (t.place != ARENA || t.type != FLOAT || t.stride != t.channels))
+    // Hosts read and write them as a whole. Outputs may be signs: that is how they are looked at.
+    if (i < u64(h.inputs) + h.outputs &&
+        (t.place != ARENA || t.stride != elements(t) || !(t.type == FLOAT || (t.type == SIGNS && i >= h.inputs))))
       return RUNNER_INVALID;
   }
   for (u64 i = 0; i < h.steps.count; i++) {
