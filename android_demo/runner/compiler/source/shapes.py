@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from android_demo.runner.compiler.network import Value
 from android_demo.runner.compiler.source.elements import Translation
 from android_demo.runner.compiler.source.reader import Reader
@@ -114,6 +116,17 @@ def _gather(reader, operation, options):
     reader.finish(operation, reader.add("Gather", [value], out, indices=indices))
 
 
+def _reverse(reader, operation, options):
+    """Element by element: a copy's strides have no sign. It is of images, once, in networks that PyTorch trained."""
+    shape = reader.file.shape(operation.inputs[0])
+    axes = [int(axis) for axis in reader.constant(operation.inputs[1]).ravel()]
+    value, out = reader.value(operation.inputs[0]), reader.new_value(operation.outputs[0])
+    indices = np.flip(np.arange(math.prod(shape)).reshape(shape), axes).ravel().tolist()
+    flat = reshaped(reader, value, Value(1, 1, len(indices), name=value.name))
+    turned = reader.add("Gather", [flat], Value(1, 1, len(indices), name=out.name), indices=indices)
+    reader.finish(operation, reshaped(reader, turned, out))
+
+
 def _strides(shape):
     return [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
 
@@ -125,6 +138,7 @@ TRANSLATIONS: dict[str, Translation] = {
     "GATHER": _gather,
     "PAD": _pad,
     "RESHAPE": _reshape,
+    "REVERSE_V2": _reverse,
     "SLICE": _slice,
     "SPACE_TO_DEPTH": _depth_to_space,
     "SPLIT": _split,

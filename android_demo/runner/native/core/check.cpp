@@ -12,15 +12,25 @@ constexpr u64 MOST_BYTES = u64(1) << 36;
 constexpr u32 MOST_SIDE = 1 << 16, MOST_CHANNELS = 1 << 20, MOST_WINDOW = 1 << 12, MOST_PARTS = 1 << 20;
 constexpr u64 MOST_WORK = u64(1) << 40;  // Multiplications of one step.
 
+// Eight bytes at a time, each through a table of its own: byte by byte, this took half of the time of a start.
 u32 crc32(const u8* data, u64 size) {
-  u32 table[256];
+  u32 tables[8][256];
   for (u32 i = 0; i < 256; i++) {
     u32 c = i;
     for (int k = 0; k < 8; k++) c = c & 1 ? 0xedb88320u ^ (c >> 1) : c >> 1;
-    table[i] = c;
+    tables[0][i] = c;
   }
+  for (int k = 1; k < 8; k++)
+    for (u32 i = 0; i < 256; i++) tables[k][i] = tables[0][tables[k - 1][i] & 255] ^ (tables[k - 1][i] >> 8);
   u32 crc = ~u32(0);
-  for (u64 i = 0; i < size; i++) crc = table[(crc ^ data[i]) & 255] ^ (crc >> 8);
+  for (; size >= 8; data += 8, size -= 8) {
+    u32 words[2];
+    __builtin_memcpy(words, data, 8);
+    words[0] ^= crc;
+    crc = 0;
+    for (int k = 0; k < 8; k++) crc ^= tables[7 - k][words[k / 4] >> (k % 4 * 8) & 255];
+  }
+  for (; size; data++, size--) crc = tables[0][(crc ^ *data) & 255] ^ (crc >> 8);
   return ~crc;
 }
 
