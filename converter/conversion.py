@@ -190,9 +190,7 @@ def _convert(
     )
     result.inspection = inspect(model, content, result.binary_convs)
     clock.stop()
-    errors = [error for comparison in (verification, *others.values()) for error in comparison.errors]
-    errors += quantization.errors if quantization else []
-    if errors:
+    if errors := result.errors:
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         raise VerificationError(f"model '{model.name}': {errors[0]}{more}", result)
     if output is not None:

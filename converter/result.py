@@ -80,6 +80,13 @@ class ConversionResult:
         return self.verification.binary_convs
 
     @property
+    def errors(self) -> list[str]:
+        """Everything for which the file must not be used, a line each: of LCE, of other engines, of quantization."""
+        comparisons = (self.verification, *self.engines.values())
+        errors = [error for comparison in comparisons for error in comparison.errors]
+        return errors + (self.quantization.errors if self.quantization else [])
+
+    @property
     def size(self) -> int:
         """Bytes of the file."""
         return len(self.content)
