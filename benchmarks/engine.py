@@ -5,12 +5,12 @@
     python benchmarks/engine.py BNextTiny --kernels reference      with other kernels than this CPU's best
 
 Times are medians of runs that take turns in one process: LCE with both of its kernels, of which the faster one counts,
-and the engine. The ratio is LCE's time divided by that of the engine: how many times faster the engine is.
-On a machine that does other things, too, the ratio says more than the milliseconds; the quartiles beside it say how far
-to trust it.
+and the engine. "Times faster" is LCE's time divided by the engine's, the median of neighbouring runs; its quartiles say
+how far to trust it. On one thread the times are processor time, of which other programs take nothing; on several they
+are a clock's, and mean something on a quiet machine only.
 
-*First answer* is the time from the start of the engine's program to its end behind one inference, the median of ten.
-*Memory* is what the process grew by from its start to its end, of the engine's program and of LCE, as both print it.
+*First answer* is the processor time of the engine's program from its start to its end behind one inference, the median
+of ten. *Memory* is what the process grew by from its start to its end, as the engine's program and LCE's print it.
 
 The twin of a network has the same layers with float kernels and activations, and runs in TensorFlow Lite with XNNPACK.
 
@@ -18,6 +18,7 @@ Networks have random weights, on which their times do not depend. Converted file
 """
 
 import argparse
+import resource
 import statistics
 import subprocess
 import sys
@@ -79,7 +80,12 @@ def twin(name: str, folder: Path) -> Path:
     return file
 
 
-def take_turns(runs: dict[str, Callable[[], object]], seconds: float, least: int = 5) -> dict[str, list[float]]:
+def take_turns(
+    runs: dict[str, Callable[[], object]],
+    seconds: float,
+    least: int = 5,
+    clock: Callable[[], float] = time.process_time,
+) -> dict[str, list[float]]:
     """Milliseconds of functions that are called one after the other, again and again."""
     times: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
@@ -87,9 +93,9 @@ def take_turns(runs: dict[str, Callable[[], object]], seconds: float, least: int
     start = time.perf_counter()
     while time.perf_counter() - start < seconds or len(next(iter(times.values()))) < least:
         for name, run in runs.items():
-            before = time.perf_counter()
+            before = clock()
             run()
-            times[name].append(1e3 * (time.perf_counter() - before))
+            times[name].append(1e3 * (clock() - before))
     return times
 
 
@@ -105,24 +111,30 @@ def compare(content: bytes, threads: int, seconds: float, kernels: str | None) -
     trial = take_turns(runs, 0, least=2)
     best = min(trial, key=lambda name: statistics.median(trial[name]))
     engine = Interpreter(content, num_threads=threads, kernels=kernels)
-    return take_turns({"LCE": runs[best], "engine": lambda: engine.run([image])}, seconds)
+    clock = time.process_time if threads == 1 else time.perf_counter
+    return take_turns({"LCE": runs[best], "engine": lambda: engine.run([image])}, seconds, clock=clock)
 
 
 def ratio(times: dict[str, list[float]], of: str, to: str) -> str:
-    """The ratio of medians, with the quartiles of the ratios of neighbouring runs."""
-    each = [a / b for a, b in zip(times[of], times[to], strict=True)]
-    low, _, high = statistics.quantiles(each, n=4)
-    return f"{statistics.median(times[of]) / statistics.median(times[to]):.2f} ({low:.2f} to {high:.2f})"
+    """The median ratio of neighbouring runs, with its quartiles."""
+    low, middle, high = statistics.quantiles([a / b for a, b in zip(times[of], times[to], strict=True)], n=4)
+    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
+
+
+def children_seconds() -> float:
+    """Processor time of all processes that were started and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def first_answer(plan: Path) -> float:
-    """Milliseconds from the start of the program to its end behind one inference."""
+    """Milliseconds of processor time from the start of the program to its end behind one inference."""
     command = [build.program(), f"--graph={plan}", "--num_runs=1", "--warmup_runs=0", "--min_secs=0"]
     times = []
     for _ in range(STARTS):
-        before = time.perf_counter()
+        before = children_seconds()
         subprocess.run(command, check=True, capture_output=True)
-        times.append(1e3 * (time.perf_counter() - before))
+        times.append(1e3 * (children_seconds() - before))
     return statistics.median(times)
 
 
