@@ -29,6 +29,7 @@ from converter.result import ConversionResult
 from converter.source.binary_layers import signs_moved_into_convolutions
 from converter.source.description import describe
 from converter.source.loading import load
+from converter.tflite.interpreter import Opener
 from converter.tflite.metadata import InputOrientation, write_metadata
 from converter.verification.samples import synthetic_count, users_inputs
 from converter.verification.synthetic import choose
@@ -51,6 +52,7 @@ def convert(
     weights: str | Mapping[str, str] = "float32",
     labels: Sequence[str] | None = None,
     trusted: bool = False,
+    engines: Mapping[str, Opener] | None = None,
     progress: Callable[[str], None] = lambda step: None,
 ) -> ConversionResult:
     """Converts a Larq model for Larq Compute Engine and verifies the result before anything is written.
@@ -82,6 +84,8 @@ def convert(
             the file then also says how ImageNet's images are normalized.
         trusted: Whether whoever made the model's file may run code here, as Lambda layers do: for files of one's own
             (`bnext_keras.model_files`).
+        engines: What else runs such files, by the name that errors give it: each is given the file's bytes, returns an
+            interpreter with the interface of LCE's, and is verified on the same inputs as LCE.
         progress: Called with the name of each step as it begins.
 
     Returns:
@@ -125,12 +129,15 @@ def convert(
             harden=harden,
             weights=weights,
             labels=labels,
+            engines=engines or {},
             progress=progress,
             clock=clock,
         )
 
 
-def _convert(model, source, output, *, verify_data, rotation, simplify, harden, weights, labels, progress, clock):
+def _convert(
+    model, source, output, *, verify_data, rotation, simplify, harden, weights, labels, engines, progress, clock
+):
     preflight.check(model, harden=harden)
     metadata = describe(model, labels, source)
     if not rotation:
@@ -148,7 +155,12 @@ def _convert(model, source, output, *, verify_data, rotation, simplify, harden, 
     clock.start("verify")
     normalization = None if metadata.mean is None else (metadata.mean, metadata.std)
     made = choose(flatbuffer, input_shape, synthetic_count(input_shape), normalization)
-    verification = verify(model, flatbuffer, frozen.conv_names, np.concatenate([inputs, made]), progress)
+    samples = np.concatenate([inputs, made])
+    verification = verify(model, flatbuffer, frozen.conv_names, samples, progress)
+    others = {
+        name: verify(model, flatbuffer, frozen.conv_names, samples, progress, {name: engine})
+        for name, engine in engines.items()
+    }
     quantization = None
     if verification.passed and "int8" in weights.values():
         clock.start("quantize")
@@ -167,6 +179,7 @@ def _convert(model, source, output, *, verify_data, rotation, simplify, harden, 
         operators=flatbuffer.operators,
         theoretical_size=count(model).bytes,
         verification=verification,
+        engines=others,
         on_random_inputs_only=verify_data is None,
         seconds=clock.seconds,
         advice=[*_hardened(model), *advise(model)],
@@ -177,8 +190,7 @@ def _convert(model, source, output, *, verify_data, rotation, simplify, harden, 
     )
     result.inspection = inspect(model, content, result.binary_convs)
     clock.stop()
-    errors = verification.errors + (quantization.errors if quantization else [])
-    if errors:
+    if errors := result.errors:
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         raise VerificationError(f"model '{model.name}': {errors[0]}{more}", result)
     if output is not None:

@@ -32,6 +32,7 @@ class ConversionResult:
         theoretical_size: Bytes of the parameters alone, with one bit for a binary weight and 32 for any other; a batch
             normalization counts as two values per channel, as it is one multiplication and one addition.
         verification: The comparison with Keras.
+        engines: The comparison of other engines that were asked for, by name.
         on_random_inputs_only: Whether the comparison had no inputs of the user's, only some made on the spot.
         users_inputs: How many of the user's it had.
         source: Name of the model's file, "" for a model in memory.
@@ -59,6 +60,7 @@ class ConversionResult:
     profile: Profile | None = None
     passes: list[PassReport] = field(default_factory=list)
     quantization: Quantization | None = None
+    engines: dict[str, Verification] = field(default_factory=dict)
     users_inputs: int = 0
     source: str = ""
 
@@ -78,6 +80,13 @@ class ConversionResult:
         return self.verification.binary_convs
 
     @property
+    def errors(self) -> list[str]:
+        """Everything for which the file must not be used, a line each: of LCE, of other engines, of quantization."""
+        comparisons = (self.verification, *self.engines.values())
+        errors = [error for comparison in comparisons for error in comparison.errors]
+        return errors + (self.quantization.errors if self.quantization else [])
+
+    @property
     def size(self) -> int:
         """Bytes of the file."""
         return len(self.content)
@@ -95,6 +104,7 @@ class ConversionResult:
             "theoretical_size": self.theoretical_size,
             "operators": dict(self.operators),
             "verification": {**asdict(self.verification), "passed": self.verification.passed},
+            "engines": {name: {**asdict(found), "passed": found.passed} for name, found in self.engines.items()},
             "on_random_inputs_only": self.on_random_inputs_only,
             "users_inputs": self.users_inputs,
             "seconds": self.seconds,

@@ -1,6 +1,8 @@
 """Shared by all tests. Importing bnext_keras first binds tf.keras to Keras 2 whatever a test imports."""
 
 import gc
+import os
+import shutil
 from pathlib import Path
 
 import bnext_keras
@@ -13,8 +15,14 @@ import tensorflow as tf
 from tensorflow.python.eager.polymorphic_function import polymorphic_function
 from tensorflow.python.framework.ops import gradient_registry
 
+from android_demo.runner.build import library
+
 #: Needs PyTorch, which the tests do without; and what tests start as processes of their own.
 collect_ignore = ["support/checkpoints/write.py", "support/programs"]
+
+# ziglang compiles a whole C library first, which takes a minute.
+if shutil.which("aarch64-linux-gnu-g++"):
+    os.environ.setdefault("CXX_AARCH64", "aarch64-linux-gnu-g++")
 
 #: Names of test functions, of all their parameters; doctests by the names of what they document.
 SLOW_TESTS = frozenset((Path(__file__).parent / "slow_tests.txt").read_text().split())
@@ -33,6 +41,12 @@ def pytest_collection_finish():
     """What is imported by now stays: the garbage collector need not look through it after every test."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def compiled_engine():
+    """Has the engine compiled before a test that looks at what a command prints: the first to use it says so."""
+    library()
 
 
 @pytest.fixture(autouse=True)

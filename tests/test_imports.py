@@ -84,6 +84,17 @@ def test_only_the_facade_of_bnext_keras_names_the_other_packages():
     assert naming <= {"bnext_keras/__init__.py"}
 
 
+def test_only_one_module_of_converter_names_the_engine_above_it():
+    naming = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "converter").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if node.value.split(".")[0] == "android_demo" and " " not in node.value
+    }
+    assert naming == {"converter/tflite/engine.py"}
+
+
 def test_rooms_without_tensorflow_do_not_start_it():
     # One process for all: a room that starts TensorFlow ends it, so that none hides behind another one.
     program = """

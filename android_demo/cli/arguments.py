@@ -26,18 +26,21 @@ devices:
   adb, adb:SERIAL     the phone that is connected, or the one with this serial number
   ssh:USER@HOST:PORT  a board or server that ssh reaches without a password
   qemu, qemu:CPU      an emulated ARM64 CPU; models run, their times mean nothing
-  host                this machine, with LCE's Python package
+  host                this machine; LCE runs there in its Python package
 
 tools:
-  lce_benchmark_model of Larq Compute Engine runs all models. LCE's release has it for
-  64-bit Android and for ARM Linux; it is fetched once into --cache. With --rival-tool,
-  models without LCE's operators run in TensorFlow Lite's own benchmark_model. FILE@lce
-  and FILE@tflite choose for one model.
+  This project's own engine runs what it can: compiled here, for 64-bit ARM and x86-64,
+  it needs nothing on the device. lce_benchmark_model of Larq Compute Engine runs all
+  models. LCE's release has it for 64-bit Android and for ARM Linux; it is fetched once
+  into --cache. --runner both measures with either and compares. With --rival-tool,
+  models without LCE's operators run in TensorFlow Lite's own benchmark_model.
+  FILE@bnext, FILE@lce and FILE@tflite choose for one model.
 
 examples:
   bnext-benchmark model.tflite                          on the phone that is connected
   bnext-benchmark a.tflite b.tflite --threads 1,4 --top1 a.tflite=72.4
   bnext-benchmark model.tflite --device adb --device ssh:pi@raspberrypi
+  bnext-benchmark model.tflite --runner both            this project's engine beside LCE
   bnext-benchmark model.tflite --resume                 goes on after a pulled cable
   bnext-benchmark clean                                 removes what it put on the phone
   bnext-benchmark compare old/results.json new/results.json
@@ -116,8 +119,15 @@ def _parser():
     text = "top-1 accuracy in percent of a model, for the report; repeat for several"
     add("--top1", type=accuracy, action="append", default=[], metavar="FILE=PERCENT", help=text)
 
+    text = (
+        "measure the top-1 accuracy on the device, in the engine: an .npz file of images, as the model takes them, and "
+    )
+    add("--test-data", type=Path, dest="test_file", metavar="FILE", help=text + "labels")
+
     group = parser.add_argument_group("tools")
     add = group.add_argument
+    text = "this project's engine, LCE's tool or both (default: the engine where it can run the file; LCE with --tool)"
+    add("--runner", choices=("bnext", "lce", "both"), help=text)
     add("--tool", type=Path, metavar="FILE", help="your own lce_benchmark_model instead of the release's")
     add("--tool-sha256", type=sha256, metavar="HEX", help="SHA-256 that lce_benchmark_model must have")
     add("--rival-tool", type=Path, metavar="FILE", help="TensorFlow Lite's benchmark_model")

@@ -1,5 +1,7 @@
 """``bnext-benchmark MODEL ...``: measures models on devices and writes the results and a page about them."""
 
+from dataclasses import replace
+
 from bnext_keras.cli._tool import complain, renamed, run
 from bnext_keras.errors import BenchmarkError, DeviceLost
 
@@ -19,17 +21,32 @@ def main(argv: list[str]) -> int:
 
 
 def _measure(arguments):
+    from android_demo.report.console import SafeConsole
+    from android_demo.session.accuracy import check_shape, read_test_data
     from android_demo.session.store import open_store
-    from android_demo.tools.choice import Tools, find_model
-    from android_demo.tools.downloads import Downloads
+    from android_demo.tools.choice import Runner, Tools, find_model
+    from android_demo.tools.downloads import RELEASE_URL, Downloads
 
     # Whatever can be wrong with the command is found before anything is measured.
     requests = [find_model(text, arguments.top1) for text in arguments.models]
     if strangers := arguments.top1.keys() - {request.path.name for request in requests}:
         raise BenchmarkError(f"--top1: {', '.join(sorted(strangers))} is none of the models to measure")
+    if arguments.test_file:
+        data = read_test_data(arguments.test_file)
+        for request in requests:
+            check_shape(data, request.path)
+        arguments.procedure = replace(arguments.procedure, test_data=data)
     downloads = Downloads(arguments.cache / "tools", arguments.release_url)
-    tools = Tools(downloads, arguments.tool, arguments.tool_sha256 or "", arguments.rival_tool)
-    targets = [(target, [tools.model(request, target) for request in requests]) for target in open_targets(arguments)]
+    # Who says something about LCE's tool wants it.
+    is_about_lce = bool(arguments.kernels) or arguments.release_url != RELEASE_URL
+    runner = Runner(arguments.runner) if arguments.runner else Runner.LCE if is_about_lce else None
+    own = (arguments.tool, arguments.tool_sha256 or "", arguments.rival_tool)
+    tools = Tools(downloads, *own, runner=runner, plans=arguments.cache / "plans")
+    messages = SafeConsole(stderr=True)
+    targets = [
+        (target, [model for request in requests for model in tools.models(request, target, messages.print)])
+        for target in open_targets(arguments)
+    ]
     with open_store(arguments.out, arguments.resume) as store:
         return _measure_all(arguments, targets, store)
 

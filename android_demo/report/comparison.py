@@ -112,6 +112,7 @@ def compare(before: Results, after: Results) -> Comparison:
     aspects = {
         "device": lambda entry: entry.device.model or entry.device.id,
         "model": lambda entry: entry.model.name,
+        "runner": lambda entry: "engine" if entry.tool.is_engine else "LCE",
         "threads": lambda entry: str(entry.settings.threads),
         "kernels": lambda entry: entry.settings.kernels or "default",
         "flags": lambda entry: " ".join(entry.settings.flags),
@@ -138,6 +139,24 @@ def compare(before: Results, after: Results) -> Comparison:
         only_after=tuple(entry for entry in after.measurements if key(entry) not in known),
         differences=tuple(differences),
     )
+
+
+def by_runner(measurements: Sequence[Measurement]) -> list[tuple[Measurement, Measurement, Ratio]]:
+    """What the engine and another tool both ran: the other's fastest measurement, the engine's, and their ratio.
+
+    Pairs have the same device, model, threads and cores.
+    """
+    timed = [entry for entry in measurements if entry.latency and entry.latency.mean_ms >= LEAST_MS]
+    fastest: dict[tuple, Measurement] = {}
+    for entry in sorted(timed, key=lambda entry: -entry.latency.mean_ms):  # type: ignore[union-attr]
+        settings = entry.settings
+        key = entry.device.id, entry.model.sha256, settings.threads, settings.pinned_mask, entry.tool.is_engine
+        fastest[key] = entry
+    pairs = [
+        (fastest[key], fastest[(*key[:-1], True)]) for key in fastest if (*key[:-1], True) in fastest and not key[-1]
+    ]
+    pairs.sort(key=lambda pair: measurements.index(pair[1]))
+    return [(old, new, latency_ratio(old.latency, new.latency)) for old, new in pairs if old.latency and new.latency]
 
 
 def only_model(results: Results, name: str, where: str) -> Results:

@@ -1,17 +1,15 @@
 """The page about two files of results."""
 
-import math
 from collections.abc import Sequence
 
 from android_demo.report.charts.scale import number
-from android_demo.report.comparison import Comparison, Verdict, compare
+from android_demo.report.comparison import Comparison, compare
 from android_demo.report.document import document
-from android_demo.report.names import change, conditions, marks, model_names, short_names
+from android_demo.report.names import change, conditions, model_names, short_names
 from android_demo.report.operators import Group, by_group, by_type
+from android_demo.report.ratio_rows import pair_title, ratio_rows
 from android_demo.report.sections.facts import device_facts
 from android_demo.results import Measurement, Results
-
-_CLASSES = {Verdict.FASTER: "faster", Verdict.SLOWER: "slower", Verdict.NOISE: "soft", Verdict.UNKNOWN: "soft"}
 
 
 def render_comparison(before: Results, after: Results, names: tuple[str, str] = ("before", "after")) -> str:
@@ -31,46 +29,11 @@ def render_comparison(before: Results, after: Results, names: tuple[str, str] = 
         f"Results files, schema {before.schema_version} and {after.schema_version}.",
         names=names,
         differences=found.differences,
-        latencies=_latencies(found),
+        latencies=ratio_rows(found.ratios()),
         profiles=_profiles(found),
         unmatched=_unmatched(found, names),
         devices=[(name, device_facts(one.measurements)) for name, one in zip(names, (before, after), strict=True)],
     )
-
-
-def _latencies(found: Comparison) -> list[dict[str, object]]:
-    ratios = found.ratios()
-    edges = [edge for _, _, ratio in ratios for edge in (ratio.value, ratio.low or 1, ratio.high or 1)]
-    # The axis is logarithmic, 1 stands in its middle, and its ends are a little beyond the outermost interval.
-    reach = max([1.1, *(max(edge, 1 / edge) for edge in edges)]) ** 1.05
-
-    def x(value: float) -> str:
-        return f"{50 + 50 * math.log(value) / math.log(reach):.2f}%"
-
-    several = len({old.device.id for old, _, _ in ratios}) > 1
-
-    def setting(old, new):
-        return change(conditions(old), conditions(new)) + (f", {old.device.model or old.device.id}" if several else "")
-
-    return [
-        {
-            "title": _title(old, new),
-            "setting": setting(old, new),
-            "before": old.latency,
-            "after": new.latency,
-            "ratio": ratio,
-            "x": x(ratio.value),
-            "low_x": None if ratio.low is None else x(ratio.low),
-            "high_x": None if ratio.high is None else x(ratio.high),
-            "class_": _CLASSES[ratio.verdict],
-            "mark": marks(old) or marks(new),
-        }
-        for old, new, ratio in ratios
-    ]
-
-
-def _title(old: Measurement, new: Measurement) -> str:
-    return change(*(entry.model.name.removesuffix(".tflite") for entry in (old, new)))
 
 
 def _profiles(found: Comparison) -> list[tuple[str, list[tuple[str, str, str, str]]]]:
@@ -87,7 +50,7 @@ def _profiles(found: Comparison) -> list[tuple[str, list[tuple[str, str, str, st
         ]
         rows.append(("all", sum(ours.values()), sum(theirs.values())))
         cells = [(label, number(before), number(after), _difference(after - before)) for label, before, after in rows]
-        tables.append((f"{_title(old, new)}, {change(conditions(old), conditions(new))}", cells))
+        tables.append((f"{pair_title(old, new)}, {change(conditions(old), conditions(new))}", cells))
     return tables
 
 

@@ -16,10 +16,10 @@ _EMULATED = (
     "times of an emulator say nothing about any phone or board. They show that the model runs, and what it computes in "
     "which operators, not how long it takes."
 )
-_NOT_ARM = (
+_LCE_NOT_ARM = (
     "Larq Compute Engine's fast kernels are written for 64-bit ARM; on this processor it falls back to portable code. "
-    "These times say little about a phone or a board."
 )
+_NOT_ARM = "These times say little about a phone or a board."
 
 
 def document(template: str, title: str, measurements: Sequence[Measurement], foot: str, **figures: object) -> str:
@@ -90,7 +90,8 @@ def notices(measurements: Sequence[Measurement]) -> list[tuple[str, str]]:
     if emulated:
         found.append(("Emulated.", f"{', '.join(emulated)}: {_EMULATED}"))
     if foreign:
-        found.append(("Not ARM.", f"{', '.join(foreign)}: {_NOT_ARM}"))
+        of_lce = any(_not_arm(entry.device) and not entry.tool.is_engine for entry in measurements)
+        found.append(("Not ARM.", f"{', '.join(foreign)}: {_LCE_NOT_ARM if of_lce else ''}{_NOT_ARM}"))
     if throttled:
         reasons = "; ".join(sorted({entry.reason for entry in throttled if entry.reason}))
         slowed = f"The device slowed down in {len(throttled)} {share}, marked below"

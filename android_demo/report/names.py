@@ -68,9 +68,14 @@ def settings_name(settings: Settings) -> str:
 
 
 def conditions(measurement: Measurement) -> str:
-    """The `settings_name`, always with the kernels if it ran here; flags that the tool ignored are marked."""
+    """The `settings_name`, always with the kernels if it ran here or in the engine, which is named.
+
+    Flags that the tool ignored are marked.
+    """
     settings = measurement.settings
     flags = tuple(f"{flag} (ignored)" if flag in measurement.ignored_flags else flag for flag in settings.flags)
+    if measurement.tool.is_engine:
+        return f"engine, {settings_name(replace(settings, flags=flags, kernels=measurement.kernels))}"
     # Elsewhere LCE's default kernels go without saying; here they are not the fastest.
     is_default = measurement.device.kind is Kind.HOST and not settings.kernels
     return settings_name(replace(settings, flags=flags, kernels="default" if is_default else settings.kernels))

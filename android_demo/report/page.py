@@ -1,7 +1,9 @@
 """The page about one file of results."""
 
+from android_demo.report.comparison import by_runner
 from android_demo.report.document import document
 from android_demo.report.names import device_names
+from android_demo.report.ratio_rows import ratio_rows
 from android_demo.report.sections.accuracy import accuracy
 from android_demo.report.sections.facts import device_facts, repetitions
 from android_demo.report.sections.latency import latency, memory
@@ -25,6 +27,7 @@ def render(results: Results, title: str = "") -> str:
     if measurements:
         figures = {
             "overview": overview(measurements, devices),
+            "runners": ratio_rows(by_runner(measurements)) or None,
             "latency": latency(measurements, devices),
             "accuracy": accuracy(measurements, devices),
             "operators": operators(measurements, devices),

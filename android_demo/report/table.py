@@ -7,9 +7,9 @@ from bnext_keras.text import printable
 from rich.table import Table
 from rich.text import Text
 
-from android_demo.report.comparison import Ratio
+from android_demo.report.comparison import Ratio, by_runner
 from android_demo.report.console import SafeConsole, plain
-from android_demo.report.names import change, conditions, device_names, marks, model_names, pieces
+from android_demo.report.names import change, conditions, device_names, marks, model_names, pieces, threads
 from android_demo.results import Measurement, State
 
 _STYLES = {State.OK: "", State.THROTTLED: "yellow", State.FAILED: "red", State.TIMED_OUT: "red"}
@@ -47,6 +47,11 @@ def print_table(measurements: Sequence[Measurement], console: SafeConsole) -> No
     for entry in measurements:
         for note in filter(None, (entry.reason, entry.noise, _ignored(entry))):
             console.print(f"{models[entry.model.sha256]}, {conditions(entry)}: {note}", soft_wrap=True)
+    for old, new, ratio in by_runner(measurements):
+        place = f", {devices[new.device.id]}" if several else ""
+        title = f"{models[new.model.sha256]}, {threads(new.settings.threads)}{place}"
+        verdict = ", ".join(filter(None, (ratio.verdict.value, marks(old) or marks(new))))
+        console.print(f"{title}: the engine takes {_ratio(ratio)} of LCE's time: {verdict}", soft_wrap=True)
 
 
 def summary(measurement: Measurement) -> str:
@@ -71,13 +76,16 @@ def print_comparison(
         name = change(*(entry.model.name.removesuffix(".tflite") for entry in (old, new)))
         settings = change(conditions(old), conditions(new))
         title = Text("\n").join([_broken(name, width), _broken(settings, width)])
-        interval = "" if ratio.low is None else f" ({ratio.low:.3f} to {ratio.high:.3f})"
         mark = marks(old) or marks(new)
         verdict = Text("\n").join(Text(words) for words in (ratio.verdict.value, mark) if words)
-        table.add_row(title, _latency(old), _latency(new), f"{ratio.value:.3f}{interval}", verdict)
+        table.add_row(title, _latency(old), _latency(new), _ratio(ratio), verdict)
     console.print(table)
     if differences:
         console.print(f"The two differ in {'; '.join(differences)}.", soft_wrap=True)
+
+
+def _ratio(ratio):
+    return f"{ratio.value:.3f}" + ("" if ratio.low is None else f" ({ratio.low:.3f} to {ratio.high:.3f})")
 
 
 def _state(entry):

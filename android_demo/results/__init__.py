@@ -24,6 +24,7 @@ left out. Emulated devices are marked as such.
 from android_demo.results.measurement import Latency, Measurement, Repetition, State, ThermalSample, timestamp
 from android_demo.results.storage import SCHEMA_VERSION, Results, load, merge, save
 from android_demo.results.subjects import (
+    ENGINE,
     Core,
     Device,
     Kind,
@@ -36,6 +37,7 @@ from android_demo.results.subjects import (
 )
 
 __all__ = [
+    "ENGINE",
     "SCHEMA_VERSION",
     "Core",
     "Device",

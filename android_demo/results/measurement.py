@@ -143,6 +143,12 @@ class Measurement(Record):
         return next((profile for profile in reversed(profiles) if profile.operators or profile.summary), None)
 
     @property
+    def kernels(self) -> str:
+        """What the binary convolutions ran in: the settings' choice among LCE's kernels, or the engine's own."""
+        found = (entry.output.kernels for entry in self.repetitions)
+        return self.settings.kernels or next(filter(None, found), "")
+
+    @property
     def ignored_flags(self) -> tuple[str, ...]:
         """Those of the settings' flags that the tool does not know: the times were taken without them."""
         unknown = {flag for entry in self.repetitions for flag in entry.output.unconsumed_flags}

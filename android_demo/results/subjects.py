@@ -62,6 +62,10 @@ class Device(Record):
             object.__setattr__(self, "emulated", True)
 
 
+#: Kind of the tool that is this project's own engine.
+ENGINE = "bnext_engine"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tool(Record):
     """The program that ran the model, such as ``lce_benchmark_model``; its version and digest where known."""
@@ -69,6 +73,11 @@ class Tool(Record):
     kind: str
     version: str = ""
     sha256: str = ""
+
+    @property
+    def is_engine(self) -> bool:
+        """Whether it is this project's own engine."""
+        return self.kind == ENGINE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,13 @@
 """Compiles the engine's sources, once: at first use, into a cache that goes by their content.
 
-The compiler is ``$CXX``, or clang or g++ of the machine, or, if it has none, ``python -m ziglang c++``, which
-``pip install ziglang`` brings.
+The compiler is, in this order,
+
+1. ``$CXX``, for another machine ``$CXX_AARCH64`` or ``$CXX_X86_64``;
+2. this machine's own clang++ or g++, for itself;
+3. clang of the package ``ziglang``, which is installed with this one and compiles for every machine;
+4. Debian's g++ for the other machine.
+
+Programs are linked statically, so that a phone or a board needs nothing but the one file.
 """
 
 import hashlib
@@ -13,7 +19,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from bnext_keras.errors import UserError
@@ -38,7 +47,10 @@ KERNELS: dict[str, dict[str, list[str]]] = {
     "wasm32": {},
 }
 HOST = ["hosts/host.cpp"]
-LIBRARY, PROGRAM = "hosts/library.cpp", "hosts/program.cpp"
+LIBRARY = ["hosts/library.cpp"]
+PROGRAM = ["hosts/program.cpp", "hosts/flags.cpp"]
+#: Machines that programs are built for.
+MACHINES = ("x86_64", "aarch64")
 
 
 class BuildError(UserError, RuntimeError):
@@ -51,20 +63,34 @@ def machine() -> str:
     return {"amd64": "x86_64", "arm64": "aarch64"}.get(name, name)
 
 
-def compiler() -> list[str]:
+def compiler(target: str | None = None, *, static: bool = False) -> list[str]:
     """The command that compiles C++.
+
+    Args:
+        target: The machine's name among those of `KERNELS`, by default this one.
+        static: Whether what it links shall need no libraries; otherwise it goes with this machine's.
 
     Raises:
         BuildError: if there is none.
     """
-    if os.environ.get("CXX"):
-        return shlex.split(os.environ["CXX"])
-    found = shutil.which("clang++") or shutil.which("g++")
-    if found:
+    target = target or machine()
+    is_native = target == machine()
+    variable = "CXX" if is_native else f"CXX_{target.upper()}"
+    if os.environ.get(variable):
+        return shlex.split(os.environ[variable])
+    if is_native and (found := shutil.which("clang++") or shutil.which("g++")):
         return [found]
     if importlib.util.find_spec("ziglang"):
-        return [sys.executable, "-m", "ziglang", "c++"]
-    raise BuildError("the engine needs a C++ compiler", remedy="pip install ziglang, or set CXX")
+        # Not c++, which would compile a C++ library first that nothing here needs.
+        command = [sys.executable, "-m", "ziglang", "cc"]
+        if sys.platform.startswith("linux"):
+            # A target's name also keeps it from using what this very CPU has beyond others of its kind.
+            command += ["-target", f"{target}-linux-{'musl' if static else 'gnu.2.17'}"]
+        return command
+    if not is_native and (found := shutil.which(f"{target}-linux-gnu-g++")):
+        return [found]
+    where = "" if is_native else f" for {target}"
+    raise BuildError(f"the engine needs a C++ compiler{where}", remedy=f"pip install ziglang, or set {variable}")
 
 
 def build(
@@ -76,7 +102,7 @@ def build(
     flags: Sequence[str] = (),
     link: Sequence[str] = (),
 ) -> None:
-    """Compiles and links sources into a file.
+    """Compiles and links sources into a file. Objects that are in the cache are not compiled again.
 
     Args:
         sources: Paths below `NATIVE`, besides the core and its kernels.
@@ -89,21 +115,45 @@ def build(
     Raises:
         BuildError: with the compiler's first message.
     """
-    command = list(command or compiler())
-    kernels = KERNELS.get(target or machine(), {})
-    with tempfile.TemporaryDirectory() as folder:
-        objects = []
-        for name in [*CORE, *kernels, *sources]:
-            objects.append(str(Path(folder, Path(name).stem + ".o")))
-            _call([*command, *FLAGS, *flags, *kernels.get(name, []), "-c", str(NATIVE / name), "-o", objects[-1]])
-        if list(link) != ["-c"]:
-            part = Path(folder, "whole")
-            _call([*command, *flags, *objects, *link, "-o", str(part)])
-            output.parent.mkdir(parents=True, exist_ok=True)
-            # Two processes may build at the same time: each moves a whole file there.
-            fresh = output.with_name(f"{output.name}.{os.getpid()}")
-            shutil.copy2(part, fresh)
-            os.replace(fresh, output)
+    target = target or machine()
+    command = list(command or compiler(target, static="-static" in link))
+    kernels = KERNELS.get(target, {})
+    headers = [path for path in sorted(NATIVE.rglob("*")) if path.suffix in (".h", ".inl")]
+    calls = [
+        [*command, *FLAGS, *flags, *kernels.get(name, []), "-c", str(NATIVE / name)]
+        for name in [*CORE, *kernels, *sources]
+    ]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        objects = list(pool.map(lambda call: _object(call, [*headers, Path(call[-1])]), calls))
+    if list(link) != ["-c"]:
+        with _whole(output) as part:
+            _call([*command, *flags, *map(str, objects), *link, "-o", str(part)])
+
+
+def _object(call, files):
+    # Where the sources lie, which the call ends with, is all the same to the object.
+    output = cache_folder() / "objects" / f"{_digest(call[:-1], files)}.o"
+    if not output.exists():
+        with _whole(output) as part:
+            _call([*call, "-o", str(part)])
+    return output
+
+
+def _digest(call, files):
+    digest = hashlib.sha256(repr(call).encode())
+    for path in files:
+        digest.update(path.relative_to(NATIVE).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@contextmanager
+def _whole(output: Path) -> Iterator[Path]:
+    """Where a part may be written that becomes the file when it is whole: others may be making the same."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent) as folder:
+        part = Path(folder, output.name)
+        yield part
+        os.replace(part, output)
 
 
 def _call(command):
@@ -117,13 +167,26 @@ def _call(command):
 
 
 def library() -> Path:
-    """The shared library for this machine, compiled now if it is not in the cache."""
-    return _cached("librunner.so", [*HOST, LIBRARY], ["-fPIC"], ["-shared", "-lpthread"])
+    """The shared library for this machine, compiled now if it is not in the cache.
+
+    Raises:
+        BuildError: if it cannot be compiled.
+    """
+    return _cached("librunner.so", [*HOST, *LIBRARY], machine(), ["-shared", "-lpthread"])
 
 
-def program() -> Path:
-    """The command line program for this machine, compiled now if it is not in the cache."""
-    return _cached("runner", [*HOST, PROGRAM], [], ["-lpthread"])
+def program(target: str | None = None) -> Path:
+    """The command line program, compiled now if it is not in the cache.
+
+    Args:
+        target: One of `MACHINES`, by default this one.
+
+    Raises:
+        BuildError: if it cannot be compiled.
+    """
+    # macOS has no static programs.
+    link = ["-static", "-s"] if sys.platform.startswith("linux") else []
+    return _cached("bnext-runner", [*HOST, *PROGRAM], target or machine(), [*link, "-lpthread"])
 
 
 def cache_folder() -> Path:
@@ -131,13 +194,23 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "bnext", "runner")
 
 
-def _cached(name, sources, flags, link):
-    command = compiler()
-    digest = hashlib.sha256(repr((command, FLAGS, KERNELS, sources, flags, link, machine())).encode())
-    for path in sorted(NATIVE.rglob("*.*")):
-        digest.update(path.relative_to(NATIVE).as_posix().encode() + path.read_bytes())
-    output = cache_folder() / digest.hexdigest()[:16] / name
-    if not output.exists():
-        print("Compiling the engine, once ...", file=sys.stderr, flush=True)
-        build(sources, output, command=command, flags=flags, link=link)
+def _cached(name, sources, target, link):
+    command = compiler(target, static="-static" in link)
+    files = [path for path in sorted(NATIVE.rglob("*")) if path.is_file()]
+    # The same options for both, so that they share objects.
+    flags = ["-fPIC"]
+    output = cache_folder() / _digest([command, FLAGS, KERNELS, sources, flags, link, target], files) / name
+    if output.exists():
+        return output
+    start = time.monotonic()
+    print(f"Compiling the engine for {target}, once ...", end="", file=sys.stderr, flush=True)
+    try:
+        build(sources, output, command=command, target=target, flags=flags, link=link)
+    except OSError as error:
+        where = str(error.filename or cache_folder())
+        raise BuildError(
+            f"cannot be written ({error.strerror or error})", where=where, remedy="set XDG_CACHE_HOME to another folder"
+        ) from error
+    finally:
+        print(f" {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
     return output

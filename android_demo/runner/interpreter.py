@@ -12,7 +12,7 @@ import numpy as np
 
 from android_demo.runner.build import library
 from android_demo.runner.compiler import compile_plan
-from android_demo.runner.plan import is_plan
+from android_demo.runner.plan import Type, is_plan
 from converter.tflite.interpreter import OneImageInterpreter
 
 
@@ -68,11 +68,15 @@ class Interpreter(OneImageInterpreter):
         header = np.frombuffer(plan, np.uint32, 4, 112)
         first = int.from_bytes(plan[32:40], "little")
         tensors = np.frombuffer(plan, np.uint32, 8 * int(header[0] + header[1]), first).reshape(-1, 8)
-        shapes = [(1, *map(int, row[2:5])) for row in tensors]
-        self.input_shapes = shapes[: header[0]]
-        self.output_shapes = [_squeezed(shape) for shape in shapes[header[0] :]]
-        self.input_types = [np.float32] * len(self.input_shapes)
-        self.output_types = [np.float32] * len(self.output_shapes)
+        # The stride of inputs and outputs is the number of their elements: of signs, words.
+        shapes: list[tuple[int, ...]] = [(1, int(row[2]), int(row[3]), int(row[5])) for row in tensors]
+        types: list[type] = [np.int32 if row[0] == Type.SIGNS else np.float32 for row in tensors]
+        self.input_shapes, self.input_types = shapes[: header[0]], types[: header[0]]
+        self.output_shapes, self.output_types = shapes[header[0] :], types[header[0] :]
+        self.output_shapes = [
+            _squeezed(shape) if type is np.float32 else shape
+            for shape, type in zip(self.output_shapes, self.output_types, strict=True)
+        ]
         self.kernels = self._library.session_kernels(self._session).decode()
         self.memory = int(self._library.session_bytes(self._session))
 
@@ -113,8 +117,8 @@ class Interpreter(OneImageInterpreter):
                 raise EngineError(f"input {number} is of shape {array.shape}, not {shape}")
         self._library.session_run(self._session, ticks)
         outputs = []
-        for number, shape in enumerate(self.output_shapes):
-            array = np.empty(shape, np.float32)
+        for number, (shape, type) in enumerate(zip(self.output_shapes, self.output_types, strict=True)):
+            array = np.empty(shape, type)
             self._library.session_read(self._session, len(inputs) + number, array.ctypes.data, array.nbytes)
             outputs.append(array)
         return outputs

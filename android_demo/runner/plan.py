@@ -62,7 +62,8 @@ class Op(IntEnum):
         TANH,
         PACK,
         SUM,
-    ) = range(17)
+        UNPACK,
+    ) = range(18)
 
 
 @dataclass(frozen=True)

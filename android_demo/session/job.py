@@ -7,6 +7,7 @@ from dataclasses import replace
 from bnext_keras.errors import BenchmarkError, DeviceLost
 
 from android_demo.results import Kind, Measurement, Repetition, State, ThermalSample, timestamp
+from android_demo.session.accuracy import measure_top1
 from android_demo.session.outcome import why_failed
 from android_demo.session.procedure import Procedure
 from android_demo.session.throttling import noisy, throttled
@@ -63,7 +64,7 @@ class Job:
 
     def _run(self):
         self._progress(f"{self._title}: copying")
-        model = self._target.push(self._model.path)
+        model = self._target.push(self._model.file)
         self._sample("before")
         repetitions = self.measurement.settings.repetitions
         for number in range(repetitions):
@@ -72,12 +73,14 @@ class Job:
             self._progress(f"{self._title}: repetition {number + 1} of {repetitions}")
             if not self._repeat(model):
                 return
-        no_profile = ""
+        notes = []
         if self._procedure.profile and self._tool.profiles:
             self._cool_down()
             self._progress(f"{self._title}: profile")
             if not self._repeat(model, profiled=True):
-                no_profile = f"no profile: {self.measurement.reason}"
+                notes.append(f"no profile: {self.measurement.reason}")
+        if self._procedure.test_data and self._tool.answers:
+            notes += self._measure_accuracy(model, self._procedure.test_data)
         self._sample("after")
         outputs = [entry.output for entry in self.measurement.repetitions if not entry.profiled]
         means = [output.inference_avg_us for output in outputs if output.inference_avg_us is not None]
@@ -87,8 +90,29 @@ class Job:
             loads = [sample.load for sample in self._samples if sample.load is not None]
             noise = noisy(loads, max(len(device.cores), settings.threads), self.measurement)
             self.measurement = replace(self.measurement, noise=noise)
-        # A profile that failed is a pity, but takes nothing from the times that were measured before.
-        self._end(State.THROTTLED if reason else State.OK, reason or no_profile)
+        # What failed here is a pity, but takes nothing from the times that were measured before.
+        self._end(State.THROTTLED if reason else State.OK, reason or "; ".join(notes))
+
+    def _measure_accuracy(self, model, data):
+        """Fills in the accuracy; returns why not, if it cannot."""
+        try:
+            top1 = measure_top1(
+                self._target,
+                self._tool,
+                model,
+                data,
+                threads=self.measurement.settings.threads,
+                timeout=self._procedure.timeout,
+                progress=lambda text: self._progress(f"{self._title}: {text}"),
+            )
+        except DeviceLost:
+            raise
+        except BenchmarkError as error:
+            return [f"no accuracy: {error}"]
+        source = f"measured there, {len(data.images)} images"
+        record = replace(self.measurement.model, top1_percent=top1, accuracy_source=source)
+        self.measurement = replace(self.measurement, model=record)
+        return []
 
     def _cool_down(self):
         self._progress(f"{self._title}: cooling down for {self._procedure.cool_down:g} s")

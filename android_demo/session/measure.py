@@ -11,7 +11,7 @@ from android_demo.session.procedure import Procedure
 from android_demo.session.session import Session
 from android_demo.session.store import open_store
 from android_demo.targets import open_target
-from android_demo.tools.choice import Tools, find_model
+from android_demo.tools.choice import Runner, Tools, find_model
 from android_demo.tools.downloads import CACHE, Downloads
 
 
@@ -24,6 +24,7 @@ def measure(
     procedure: Procedure | None = None,
     resume: bool = False,
     top1: Mapping[str, float] | None = None,
+    runner: str | None = None,
     tools: Tools | None = None,
     cache: Path = CACHE,
     progress: Progress = lambda text: None,
@@ -40,8 +41,10 @@ def measure(
         procedure: Pauses, cores, profile and time limit; by default those of the command.
         resume: Whether to go on with the results in ``out``, of which finished ones are not measured again.
         top1: Accuracies in percent by file name, for the page.
-        tools: Programs of your own; by default those of LCE's release.
-        cache: Folder for fetched tools.
+        runner: ``bnext`` for this project's engine, ``lce``, or ``both``; by default the engine where it can run the
+            file, and LCE's tool otherwise.
+        tools: Programs of your own, and ``runner`` among them; by default those of LCE's release.
+        cache: Folder for fetched tools and for plans.
         progress: Takes a line about what happens now.
 
     Returns:
@@ -55,8 +58,11 @@ def measure(
         raise BenchmarkError("models is one file, but must be a list of files")
     requests = [find_model(str(model), top1 or {}) for model in models]
     target = open_target(device, cache)
-    tools = tools or Tools(Downloads(cache / "tools"))
-    chosen = [tools.model(request, target) for request in requests]
+    if runner is not None and runner not in tuple(Runner):
+        raise BenchmarkError(f"no such runner: {runner}", remedy="bnext, lce and both are")
+    if tools is None:
+        tools = Tools(Downloads(cache / "tools"), runner=Runner(runner) if runner else None, plans=cache / "plans")
+    chosen = [model for request in requests for model in tools.models(request, target, progress)]
     with open_store(Path(out), resume) as store:
         for _ in Session(settings, procedure or Procedure(), store, progress).run(target, chosen):
             pass

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from android_demo.session.accuracy import LabelledImages
+
 
 @dataclass(frozen=True, kw_only=True)
 class Procedure:
@@ -12,9 +14,11 @@ class Procedure:
         cool_down: Seconds between two repetitions.
         profile: Whether one more start of the tool times every operator.
         timeout: Seconds after which a repetition is stopped.
+        test_data: What to measure the accuracy with, on the device; None to leave that out. The engine alone can.
     """
 
     pin: str = "big"
     cool_down: float = 5
     profile: bool = True
     timeout: float = 600
+    test_data: LabelledImages | None = None

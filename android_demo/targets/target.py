@@ -130,6 +130,18 @@ class Target:
                 f"{free_kb * 1024 / _MB:.1f} MB are free; bnext-benchmark clean removes what it put there"
             )
 
+    def read(self, path: str) -> str:
+        """The content of a file there in base64, because some connections carry text alone.
+
+        Raises:
+            DeviceError: if it is not there.
+        """
+        return self._ask(f"base64 {shlex.quote(path)}", f"read {path}")
+
+    def remove(self, *paths: str) -> None:
+        """Removes files there; none need be."""
+        self.shell.run(f"rm -f {shlex.join(paths)}")
+
     def run(self, command: list[str], timeout: float, mask: str = "") -> Completed:
         """Runs a program in our folder; if its time is up or Ctrl-C is pressed, it is killed there too.
 

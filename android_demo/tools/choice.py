@@ -1,28 +1,47 @@
 """Which tool runs which model on which device."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
-from bnext_keras.errors import BenchmarkError
+from bnext_keras.errors import BenchmarkError, UserError
 
 from android_demo.results import Kind, ModelFile, describe_file
 from android_demo.targets import Target
-from android_demo.tools.downloads import Downloads
+from android_demo.tools.downloads import CACHE, Downloads
+from android_demo.tools.engine import Engine, program_for, write_plan
 from android_demo.tools.model_file import custom_operators
 from android_demo.tools.programs import HostInterpreter, LceTool, TfliteTool, Tool, fits
 
 #: What may stand behind a model's file, after an @.
-SUFFIXES = ("lce", "tflite")
+SUFFIXES = ("bnext", "lce", "tflite")
+
+
+class Runner(str, Enum):
+    """What models run in, for the user to choose; without a choice, the engine where it can."""
+
+    BNEXT = "bnext"
+    LCE = "lce"
+    BOTH = "both"
 
 
 @dataclass(frozen=True)
 class Model:
-    """A file to measure, the tool for it, and whether it has operators of LCE's."""
+    """A model to measure with a tool.
+
+    Attributes:
+        path: Its file.
+        record: The file as results describe it.
+        tool: What runs it.
+        file: What the tool reads: the model's file, or what was made of it.
+        lce: Whether it has binary convolutions that LCE runs, with kernels to choose from.
+    """
 
     path: Path
     record: ModelFile
     tool: Tool
+    file: Path
     lce: bool = False
 
 
@@ -34,7 +53,7 @@ class Request:
         path: Its file.
         record: The file as results describe it.
         lce: Whether it has operators of LCE's.
-        tool: ``lce`` or ``tflite`` if the user chose one, or else empty.
+        tool: One of `SUFFIXES` if the user chose one, or else empty.
     """
 
     path: Path
@@ -52,6 +71,9 @@ class Tools:
         lce: File of ``lce_benchmark_model``; None for the one of LCE's release.
         lce_sha256: Digest that it must have; empty for any.
         rival: File of TensorFlow Lite's ``benchmark_model``, if there is one.
+        runner: What models run in; None for the engine where it can run them and LCE's tool elsewhere, or for LCE's
+            tool alone if the user brought one.
+        plans: Folder for what the engine's compiler makes of models.
 
     Raises:
         BenchmarkError: if a file is not there.
@@ -61,19 +83,57 @@ class Tools:
     lce: Path | None = None
     lce_sha256: str = ""
     rival: Path | None = None
+    runner: Runner | None = None
+    plans: Path = CACHE / "plans"
 
     def __post_init__(self):
         for file in filter(None, (self.lce, self.rival)):
             if not file.is_file():
                 raise BenchmarkError(f"{file}: no such file; --tool and --rival-tool name programs")
 
-    def model(self, request: Request, target: Target) -> Model:
-        """The model with the tool for it on this device.
+    def models(
+        self, request: Request, target: Target, progress: Callable[[str], None] = lambda text: None
+    ) -> list[Model]:
+        """The model with the tool for it on this device; with both tools, if both are wanted.
 
-        The user's choice counts most. Without one, models with LCE's operators go to LCE's tool, and others to the
-        rival tool if there is one: so each is measured by what would run it in an app.
+        The user's choice counts most: that for the model, then that for all. Without one, the engine runs what it can.
+        Models without LCE's operators go to the rival tool if there is one: so each is measured by what would run it in
+        an app.
+
+        Args:
+            request: The model that the user asks for.
+            target: The device.
+            progress: Takes a line where the engine was not asked for by name, and cannot run it.
+
+        Raises:
+            UserError: if no tool that is wanted can run it.
         """
-        return Model(request.path, request.record, self._tool(request, target), request.lce)
+        wanted = self._wanted(request)
+        engine = None
+        if wanted in (Runner.BNEXT, Runner.BOTH, None):
+            try:
+                engine = self._in_engine(request, target)
+            except UserError as error:
+                if wanted is Runner.BNEXT:
+                    raise
+                progress(f"{request.path.name}: runs in LCE alone ({error})")
+        if engine is not None and wanted is not Runner.BOTH:
+            return [engine]
+        tool = self._tool(request, target)
+        other = Model(request.path, request.record, tool, request.path, request.lce)
+        return [other] if engine is None else [engine, other]
+
+    def _wanted(self, request: Request) -> Runner | None:
+        if request.tool:
+            return Runner.BNEXT if request.tool == "bnext" else Runner.LCE
+        if self.runner is None and (self.lce or self.lce_sha256 or (self.rival and not request.lce)):
+            return Runner.LCE
+        return self.runner
+
+    def _in_engine(self, request: Request, target: Target) -> Model:
+        plan = write_plan(request.path, self.plans)
+        program_for(target)  # Fails now rather than when other models have been measured.
+        return Model(request.path, request.record, Engine(), plan)
 
     def _tool(self, request: Request, target: Target) -> Tool:
         if request.tool == "tflite" or (not request.tool and not request.lce and self.rival):

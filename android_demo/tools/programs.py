@@ -2,7 +2,8 @@
 
 A tool is any program that takes the arguments of `benchmark_model.command` and prints what `benchmark_model.parse`
 reads: LCE's ``lce_benchmark_model``, TensorFlow Lite's own ``benchmark_model`` for models without LCE's operators, and
-LCE's interpreter on this machine. Another runner joins them with a class like these.
+LCE's interpreter on this machine. The engine of `android_demo.runner` is another, in ``engine``; one more joins them
+with a class like these.
 """
 
 import sys
@@ -42,11 +43,13 @@ class InstalledTool:
         record: What results say of it.
         program: Words that start it there.
         profiles: Whether it can time every operator.
+        answers: Whether it can run images of the user's.
     """
 
     record: results.Tool
     program: tuple[str, ...]
     profiles: bool = True
+    answers: bool = False
 
 
 class Tool(Protocol):
@@ -84,7 +87,7 @@ class LceTool:
     def install(self, target: Target) -> InstalledTool:
         """Brings it to a device."""
         file = self.file or self.downloads.fetch(self._release_file(target), self.expected_sha256)
-        return _install(self.kind, file, target, LCE_VERSION if self.file is None else "", self.expected_sha256)
+        return install_file(self.kind, file, target, LCE_VERSION if self.file is None else "", self.expected_sha256)
 
     def _release_file(self, target):
         android, abi = target.facts.android, target.describe().abi
@@ -107,7 +110,7 @@ class TfliteTool:
 
     def install(self, target: Target) -> InstalledTool:
         """Brings it to a device."""
-        return _install(self.kind, self.file, target)
+        return install_file(self.kind, self.file, target)
 
 
 class HostInterpreter:
@@ -139,7 +142,12 @@ def fits(file: Path, target: Target) -> bool:
     return True
 
 
-def _install(kind, file, target, version="", expected_sha256=""):
+def install_file(kind: str, file: Path, target: Target, version: str = "", expected_sha256: str = "") -> InstalledTool:
+    """Brings a program's file to a device.
+
+    Raises:
+        BenchmarkError: if it cannot be read, is not the expected one, or is for another machine.
+    """
     try:
         digest = sha256(file)
     except OSError as error:

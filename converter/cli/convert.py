@@ -5,7 +5,9 @@ Nothing heavy is imported before the arguments are known to be good.
 
 import argparse
 import json
+import os
 import sys
+from functools import partial
 from pathlib import Path
 
 from bnext_keras.cli._tool import (
@@ -39,6 +41,7 @@ examples:
   bnext-convert advise model.h5                            what keeps a model of yours from running right or fast
   bnext-convert bnext_tiny.h5 --no-rotation                the caller turns the images (see bnext-import)
   bnext-convert model.h5 --weights int8 --verify-data photos/    8-bit weights for what is not binary
+  bnext-convert model.h5 --verify-engine                   verifies this project's own engine as it verifies LCE
   bnext-convert saved_model_folder --verify-data photos/   compares on your images too
   bnext-convert bnext_tiny.weights.h5 --model BNextTiny    a file of weights only
 
@@ -118,15 +121,29 @@ def _convert_verified(arguments, console, messages):
             weights=weights,
             labels=labels,
             trusted=arguments.trust,
+            engines=_engines(arguments),
             progress=lambda step: status.update(f"{arguments.input.name}: {step}"),
         )
         if arguments.profile or arguments.report:
             from converter.inspection.profile import profile
 
-            result.profile = profile(result.content, progress=lambda step: status.update(f"{result.name}: {step}"))
+            result.profile = profile(
+                result.content,
+                progress=lambda step: status.update(f"{result.name}: {step}"),
+                engine=not arguments.no_engine,
+            )
     print_report(result, console)
     _write_reports(arguments, result)
     return 0
+
+
+def _engines(arguments):
+    """What else is to be verified, as `converter.convert` takes it."""
+    if not arguments.verify_engine:
+        return {}
+    from converter.tflite.engine import open_engine
+
+    return {"the engine": partial(open_engine, threads=os.cpu_count() or 1)}
 
 
 def _advise(arguments):
@@ -199,6 +216,14 @@ def _parser():
         "--profile",
         action="store_true",
         help="measure the time of each operator on this machine, which takes some seconds (--report does it anyway)",
+    )
+    parser.add_argument(
+        "--verify-engine",
+        action="store_true",
+        help="verify that this project's own engine computes what Keras computes, too; else nothing is written",
+    )
+    parser.add_argument(
+        "--no-engine", action="store_true", help="leave this project's own engine out of what --profile measures"
     )
     parser.add_argument("--advise", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument(

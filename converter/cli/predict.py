@@ -22,6 +22,8 @@ from bnext_keras.files import check_exists, find_images
 from bnext_keras.labels import IMAGENET_CLASSES, imagenet_labels, read_labels
 from bnext_keras.text import first_line, printable
 
+from converter.tflite.engine import RUNNERS
+
 TOOL = "bnext-predict"
 
 DESCRIPTION = """\
@@ -61,7 +63,10 @@ def _predict(arguments):
         num_classes=arguments.num_classes,
         threads=arguments.threads,
         trusted=arguments.trust,
+        runner=arguments.runner or "",
     )
+    if classifier.note:
+        complain(TOOL, f"{arguments.model_file}: runs in Larq Compute Engine, {classifier.note}")
     labels = _labels(arguments.labels, labels, classifier)
     results = []
     for file in files:
@@ -156,6 +161,11 @@ def _parser():
     )
     parser.add_argument(
         "--threads", type=positive, default=os.cpu_count() or 1, metavar="N", help="threads (default: all cores)"
+    )
+    parser.add_argument(
+        "--runner",
+        choices=RUNNERS,
+        help="what runs a .tflite file: this project's engine, or Larq Compute Engine (default: the engine if it can)",
     )
     add_trust_argument(parser)
     add_architecture_arguments(parser)

@@ -5,6 +5,9 @@ interpreter, one thread. Its time is that of a file with several copies of it, l
 the difference: what it costs to hand over inputs and to fetch outputs drops out. Rounds over all operators take turns
 with runs of the whole network, so that a busy machine slows all of them alike.
 
+This project's engine, where it can run the file, takes its turns beside them. It works in other steps than the file's
+operators, several of which it makes at once, so that it is timed as a whole and by kinds of work.
+
 The sum is compared with the time of the whole network. A rest remains, of either sign: in the network the caches hold
 other operators' data, and the image is copied in.
 
@@ -16,12 +19,14 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from converter.inspection.stopwatch import Runner, stopwatches
+from converter.tflite.engine import EngineUnavailable, open_engine
 from converter.tflite.flatbuffer import Flatbuffer
 from converter.tflite.interpreter import KERNELS
+from converter.tflite.kinds import kind_of
 
 #: Seconds after which no further round begins.
 BUDGET = 6.0
@@ -29,6 +34,25 @@ BUDGET = 6.0
 LEAST_ROUNDS, MOST_ROUNDS = 3, 30
 #: Share of the budget, beyond the least rounds, that runs with the slower kernels may take.
 SLOWER_SHARE = 0.1
+#: Key of the engine among what is measured.
+_ENGINE = "the engine"
+
+
+@dataclass
+class EngineTimes:
+    """How long this project's engine takes.
+
+    Attributes:
+        kernels: The kernels that it chose for this CPU.
+        network: Milliseconds of the whole network.
+        kinds: Milliseconds of its steps by kind of work, largest first.
+        note: Why it does not run the file; everything else is empty then.
+    """
+
+    kernels: str = ""
+    network: float | None = None
+    kinds: dict[str, float] = field(default_factory=dict)
+    note: str = ""
 
 
 @dataclass
@@ -45,6 +69,7 @@ class Profile:
         milliseconds: Milliseconds of each operator in the order of execution; None where it could not be run alone.
         rounds: How often each was measured; figures are medians.
         distinct: Number of distinct operators.
+        engine: This project's engine on the same inputs; None if it was left out.
     """
 
     processor: str
@@ -54,6 +79,7 @@ class Profile:
     milliseconds: list[float | None]
     rounds: int
     distinct: int
+    engine: EngineTimes | None = None
 
     @property
     def total(self) -> float:
@@ -79,6 +105,7 @@ def profile(
     content: bytes,
     budget: float = BUDGET,
     progress: Callable[[str], None] = lambda step: None,
+    engine: bool = True,
 ) -> Profile:
     """Times every operator of a file.
 
@@ -86,6 +113,7 @@ def profile(
         content: The ``.tflite`` file.
         budget: Seconds to spend; a round that has begun is finished, and there are at least three.
         progress: Called with a line for the user before each round.
+        engine: Whether to time this project's engine, too, if it can run the file.
 
     Example:
         >>> import bnext_keras
@@ -99,8 +127,9 @@ def profile(
     network = {name: Runner(content, name) for name in KERNELS}
     kernels = min(network, key=lambda name: network[name].fastest(SLOWER_SHARE * budget, MOST_ROUNDS))
     keys, runnable = stopwatches(Flatbuffer(content), kernels)
+    ours, times = _open_engine(content) if engine else (None, None)
 
-    seconds: dict[Hashable, list[float]] = {key: [] for key in (*runnable, *network)}
+    seconds: dict[Hashable, list[float]] = {key: [] for key in (*runnable, *network, _ENGINE)}
     start = time.perf_counter()
     rounds = 0
     while rounds < LEAST_ROUNDS or (rounds < MOST_ROUNDS and time.perf_counter() - start < budget):
@@ -109,9 +138,13 @@ def profile(
         for name, runner in network.items():
             if name == kernels or rounds <= LEAST_ROUNDS or sum(seconds[name]) < SLOWER_SHARE * budget:
                 seconds[name].append(runner.run())
+        if ours is not None:
+            seconds[_ENGINE].append(ours.run())
         for key, measure in runnable.items():
             seconds[key].append(measure())
-    medians = {key: max(0.0, 1e3 * statistics.median(values)) for key, values in seconds.items()}
+    medians = {key: max(0.0, 1e3 * statistics.median(values)) for key, values in seconds.items() if values}
+    if ours is not None and times is not None:
+        times.network, times.kinds = medians[_ENGINE], _engine_kinds(ours)
     return Profile(
         processor=processor_name(),
         kernels=kernels,
@@ -120,7 +153,27 @@ def profile(
         milliseconds=[medians.get(key) for key in keys],
         rounds=rounds,
         distinct=len(set(keys)),
+        engine=times,
     )
+
+
+def _open_engine(content):
+    """The engine's runner, None if it cannot run the file, and what will be said of it."""
+    try:
+        interpreter = open_engine(content)
+    except EngineUnavailable as error:
+        return None, EngineTimes(note=str(error))
+    runner = Runner(content, interpreter)
+    runner.run()
+    return runner, EngineTimes(kernels=interpreter.kernels)
+
+
+def _engine_kinds(runner):
+    times: dict[str, float] = {}
+    for step in runner.interpreter.profile(runner.inputs, runs=LEAST_ROUNDS):
+        kind = str(kind_of(step.kind))
+        times[kind] = times.get(kind, 0.0) + step.microseconds / 1000
+    return dict(sorted(times.items(), key=lambda item: -item[1]))
 
 
 def processor_name() -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 import numpy as np
 
 from converter.tflite.flatbuffer import Flatbuffer, Operation
-from converter.tflite.interpreter import Interpreter
+from converter.tflite.interpreter import Interpreter, OneImageInterpreter
 
 #: Multiplications, roughly, that the additional copies of an operator make together: enough to be measured.
 WORK = 2_000_000
@@ -19,23 +19,27 @@ class Runner:
 
     Args:
         content: The ``.tflite`` file.
-        kernels: One of `converter.tflite.interpreter.KERNELS`.
+        runner: One of `converter.tflite.interpreter.KERNELS`, or what has been opened to run the file.
+
+    Attributes:
+        interpreter: What runs it.
+        inputs: The random inputs.
     """
 
-    def __init__(self, content: bytes, kernels: str):
-        self._interpreter = Interpreter(content, kernels=kernels)
+    def __init__(self, content: bytes, runner: str | OneImageInterpreter):
+        self.interpreter = Interpreter(content, kernels=runner) if isinstance(runner, str) else runner
         random = np.random.default_rng(0)
-        self._inputs = [
+        self.inputs = [
             random.standard_normal(shape).astype(np.float32)
             if np.dtype(kind) == np.float32
             else random.integers(np.iinfo(kind).min, np.iinfo(kind).max, shape, kind, endpoint=True)
-            for shape, kind in zip(self._interpreter.input_shapes, self._interpreter.input_types, strict=True)
+            for shape, kind in zip(self.interpreter.input_shapes, self.interpreter.input_types, strict=True)
         ]
 
     def run(self) -> float:
         """Seconds of one run."""
         start = time.perf_counter()
-        self._interpreter.run(self._inputs)
+        self.interpreter.run(self.inputs)
         return time.perf_counter() - start
 
     def fastest(self, budget: float, most_runs: int) -> float:

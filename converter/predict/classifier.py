@@ -25,7 +25,9 @@ from bnext_keras.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 import numpy as np
 
+from converter.tflite.engine import EngineUnavailable, open_engine
 from converter.tflite.flatbuffer import Flatbuffer
+from converter.tflite.interpreter import OneImageInterpreter
 from converter.tflite.isolated import InterpreterError, IsolatedInterpreter
 from converter.tflite.metadata import InputOrientation, Metadata, read_metadata
 
@@ -45,12 +47,14 @@ class Classifier:
         num_classes: Number of classes.
         run: From a float32 batch of one image to the model's output, logits or probabilities.
         metadata: What the file says about itself, None if it says nothing.
+        note: Why a ``.tflite`` file does not run in the engine though that was not ruled out; empty if it does.
     """
 
     input_shape: tuple[int, int, int]
     num_classes: int
     run: Callable[[np.ndarray], np.ndarray]
     metadata: Metadata | None = None
+    note: str = ""
 
     @property
     def wants_rotated_images(self) -> bool:
@@ -111,6 +115,7 @@ def load_classifier(
     num_classes: int = 1000,
     threads: int = 1,
     trusted: bool = False,
+    runner: str = "",
 ) -> Classifier:
     """Reads a classifier from a file.
 
@@ -122,6 +127,7 @@ def load_classifier(
         num_classes: Number of its classes.
         threads: For a ``.tflite`` file, how many threads it runs on.
         trusted: Whether whoever made a Keras file may run code here (`bnext_keras.model_files`).
+        runner: What runs a ``.tflite`` file, see `from_tflite`.
 
     Raises:
         PredictionError: if the model does not classify images.
@@ -134,7 +140,7 @@ def load_classifier(
         if path.suffix.lower() == ".tflite":
             if architecture is not None:
                 raise PredictionError(f"holds a whole model; leave out --model {architecture}")
-            return from_tflite(path.read_bytes(), threads)
+            return from_tflite(path.read_bytes(), threads, runner)
         with silenced():
             from converter.source.loading import load
         return from_keras(load(path, architecture, input_size, num_classes, trusted=trusted))
@@ -151,8 +157,15 @@ def from_keras(model: "tf.keras.Model") -> Classifier:
     return Classifier(input_shape, num_classes, lambda batch: np.asarray(model.predict_on_batch(batch)))
 
 
-def from_tflite(content: bytes, threads: int = 1) -> Classifier:
-    """A classifier from the bytes of a ``.tflite`` file, run by LCE's interpreter in a process of its own.
+def from_tflite(content: bytes, threads: int = 1, runner: str = "") -> Classifier:
+    """A classifier from the bytes of a ``.tflite`` file.
+
+    It is run by this project's engine, or by LCE's interpreter in a process of its own.
+
+    Args:
+        content: The bytes.
+        threads: How many threads it runs on.
+        runner: ``bnext`` for the engine, ``lce``, or empty for the engine where it can run the file and LCE elsewhere.
 
     Raises:
         PredictionError: if it is no such file, does not classify images, or ends the interpreter; when it runs, too.
@@ -162,10 +175,7 @@ def from_tflite(content: bytes, threads: int = 1) -> Classifier:
         metadata = read_metadata(content)
     except ConversionError as error:
         raise PredictionError(str(error)) from error
-    try:
-        interpreter = IsolatedInterpreter(content, threads=threads, kernels="indirect")
-    except InterpreterError as error:
-        raise PredictionError(str(error)) from error
+    interpreter, note = _open(content, threads, runner)
     inputs, outputs = interpreter.input_shapes, interpreter.output_shapes
     _check_one_each(inputs, outputs)
     types = [*interpreter.input_types, *interpreter.output_types]
@@ -183,7 +193,23 @@ def from_tflite(content: bytes, threads: int = 1) -> Classifier:
             raise PredictionError(f"gives {answers.dtype} of shape {answers.shape}, against its own declaration")
         return answers
 
-    return Classifier(input_shape, num_classes, run, metadata)
+    return Classifier(input_shape, num_classes, run, metadata, note)
+
+
+def _open(content: bytes, threads: int, runner: str) -> tuple[OneImageInterpreter, str]:
+    """What runs a file, and why it is not the engine if it could have been."""
+    note = ""
+    if runner != "lce":
+        try:
+            return open_engine(content, threads=threads), ""
+        except EngineUnavailable as error:
+            if runner == "bnext":
+                raise PredictionError(str(error)) from error
+            note = str(error)
+    try:
+        return IsolatedInterpreter(content, threads=threads, kernels="indirect"), note
+    except InterpreterError as error:
+        raise PredictionError(str(error)) from error
 
 
 def _check_one_each(inputs, outputs):

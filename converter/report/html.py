@@ -70,7 +70,7 @@ def _context(result):
         "passes": [_pass(report) for report in result.passes if report.removed or report.removed_maps],
         "simplification": _simplification(result.passes),
         "quantization": result.quantization,
-        "errors": checked.errors + (result.quantization.errors if result.quantization else []),
+        "errors": result.errors,
     }
 
 

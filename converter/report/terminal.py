@@ -10,7 +10,7 @@ from rich.table import Table
 
 from converter.advice import Advice, merged
 from converter.report.charts import times_by
-from converter.report.words import inputs_in_words, relative, rounding_in_words
+from converter.report.words import engine_in_words, inputs_in_words, relative, rounding_in_words
 from converter.result import ConversionResult
 
 _COLOURS = {"refused": "red", "wrong": "red", "slow": "yellow", "note": "default"}
@@ -38,6 +38,8 @@ def print_report(result: ConversionResult, console: Console) -> None:
     table.add_row("largest difference", relative(checked.max_difference, checked))
     table.add_row("  with equal signs", relative(checked.max_difference_same_signs, checked))
     table.add_row("sign flips", f"{checked.flips:,} of {checked.signs:,} signs, of values within rounding of zero")
+    for name, found in result.engines.items():
+        table.add_row(name, engine_in_words(found))
     if result.passes:
         before, after = result.passes[0].before.total(), result.passes[-1].after.total()
         table.add_row(
@@ -49,8 +51,7 @@ def print_report(result: ConversionResult, console: Console) -> None:
     table.add_row("seconds", ", ".join(f"{step} {seconds:.1f}" for step, seconds in result.seconds.items()))
     if result.profile is not None:
         table.add_row("time on this machine", _profile_in_words(result))
-    errors = checked.errors + (result.quantization.errors if result.quantization else [])
-    if errors:
+    if errors := result.errors:
         table.add_row("[red]errors", escape("\n".join(errors)))
     console.print(table)
     if checked.hangs_on_rounding:
@@ -94,4 +95,17 @@ def _profile_in_words(result):
     return (
         f"{format_milliseconds(profile.total)} an image, one thread, {escape(profile.processor)}: {', '.join(shares)} "
         f"of the operators' sum, {format_milliseconds(profile.explained)}. Not a phone's figures"
+        f"{_engine_in_words(profile)}"
+    )
+
+
+def _engine_in_words(profile):
+    engine = profile.engine
+    if engine is None:
+        return ""
+    if engine.network is None:
+        return f". The engine: {escape(engine.note)}"
+    return (
+        f". The engine ({engine.kernels} kernels): {format_milliseconds(engine.network)}, "
+        f"{profile.total / engine.network:.1f} times as fast"
     )

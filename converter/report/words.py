@@ -39,7 +39,16 @@ def verification_in_words(result: ConversionResult) -> list[str]:
         )
     if checked.hangs_on_rounding:
         words.append(rounding_in_words(checked))
+    words += [f"{name[0].upper()}{name[1:]}: {engine_in_words(found)}." for name, found in result.engines.items()]
     return words
+
+
+def engine_in_words(found: Verification) -> str:
+    """What the comparison of another engine than LCE says."""
+    return (
+        f"the same first answer for {format_percent(found.top1_agreement)} of {found.samples} inputs, outputs within "
+        f"{relative(found.max_difference, found)}, {relative(found.max_difference_same_signs, found)} with equal signs"
+    )
 
 
 def inputs_in_words(result: ConversionResult) -> str:

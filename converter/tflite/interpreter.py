@@ -7,7 +7,7 @@ loaded twice, and LCE's own Python classes find it there.
 
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -49,6 +49,10 @@ class OneImageInterpreter:
         """
         results = [self.run([sample[np.newaxis]]) for sample in batch]
         return [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
+
+
+#: What makes an interpreter ready to run a file, given its bytes.
+Opener = Callable[[bytes], OneImageInterpreter]
 
 
 class Interpreter(OneImageInterpreter):

@@ -1,7 +1,8 @@
 """Kinds of operators: what an operator's time and bytes are spent on.
 
-Three vocabularies have names for the same work: TensorFlow Lite's graph (``CONV_2D``), Larq Compute Engine
-(``LceBconv2d``), and the inside of XNNPACK, which profiles on devices tell of (``Convolution (NHWC, F32) IGEMM``).
+Four vocabularies have names for the same work: TensorFlow Lite's graph (``CONV_2D``), Larq Compute Engine
+(``LceBconv2d``), the engine's steps (``BinaryConv``), and the inside of XNNPACK, which profiles on devices tell of
+(``Convolution (NHWC, F32) IGEMM``).
 
 >>> str(kind_of("LceBconv2d")), str(kind_of("CONV_2D")), str(kind_of("Convolution (NHWC, F32) IGEMM"))
 ('binary convolution', 'float convolution', 'float convolution')
@@ -37,10 +38,10 @@ _PATTERNS = tuple(
     for kind, pattern in (
         # All of a delegate's operators in one: no kind can be told.
         (Kind.OTHER, "delegate"),
-        (Kind.BINARY_CONV, "bconv2d"),
+        (Kind.BINARY_CONV, "bconv2d|binaryconv"),
         (Kind.BIT_PACKING, "lcequantize|lcedequantize|lcebmaxpool"),
-        (Kind.FLOAT_CONV, "conv(?!ert)"),
-        (Kind.DENSE, "fullyconnected|matmul|matrixmultiply|gemm|lstm|gru|rnn"),
+        (Kind.FLOAT_CONV, "conv(?!ert)|^depthwise$"),
+        (Kind.DENSE, "fullyconnected|^dense$|matmul|matrixmultiply|gemm|lstm|gru|rnn"),
         (
             Kind.DATA_MOVEMENT,
             "reshape|concat|pad|transpose|slice|split|gather|copy|pack|squeeze|expanddims|spacetobatch|batchtospace"
@@ -49,7 +50,7 @@ _PATTERNS = tuple(
         (Kind.POOLING, "pool|mean|sum|reduce"),
         (
             Kind.ELEMENTWISE,
-            "add|mul|sub|div|relu|logistic|sigmoid|tanh|hardswish|gelu|elu|softmax|norm|max|min|clamp|abs|neg|sqrt|pow"
+            "^map$|add|mul|sub|div|relu|logistic|sigmoid|tanh|hardswish|gelu|elu|softmax|norm|max|min|clamp|abs|neg|sqrt|pow"
             "|^exp$|^log$|^sin$|^cos$|sign|square|floor|round|ceil|equal|greater|less|select|where|logical",
         ),
     )

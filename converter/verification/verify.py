@@ -5,7 +5,7 @@ different signs of it, and the answers then differ visibly though nothing is wro
 either accept real errors or refuse good files.
 
 **Idea.** LCE runs the file and shows the signs that each binary convolution saw: they are tensors of the file. Keras
-then runs with *those* signs in place of its own.
+then runs with *those* signs in place of its own. Any other interpreter of the file is verified alike.
 
 **Conditions.**
 
@@ -19,6 +19,7 @@ import itertools
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from bnext_keras.layer_graph import LayerGraph
 
@@ -29,7 +30,7 @@ from converter.graph import BinaryCall
 from converter.source.binary_layers import binary_convs, patched
 from converter.tflite.bits import unpack_signs
 from converter.tflite.flatbuffer import Flatbuffer
-from converter.tflite.interpreter import KERNELS, Interpreter
+from converter.tflite.interpreter import KERNELS, Interpreter, Opener
 from converter.verification.synthetic import sign_sides
 
 #: A value within this share of its map's root mean square is within rounding of zero.
@@ -44,6 +45,11 @@ LAST_PLACE = 2.0**-23
 REACH = 10
 #: Inputs that Keras runs at once.
 BATCH = 8
+#: What runs the file unless a caller says otherwise: both of LCE's kernels, by the names that errors give them.
+LCE: dict[str, Opener] = {
+    f"LCE's {kernels} kernels": partial(Interpreter, threads=os.cpu_count() or 1, kernels=kernels)
+    for kernels in KERNELS
+}
 
 
 @dataclass
@@ -95,8 +101,9 @@ def verify(
     conv_names: Mapping[BinaryCall, tuple[str, ...]],
     inputs: np.ndarray,
     progress: Callable[[str], None] = lambda step: None,
+    interpreters: Mapping[str, Opener] = LCE,
 ) -> Verification:
-    """Compares a file with the model that it was made from.
+    """Compares a file, as some interpreters run it, with the model that it was made from.
 
     Args:
         model: The Keras model.
@@ -105,8 +112,10 @@ def verify(
             that is not among them is left to Keras: nobody needs its result.
         inputs: float32 ``(samples, height, width, channels)``.
         progress: Called with a line for the user as inputs are compared.
+        interpreters: What makes interpreters of the file, by the name that errors give them. Each must give the file's
+            outputs, bit-packed signs among them.
     """
-    comparison = _Comparison(model, flatbuffer, conv_names)
+    comparison = _Comparison(model, flatbuffer, conv_names, interpreters)
     for start in range(0, len(inputs), BATCH):
         progress(f"verify, {start} of {len(inputs)} inputs")
         comparison.add(inputs[start : start + BATCH])
@@ -114,11 +123,11 @@ def verify(
 
 
 class _Comparison:
-    def __init__(self, model, flatbuffer, conv_names):
+    def __init__(self, model, flatbuffer, conv_names, interpreters):
         self._model = model
         self._binary_layers = binary_convs(model)
         self._float_layers = [layer for layer in LayerGraph(model).layers if layer not in self._binary_layers]
-        self._agreeing = dict.fromkeys(KERNELS, 0)
+        self._agreeing = dict.fromkeys(interpreters, 0)
         self._errors: dict[str, str] = {}
         self._result = Verification()
         #: Each binary call by its number, with the tensors of the signs that it sees, one per group.
@@ -135,9 +144,7 @@ class _Comparison:
         self._tensors = sorted({tensor for _, tensors in self._seen_by.values() for tensor in tensors})
         probed = flatbuffer.pack(more_outputs=self._tensors)
         self._sides: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        self._interpreters = {
-            kernels: Interpreter(probed, threads=os.cpu_count() or 1, kernels=kernels) for kernels in KERNELS
-        }
+        self._interpreters = {name: make(probed) for name, make in interpreters.items()}
 
     def add(self, inputs):
         expected = self._model(inputs, training=False).numpy()
@@ -146,18 +153,18 @@ class _Comparison:
         self._result.samples += len(inputs)
         self._result.largest_output = max(self._result.largest_output, float(np.abs(expected).max()))
         seen = None
-        for kernels, interpreter in self._interpreters.items():
+        for name, interpreter in self._interpreters.items():
             answers, *signs = interpreter.run_each(inputs)
             difference = float(np.abs(answers - expected).max())
             self._result.max_difference = max(self._result.max_difference, difference)
-            self._agreeing[kernels] += int(np.sum(answers.argmax(axis=-1) == expected.argmax(axis=-1)))
-            # Mostly the kernels agree to the last bit, and one replay does for both.
+            self._agreeing[name] += int(np.sum(answers.argmax(axis=-1) == expected.argmax(axis=-1)))
+            # Mostly they agree to the last bit, and one replay does for both.
             if seen is None:
                 for tensor, words in zip(self._tensors, signs, strict=True):
                     sides = sign_sides(words)
                     self._sides[tensor] = tuple(map(np.logical_or, self._sides.get(tensor, sides), sides))
             if seen is None or not all(map(np.array_equal, (answers, *signs), seen)):
-                self._replay(inputs, answers, dict(zip(self._tensors, signs, strict=True)), f"LCE's {kernels} kernels")
+                self._replay(inputs, answers, dict(zip(self._tensors, signs, strict=True)), name)
             seen = answers, *signs
 
     def finish(self):

@@ -27,6 +27,7 @@ _OPS = {
     "Tanh": Op.TANH,
     "Pack": Op.PACK,
     "Sum": Op.SUM,
+    "Unpack": Op.UNPACK,
 }
 _BYTES = {Type.FLOAT: 4, Type.INT16: 2, Type.SIGNS: 4, Type.INT8: 1}
 _LARGEST = np.finfo(np.float32).max

@@ -61,10 +61,14 @@ def _add_copies(network: Network) -> None:
     producers = network.producers()
     placed: set[Value] = set()
     fixed = {*network.inputs, *network.outputs}
-    fixed |= {node.inputs[0] for node in network.nodes if node.op == "View" and node.attributes.get("shape")}
+    for node in network.nodes:
+        if node.op == "Move":
+            fixed.add(node.output)
+        if _takes_elements(node):
+            fixed.add(node.inputs[0])
     nodes: list[Node] = []
     for node in network.nodes:
-        if node.op == "View" and node.attributes.get("shape"):
+        if _takes_elements(node):
             source = producers.get(node.inputs[0])
             if source is not None and source.op == "View" and node.inputs[0].pixels > 1:
                 node.inputs = [_copy(nodes, node.inputs[0])]
@@ -83,6 +87,11 @@ def _add_copies(network: Network) -> None:
         if source is None or source.op in ("View", "Concat") or value in network.outputs[:place]:
             network.outputs[place] = _copy(nodes, value)
     network.nodes = nodes
+
+
+def _takes_elements(node):
+    """Whether it takes the elements of its input one by one, which must then lie without gaps."""
+    return node.op == "Move" or (node.op == "View" and node.attributes.get("shape"))
 
 
 def _copy(nodes, value):

@@ -24,6 +24,7 @@ ELEMENTWISE = {
     "Copy",
     "Affine",
     "AffinePrelu",
+    "Unpack",
 }
 SINKS = {"Pack", "Sum"}
 

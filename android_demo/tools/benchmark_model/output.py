@@ -103,6 +103,7 @@ class ToolOutput(Record):
         memory_init_mb: Growth of the process until the model was ready.
         memory_overall_mb: Growth of the process until the end.
         memory_peak_mb: Largest size of the process, if that was asked for.
+        kernels: Instruction set of the kernels that the engine chose: ``neon``, ``avx2``, ...
         delegates: What was delegated.
         unconsumed_flags: Arguments that this version of the tool does not know.
         warnings: All ``WARN:`` lines.
@@ -123,6 +124,7 @@ class ToolOutput(Record):
     memory_init_mb: float | None = None
     memory_overall_mb: float | None = None
     memory_peak_mb: float | None = None
+    kernels: str = ""
     delegates: tuple[Delegate, ...] = ()
     unconsumed_flags: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -31,6 +31,7 @@ _APPLIED = re.compile(
     r"(?:(completely) executed|partially executed by the delegate w/ (\d+) delegate kernels)"
 )
 _NOT_APPLIED = re.compile(r"Though (.+) delegate is explicitly applied, the model graph will not be executed")
+_KERNELS = re.compile(r"Kernels: (\w+)$")
 _UNCONSUMED = "Unconsumed cmdline flags:"
 _TITLE = re.compile(r"=+ (.+?) =+$")
 
@@ -135,6 +136,8 @@ class _Reader:
             for name, value in _pairs(match[1]).items():
                 if name in ("init", "overall"):
                     self.fields[f"memory_{name}_mb"] = value
+        elif match := _KERNELS.match(message):
+            self.fields["kernels"] = match[1]
         elif match := _PEAK.match(message):
             self.fields["memory_peak_mb"] = _number(match[1])
         else:

@@ -72,7 +72,7 @@ def test_offline_the_message_says_what_to_download(refused, need, tmp_path, bina
 
 def test_this_machine_measures_with_lces_package(binary_model, float_model, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    out = ["--out", "out", "--cache", "a cache"]
+    out = ["--out", "out", "--cache", "a cache", "--runner", "lce"]
     quick = ["--runs", "3", "--repetitions", "2", "--cool-down", "0"]
     models = [str(binary_model), str(float_model)]
     assert main([*models, "--device", "host", *out, *quick]) == 0, capsys.readouterr().err
@@ -92,7 +92,7 @@ def test_this_machine_measures_with_lces_package(binary_model, float_model, tmp_
 
 
 def test_a_failure_on_this_machine_keeps_the_last_lines(binary_model, tmp_path, capsys):
-    out = ["--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache")]
+    out = ["--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache"), "--runner", "lce"]
     code = ["--tool-flag=--num_threads=0x", "--repetitions", "1"]
     assert main([str(binary_model), "--device", "host", *out, *code]) == 1
     (measurement,) = load(tmp_path / "out" / "results.json").measurements

@@ -37,6 +37,8 @@ def test_what_cannot_be_measured_is_refused_before_anything_is_written(binary_mo
         measure([binary_model], device="toaster", out=tmp_path / "out")
     with pytest.raises(BenchmarkError, match="must be a list of files"):
         measure(binary_model, device="host", out=tmp_path / "out")
+    with pytest.raises(BenchmarkError, match="no such runner: tflite; bnext, lce and both are"):
+        measure([binary_model], device="host", out=tmp_path / "out", runner="tflite")
     assert not (tmp_path / "out").exists()
 
 

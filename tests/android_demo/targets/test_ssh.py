@@ -100,6 +100,19 @@ def test_a_board_is_measured(board, native_tool, binary_model, tmp_path, capfd):
     assert [path.name for path in home.rglob("*")] == [".cache"]
 
 
+def test_both_runners_are_measured_and_compared_there(board, native_tool, binary_model, tmp_path, capfd):
+    device, options, _ = board
+    arguments = [binary_model, "--device", device, "--runner", "both", "--tool", native_tool, "--out", tmp_path / "out"]
+    arguments += [word for option in options for word in ("--ssh-option", option)]
+    arguments += ["--clean", "--runs", 2, "--repetitions", 1, "--pin", "none", "--no-profile", "--warmup-runs", 0]
+    assert main([str(argument) for argument in (*arguments, "--tool-flag=--min_secs=0")]) == 0, capfd.readouterr().err
+    engine, lce = load(tmp_path / "out" / "results.json").measurements
+    assert (engine.tool.kind, lce.tool.kind) == ("bnext_engine", "lce_benchmark_model")
+    assert (engine.state, lce.state) == (State.OK, State.OK)
+    assert engine.kernels != ""
+    assert "binary, 1 thread: the engine takes " in capfd.readouterr().out
+
+
 def test_an_unknown_key_of_the_board_is_explained(board, tmp_path):
     with pytest.raises(DeviceError, match=r"its key is not known here; run ssh -p \d+ .*@127\.0\.0\.1 once by hand"):
         open_target(board[0], tmp_path, ("UserKnownHostsFile=/dev/null", *board[1]))

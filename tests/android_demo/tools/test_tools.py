@@ -12,7 +12,7 @@ from bnext_keras.errors import BenchmarkError
 import pytest
 
 from android_demo.targets import open_target
-from android_demo.tools.choice import Tools, find_model
+from android_demo.tools.choice import Runner, Tools, find_model
 from android_demo.tools.downloads import Downloads
 from android_demo.tools.model_file import custom_operators
 from android_demo.tools.programs import HostInterpreter, LceTool, TfliteTool
@@ -182,7 +182,8 @@ def test_models_without_lces_operators_go_to_the_rival_tool(arm_tool, binary_mod
     tools = Tools(Downloads(tmp_path), arm_tool, rival=arm_tool)
 
     def chosen(text, tools=tools):
-        return type(tools.model(find_model(str(text), {}), target).tool)
+        (model,) = tools.models(find_model(str(text), {}), target)
+        return type(model.tool)
 
     assert chosen(binary_model) is LceTool
     assert chosen(float_model) is TfliteTool
@@ -198,7 +199,8 @@ def test_this_machine_uses_lces_package_unless_it_has_a_tool(arm_tool, native_to
     target = open_target("host", tmp_path)
     request = find_model(str(binary_model), {})
     for file, expected in ((None, HostInterpreter), (arm_tool, HostInterpreter), (native_tool, LceTool)):
-        assert type(Tools(Downloads(tmp_path), file).model(request, target).tool) is expected
+        (model,) = Tools(Downloads(tmp_path), file, runner=Runner.LCE).models(request, target)
+        assert type(model.tool) is expected
 
 
 def test_a_models_custom_operators_are_found(binary_model, float_model):

@@ -16,6 +16,7 @@ import tensorflow as tf
 from larq_compute_engine.tflite.python.interpreter import Interpreter
 from PIL import Image
 
+from android_demo.runner import Interpreter as Engine
 from converter.cli.convert import main
 
 
@@ -55,6 +56,33 @@ def test_simplification_can_be_left_out(folder, tmp_path, options, multiplicatio
         # where two processors read one map, the same half of it goes into both mixes at first.
         assert found["operators"]["MUL"] == multiplications
     assert ("gather_gates" in [entry["name"] for entry in found["passes"]]) == (multiplications is None)
+
+
+def test_the_engine_is_verified_as_lce_is(folder, tmp_path, capsys):
+    report, page = tmp_path / "report.json", tmp_path / "report.html"
+    options = ["--verify-engine", "--json", str(report), "--report", str(page), "-o", str(tmp_path / "out.tflite")]
+    assert main([str(folder / "model.h5"), *options]) == 0
+    assert "the engine" in capsys.readouterr().out
+    found = json.loads(report.read_text())
+    engine = found["engines"]["the engine"]
+    assert engine["passed"]
+    assert engine["errors"] == []
+    assert engine["signs"] * 2 == found["verification"]["signs"] or engine["signs"] == found["verification"]["signs"]
+    assert engine["max_difference_same_signs"] < 1e-4 * engine["largest_output"]
+    assert found["profile"]["engine"]["network"] > 0
+    assert "The engine: the same first answer for 100" in page.read_text()
+
+
+def test_an_engine_that_is_wrong_keeps_the_file_from_being_written(folder, tmp_path, monkeypatch, capsys):
+    class Wrong(Engine):
+        def run(self, inputs):
+            answers, *signs = super().run(inputs)
+            return [answers + 1, *signs]
+
+    monkeypatch.setattr("android_demo.runner.Interpreter", Wrong)
+    assert main([str(folder / "model.h5"), "--verify-engine", "-o", str(tmp_path / "out.tflite")]) == 1
+    assert "with the engine the outputs differ by" in capsys.readouterr().err
+    assert not (tmp_path / "out.tflite").exists()
 
 
 @pytest.mark.parametrize("name", ["model.h5", "model.keras", "saved_model"])

@@ -75,3 +75,15 @@ def test_an_operator_that_does_not_run_alone_has_no_time():
     greater, product, selection = profiled.milliseconds
     assert selection is None
     assert profiled.explained == pytest.approx(greater + product)
+    assert profiled.engine.network is None
+    assert profiled.engine.note.startswith("not in the engine: GREATER ")
+
+
+def test_the_engine_is_timed_beside_lce_unless_it_is_left_out(content):
+    engine = profile(content, budget=0).engine
+    assert engine.note == ""
+    assert engine.kernels
+    assert engine.network > 0
+    assert {"binary convolution", "float convolution", "dense"} <= engine.kinds.keys()
+    assert list(engine.kinds.values()) == sorted(engine.kinds.values(), reverse=True)
+    assert profile(content, budget=0, engine=False).engine is None

@@ -40,7 +40,7 @@ def expected_probabilities(colour, num_classes=3):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(compiled_engine, tmp_path_factory):
     """Models, images and labels; ``photos`` holds an image of each colour."""
     folder = tmp_path_factory.mktemp("predict")
     tf.keras.utils.set_random_seed(1)
@@ -142,6 +142,27 @@ def test_a_converted_model_answers_as_the_keras_model(predict, folder, tmp_path)
         answers.append([answer["probability"] for result in json.loads(out) for answer in result["predictions"]])
     assert len(answers[0]) == 15
     np.testing.assert_allclose(answers[1], answers[0], atol=1e-4)
+
+
+def test_a_file_runs_in_the_engine_or_in_lce_and_answers_alike(predict, folder):
+    answers = {}
+    for runner in ("bnext", "lce"):
+        status, out, err = predict("logits.tflite", "photos/a.png", "--runner", runner, "--json")
+        assert status == 0, err
+        answers[runner] = [guess["probability"] for guess in json.loads(out)[0]["predictions"]]
+    np.testing.assert_allclose(answers["bnext"], answers["lce"], rtol=1e-5)
+
+
+def test_what_the_engine_lacks_runs_in_lce_and_a_line_says_why(predict, folder, tmp_path):
+    image = tf.keras.Input((8, 8, 3))
+    x = tf.cumsum(tf.reduce_mean(image, (1, 2)), axis=1)
+    (tmp_path / "sums.tflite").write_bytes(convert_keras_model(tf.keras.Model(image, x)))
+    status, out, err = predict(tmp_path / "sums.tflite", "photos/a.png", "--labels", "colours.txt")
+    assert (status, out != "") == (0, True)
+    assert "sums.tflite: runs in Larq Compute Engine, not in the engine: CUMSUM " in err
+    status, out, err = predict(tmp_path / "sums.tflite", "photos/a.png", "--runner", "bnext")
+    assert (status, out) == (2, "")
+    assert "not in the engine: CUMSUM " in err
 
 
 def test_a_broken_image_among_others_is_named_and_skipped(predict, folder, tmp_path):

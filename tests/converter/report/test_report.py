@@ -21,7 +21,7 @@ from converter import convert
 from converter.advice import Advice
 from converter.cli import convert as cli
 from converter.inspection.inspection import inspect
-from converter.inspection.profile import profile
+from converter.inspection.profile import EngineTimes, profile
 from converter.passes import PassReport
 from converter.quantization.quantize import Quantization
 from converter.report.html import render_html
@@ -169,6 +169,13 @@ def test_the_page_shows_the_figures(result):
     assert "1.18 M" in text
     assert result.profile.processor in text
     assert "Against the paper" not in text
+    assert "own engine takes" in text
+
+
+def test_a_file_that_the_engine_does_not_run_is_told_so(result):
+    engine = EngineTimes(note="not in the engine: CUMSUM x")
+    without = dataclasses.replace(result, profile=dataclasses.replace(result.profile, engine=engine))
+    assert "engine does not run the file: not in the engine: CUMSUM x" in Page(render_html(without)).text
 
 
 def test_the_bars_fill_their_width(result):

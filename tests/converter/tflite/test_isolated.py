@@ -77,7 +77,7 @@ def test_its_process_ends_with_it(content):
 
 def test_a_classifier_tells_it_in_one_line(content, isolated, monkeypatch):
     monkeypatch.setattr("converter.predict.classifier.IsolatedInterpreter", lambda *arguments, **options: isolated)
-    classifier = from_tflite(content)
+    classifier = from_tflite(content, runner="lce")
     assert classifier.probabilities(IMAGES[0]).shape == (4,)
     os.kill(isolated._process.pid, signal.SIGSEGV)
     with pytest.raises(PredictionError, match=r"^LCE's interpreter ended with SIGSEGV on this file$"):
@@ -89,4 +89,4 @@ def test_answers_against_the_files_own_declaration_are_refused(content, isolated
     monkeypatch.setattr("converter.predict.classifier.IsolatedInterpreter", lambda *arguments, **options: isolated)
     monkeypatch.setattr(isolated, "run", lambda inputs: [np.zeros(shape, np.float32)])
     with pytest.raises(PredictionError, match=r"^gives float32 of shape \(.*\), against its own declaration$"):
-        from_tflite(content).probabilities(IMAGES[0])
+        from_tflite(content, runner="lce").probabilities(IMAGES[0])

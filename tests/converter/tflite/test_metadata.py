@@ -23,7 +23,7 @@ LABELS = [f"class {letter}" for letter in "abcdefghij"]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(compiled_engine, tmp_path_factory):
     """A small BNext that turns its images, a file of labels and a photo that is red on the left."""
     folder = tmp_path_factory.mktemp("metadata")
     model = bnext_keras.models.BNext([32, 64], input_shape=(32, 32, 3), num_classes=10, name="net")

@@ -12,15 +12,25 @@ constexpr u64 MOST_BYTES = u64(1) << 36;
 constexpr u32 MOST_SIDE = 1 << 16, MOST_CHANNELS = 1 << 20, MOST_WINDOW = 1 << 12, MOST_PARTS = 1 << 20;
 constexpr u64 MOST_WORK = u64(1) << 40;  // Multiplications of one step.
 
+// Eight bytes at a time, each through a table of its own: byte by byte, this took half of the time of a start.
 u32 crc32(const u8* data, u64 size) {
-  u32 table[256];
+  u32 tables[8][256];
   for (u32 i = 0; i < 256; i++) {
     u32 c = i;
     for (int k = 0; k < 8; k++) c = c & 1 ? 0xedb88320u ^ (c >> 1) : c >> 1;
-    table[i] = c;
+    tables[0][i] = c;
   }
+  for (int k = 1; k < 8; k++)
+    for (u32 i = 0; i < 256; i++) tables[k][i] = tables[0][tables[k - 1][i] & 255] ^ (tables[k - 1][i] >> 8);
   u32 crc = ~u32(0);
-  for (u64 i = 0; i < size; i++) crc = table[(crc ^ data[i]) & 255] ^ (crc >> 8);
+  for (; size >= 8; data += 8, size -= 8) {
+    u32 words[2];
+    __builtin_memcpy(words, data, 8);
+    words[0] ^= crc;
+    crc = 0;
+    for (int k = 0; k < 8; k++) crc ^= tables[7 - k][words[k / 4] >> (k % 4 * 8) & 255];
+  }
+  for (; size; data++, size--) crc = tables[0][(crc ^ *data) & 255] ^ (crc >> 8);
   return ~crc;
 }
 
@@ -196,11 +206,12 @@ struct Checker {
       const Instruction& i = instructions[n];
       if (i.op >= OPS) return false;
       const u32 operands = operands_of(Op(i.op));
-      const bool int16 = i.op == OP_AFFINE || i.op == OP_AFFINE_PRELU;
+      // What is no float is no register either.
+      const u32 first = i.op == OP_AFFINE || i.op == OP_AFFINE_PRELU ? INT16 : i.op == OP_UNPACK ? SIGNS : FLOAT;
       const u32 inputs[] = {i.a, i.b, i.c, i.s};
       for (u32 k = 0; k < operands; k++)
-        if (!operand(*w, inputs[k], int16 && k == 0 ? u32(INT16) : u32(FLOAT))) return false;
-      if (int16 && !(i.a & TENSOR)) return false;
+        if (!operand(*w, inputs[k], k == 0 ? first : u32(FLOAT))) return false;
+      if (first != FLOAT && !(i.a & TENSOR)) return false;
       if (!result(*w, i.d, i.op == OP_PACK ? SIGNS : FLOAT, i.op == OP_SUM)) return false;
       if (i.op == OP_SUM && (!(i.b & TENSOR) || pixels(plan.tensors[i.b & ~TENSOR]) != 1)) return false;
       if (i.op == OP_SUM && ++sums > MOST_SUMS) return false;
@@ -247,8 +258,9 @@ extern "C" int runner_check(const void* bytes, uint64_t size) {
   for (u64 i = 0; i < h.tensors.count; i++) {
     const Tensor& t = plan.tensors[i];
     if (!is_tensor(h, t)) return RUNNER_INVALID;
-    // Hosts read and write them as a whole.
-    if (i < u64(h.inputs) + h.outputs && (t.place != ARENA || t.type != FLOAT || t.stride != t.channels))
+    // Hosts read and write them as a whole. Outputs may be signs: that is how they are looked at.
+    if (i < u64(h.inputs) + h.outputs &&
+        (t.place != ARENA || t.stride != elements(t) || !(t.type == FLOAT || (t.type == SIGNS && i >= h.inputs))))
       return RUNNER_INVALID;
   }
   for (u64 i = 0; i < h.steps.count; i++) {

@@ -152,6 +152,7 @@ enum Op : u32 {
   OP_TANH,
   OP_PACK,  // d = signs: 1 (for -1) where a < b
   OP_SUM,   // d = b x sum of a over all pixels; d and b have one pixel
+  OP_UNPACK,  // d = -1 where signs a have a 1, otherwise +1
   OPS
 };
 

@@ -57,6 +57,13 @@ INLINE void pack(const Strip& s, const MapInstruction& i) {
   }
 }
 
+INLINE void unpack(const Strip& s, const MapInstruction& i) {
+  Row<float> d = row<float>(s, i.d);
+  Row<const u32> a = row<const u32>(s, i.a);
+  for (u32 p = 0; p < s.pixels; p++, d.data += d.stride, a.data += a.stride)
+    for (u32 k = 0; k < s.job.channels; k++) d.data[k] = a.data[k / 32] >> (k % 32) & 1 ? -1.f : 1.f;
+}
+
 INLINE void add_up(const Strip& s, const MapInstruction& i, float* sums) {
   Row<float> a = row<float>(s, i.a);
   const u32 channels = s.job.channels;
@@ -108,6 +115,7 @@ static void map(const MapJob& job, u64 from, u64 to, float* registers, float* su
         case OP_SQRT: EACH(float, 1, root(a)); break;
         case OP_TANH: EACH(float, 1, hyperbolic_tangent(a)); break;
         case OP_PACK: pack(s, i); break;
+        case OP_UNPACK: unpack(s, i); break;
         case OP_SUM: add_up(s, i, sums + u64(sum++) * job.channels); break;
       }
     }

@@ -1,0 +1,98 @@
+"""The command line program, as users and bnext-benchmark start it."""
+
+import subprocess
+
+import numpy as np
+import pytest
+
+from android_demo.runner import Interpreter, build
+from android_demo.tools.benchmark_model import parse
+
+
+@pytest.fixture(scope="module")
+def plan_file(plan, tmp_path_factory):
+    file = tmp_path_factory.mktemp("program") / "bnext.plan"
+    file.write_bytes(plan)
+    return file
+
+
+def run(*flags):
+    done = subprocess.run([build.program(), *map(str, flags)], capture_output=True, text=True)
+    return done.returncode, parse(done.stdout, done.stderr), done.stdout + done.stderr
+
+
+def test_it_prints_what_benchmark_model_prints(plan_file):
+    flags = ("--num_runs=7", "--min_secs=0", "--warmup_runs=3", "--warmup_min_secs=0", "--num_threads=2")
+    status, output, _ = run(f"--graph={plan_file}", *flags)
+    assert (status, output.started, output.failed, output.complete) == (0, True, False, True)
+    assert (output.warmup.count, output.inference.count) == (3, 7)
+    assert output.inference.min <= output.inference_avg_us <= output.inference.max
+    assert output.inference.avg == output.inference_avg_us
+    assert output.first_inference_us == output.warmup.first
+    assert output.init_us > 0
+    assert output.kernels == Interpreter(plan_file).kernels
+    assert output.model_size_mb == pytest.approx(plan_file.stat().st_size / 1e6, rel=1e-4)
+    assert 0 < output.memory_init_mb <= output.memory_overall_mb
+    assert output.unconsumed_flags == ()
+    assert output.profile is None
+
+
+def test_it_runs_for_as_long_as_it_is_told(plan_file):
+    _, output, _ = run(f"--graph={plan_file}", "--num_runs=1", "--min_secs=0.05", "--warmup_runs=0")
+    assert output.inference.count * output.inference_avg_us >= 0.05e6
+    _, output, _ = run(f"--graph={plan_file}", "--num_runs=1000000", "--max_secs=0.05", "--warmup_runs=0")
+    assert 0 < output.inference.count < 1000000
+
+
+def test_a_profile_has_every_step_and_sums_by_kind(plan_file, bnext):
+    flags = ("--num_runs=4", "--min_secs=0", "--warmup_runs=0", "--enable_op_profiling=true")
+    _, output, _ = run(f"--graph={plan_file}", *flags)
+    steps = Interpreter(plan_file).profile([bnext.image], runs=1)
+    assert [row.type for row in output.profile.operators] == [step.kind for step in steps]
+    assert output.profile.operators[0].name == f"[{steps[0].name}]:0"
+    kinds = [step.kind for step in steps]
+    assert {row.type: row.count for row in output.profile.summary} == {kind: kinds.count(kind) for kind in kinds}
+    times = [row.avg_ms for row in output.profile.summary]
+    assert times == sorted(times, reverse=True)
+    assert sum(times) == pytest.approx(output.profile.timings_us.avg / 1000, abs=0.01)
+
+
+def test_it_answers_images_as_the_interpreter_does(plan_file, bnext, tmp_path):
+    images = np.concatenate([bnext.image, -bnext.image])
+    images.tofile(tmp_path / "images")
+    files = (f"--input={tmp_path / 'images'}", f"--output={tmp_path / 'answers'}")
+    status, _, said = run(f"--graph={plan_file}", *files, "--cpu-list=0")
+    assert (status, "INFO: Answered 2 images." in said) == (0, True)
+    answers = np.fromfile(tmp_path / "answers", np.float32).reshape(2, -1)
+    np.testing.assert_array_equal(answers, Interpreter(plan_file).predict(images))
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ((), "Please specify the name of your plan with --graph=PLAN"),
+        (("--graph=missing",), "missing: not a plan, or one that is cut off"),
+        (("--graph=PLAN", "--num_threads=0"), "--num_threads=0: not a number that makes sense here"),
+        (("--graph=PLAN", "--num_runs=1x"), "--num_runs=1x: not a number"),
+        (("--graph=PLAN", "--min_secs=nan"), "--min_secs=nan: not a number"),
+        (("--graph=PLAN", "--cpu-list=0-"), "cannot run on the processors 0-"),
+        (("--graph=PLAN", "--cpu-list=5000"), "cannot run on the processors 5000"),
+        (("--graph=PLAN", "--kernels=sse"), "there are no such kernels for this CPU"),
+        (("--graph=PLAN", "--input=PLAN", "--output=FOLDER/answers"), "PLAN: ends in the middle of image"),
+        (("--graph=PLAN", "--input=PLAN", "--output=FOLDER/no/answers"), "cannot open FOLDER/no/answers"),
+        (("--graph=PLAN", "--input=PLAN"), "cannot open a file without --output"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line_and_an_exit_status(plan_file, tmp_path, flags, message):
+    def filled(text):
+        return text.replace("PLAN", str(plan_file)).replace("FOLDER", str(tmp_path)) if "=" in text else text
+
+    status, output, _ = run(*map(filled, flags))
+    assert (status, output.failed, len(output.errors)) == (1, True, 1)
+    expected = message if "--graph=PLAN" in message else message.replace("PLAN", str(plan_file))
+    assert expected.replace("FOLDER", str(tmp_path)) in output.errors[0]
+
+
+def test_a_flag_that_it_does_not_know_is_told_and_passed_over(plan_file):
+    status, output, _ = run(f"--graph={plan_file}", "--use_xnnpack=false", "--num_runs=1", "--min_secs=0")
+    assert (status, output.unconsumed_flags) == (0, ("--use_xnnpack=false",))

@@ -1,0 +1,112 @@
+"""The engine on every kind of device, from the command to the page: its program really runs."""
+
+import json
+import platform
+
+import numpy as np
+import pytest
+
+from android_demo.cli import main
+from android_demo.results import State, load
+from converter.tflite.interpreter import Interpreter as LceInterpreter
+
+pytest_plugins = ["device_fixtures"]
+
+
+@pytest.fixture
+def benchmark(tmp_path, capfd):
+    """Runs the command line; returns exit status, the measurements in the file and what was printed."""
+
+    def run(*arguments):
+        out = tmp_path / "out"
+        common = ["--out", out, "--cache", tmp_path / "cache", "--cool-down", 0, "--runs", 2, "--warmup-runs", 0]
+        common += ["--tool-flag=--min_secs=0", "--repetitions", 2]
+        status = main([str(argument) for argument in (*arguments, *common)])
+        printed = capfd.readouterr()
+        file = out / "results.json"
+        return status, load(file).measurements if file.exists() else (), printed.out + printed.err
+
+    return run
+
+
+def check(measurement, kernels):
+    assert measurement.state in (State.OK, State.THROTTLED), measurement.reason
+    assert measurement.tool.kind == "bnext_engine"
+    assert len(measurement.tool.sha256) == 64
+    assert measurement.model.name == "binary.tflite"
+    assert measurement.latency.count == 2 * 2
+    assert measurement.kernels in kernels
+    assert measurement.ignored_flags == ()
+    profile = measurement.profile
+    assert {"BinaryConv", "Map", "Conv", "Dense"} <= {operator.type for operator in profile.operators}
+    assert profile.nodes_executed == len(profile.operators)
+    assert profile.timings_us.count == 2
+    assert sum(row.count for row in profile.summary) == len(profile.operators)
+    assert profile.summary[-1].cdf_percent == pytest.approx(100, abs=0.1)
+
+
+def test_on_a_phone(phone, benchmark, binary_model):
+    status, (measurement,), printed = benchmark(binary_model)
+    assert status == 0, printed
+    check(measurement, {"neon"})
+    assert measurement.settings.pinned_mask == "80"
+    assert "engine, 1 thread, neon kernels" in printed
+
+
+@pytest.fixture
+def test_data(binary_model, tmp_path):
+    """Three images, of which the network gives the first two the labels that they have."""
+    images = np.random.default_rng(0).standard_normal((3, 32, 32, 3)).astype(np.float32)
+    lce = LceInterpreter(binary_model.read_bytes())
+    labels = np.array([lce.run([image[np.newaxis]])[0].argmax() for image in images])
+    labels[2] = (labels[2] + 1) % 10
+    np.savez(tmp_path / "test.npz", images=images, labels=labels)
+    return tmp_path / "test.npz"
+
+
+def test_accuracy_is_measured_on_the_phone(phone, benchmark, binary_model, test_data, monkeypatch):
+    monkeypatch.setattr("android_demo.session.accuracy._AT_ONCE", 2 * 32 * 32 * 3 * 4)  # two images
+    arguments = ("--no-profile", "--repetitions", 1, "--test-data", test_data)
+    status, (measurement,), printed = benchmark(binary_model, *arguments)
+    assert status == 0, printed
+    assert measurement.reason == ""
+    assert measurement.model.top1_percent == pytest.approx(100 * 2 / 3)
+    assert measurement.model.accuracy_source == "measured there, 3 images"
+    assert len(phone.files) == 3  # the folder, program and plan: images and answers are gone
+
+
+def test_test_data_that_do_not_fit_are_refused(benchmark, binary_model, tmp_path):
+    images, labels = np.zeros((2, 8, 8, 3), np.float32), np.zeros(2, int)
+    for arrays, message in (
+        ({"images": images}, "must hold the arrays images and labels"),
+        ({"images": images, "labels": labels[:1]}, "labels int64 of shape (1,)"),
+        ({"images": images, "labels": labels}, "takes images of shape (32, 32, 3), not (8, 8, 3)"),
+    ):
+        np.savez(tmp_path / "test.npz", **arrays)
+        status, _, printed = benchmark(binary_model, "--device", "host", "--test-data", tmp_path / "test.npz")
+        assert status == 2
+        assert message in " ".join(printed.split())
+    (tmp_path / "test.npz").write_bytes(b"no archive")
+    assert "cannot be read as an .npz file" in benchmark(binary_model, "--test-data", tmp_path / "test.npz")[2]
+
+
+def test_emulated(benchmark, binary_model, need):
+    need("qemu-aarch64-static", "qemu-user-static")
+    status, (measurement,), printed = benchmark(binary_model, "--device", "qemu:cortex-a53", "--runner", "bnext")
+    assert status == 0, printed
+    check(measurement, {"neon"})
+    assert measurement.device.emulated
+
+
+def test_both_runners_on_this_machine_are_compared(benchmark, binary_model, tmp_path):
+    status, (engine, lce), printed = benchmark(binary_model, "--device", "host", "--runner", "both")
+    assert status == 0, printed
+    check(engine, {"avx2", "avx512", "amx"} if platform.machine() == "x86_64" else {"neon"})
+    assert lce.tool.kind == "lce_interpreter"
+    assert engine.model == lce.model
+    assert engine.memory_growth_mb > 0
+    assert "binary, 1 thread: the engine takes 0." in printed
+    assert "The engine beside LCE" in (tmp_path / "out" / "index.html").read_text()
+    stored = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert stored["schema_version"] == "1.2"
+    assert stored["measurements"][0]["repetitions"][0]["output"]["kernels"] == engine.kernels
