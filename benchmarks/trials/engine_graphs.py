@@ -3,7 +3,7 @@
     python benchmarks/trials/engine_graphs.py --seconds 300 --seed 0
 
 Graphs are those of the tests (``tests/support/random_graphs.py``). Each runs with every kernel of this CPU and on one
-to three threads: what is exact must agree with LCE to the last bit, all else up to rounding, and every number of threads
+to three threads: what is exact must agree with LCE to the last bit, all else up to rounding, and any number of threads
 must give the same bits. Prints a line for each graph that does not, and the counts; ends with 1 if there was one.
 """
 

@@ -64,6 +64,11 @@ def graphs(draw, steps=7):
     return _Maker(draw).make(draw(st.integers(1, steps)))
 
 
+def _geometry(strides, dilations=None):
+    names = {"strideH": strides[0], "strideW": strides[1]}
+    return names | ({"dilationHFactor": dilations[0], "dilationWFactor": dilations[1]} if dilations else {})
+
+
 class _Maker:
     def __init__(self, draw):
         self.draw, self.graph = draw, Graph()
@@ -183,10 +188,9 @@ class _Maker:
         taps, strides, dilations, padding, size = self.window(x.shape)
         filters = self.draw(st.sampled_from([1, 5, 8, 32, 37, 64])) * groups
         kernel = random_words(self.random, (filters, *taps), x.shape[2] // groups)
-        reach = [(tap - 1) * dilation + 1 for tap, dilation in zip(taps, dilations, strict=True)]
-        # LCE's activations and signs go with ones at the border, and with nothing else.
-        ones = signs or min(reach) < 1 or self.draw(st.booleans())
-        activation = self.draw(st.integers(0, 3)) if (ones or padding == VALID) and not signs else 0
+        # With zeros at the border LCE's reference kernel takes even channels, and gives floats without activation.
+        ones = signs or x.shape[2] // groups % 2 == 1 or self.draw(st.booleans())
+        activation = self.draw(st.integers(0, 3)) if ones and not signs else 0
         options = {
             "channels_in": x.shape[2],
             "dilation_height_factor": dilations[0],

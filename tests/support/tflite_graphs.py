@@ -1,4 +1,4 @@
-"""``.tflite`` files, operator by operator and without a converter: milliseconds each, and forms no converter writes."""
+"""``.tflite`` files, operator by operator and without a converter: milliseconds each, and in forms that none writes."""
 
 import math
 
