@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 
 from android_demo.runner.compiler.network import Network, Node, Value, vector
+from android_demo.runner.compiler.schedule import has_barrier
 from android_demo.runner.plan import Type
 
 
@@ -17,13 +18,26 @@ def rewrite(network: Network) -> None:
 
 
 def split_concatenations(network: Network) -> None:
-    """Works on the parts of a concatenation rather than on the whole, which then need not exist.
+    """Works on the parts of a concatenation rather than on the whole, where that can be done earlier.
 
     Operations on elements, means, signs and pooling do to each channel what they do to it alone, so
-    f(concat(a, b)) = concat(f(a), f(b)). Signs are split only between whole words.
+    f(concat(a, b)) = concat(f(a), f(b)). Where f(a) can be computed in the map that computes a, or long before b, a need
+    not be read again, and need not be written if nobody else reads it. Otherwise one operation on the whole is faster
+    than several on its parts, as is any on vectors. Signs are split only between whole words.
     """
     parts_of: dict[Value, list[Value]] = {}
     nodes: list[Node] = []
+    levels: dict[Value, int] = {}
+    producers: dict[Value, Node] = {}
+
+    def level(node: Node) -> int:
+        sources = [producers[value] for value in node.inputs if value in producers]
+        return max((levels[source.output] + has_barrier(source, node) for source in sources), default=0)
+
+    def add(node: Node) -> None:
+        nodes.append(node)
+        producers[node.output], levels[node.output] = node, level(node)
+
     for node in network.nodes:
         split = [parts_of[value] for value in node.inputs if value in parts_of]
         if node.op == "Concat":
@@ -31,21 +45,29 @@ def split_concatenations(network: Network) -> None:
             whole_words = all(part.channels % 32 == 0 for part in parts[:-1])
             if node.output.type != Type.SIGNS or whole_words:
                 parts_of[node.output] = parts
-            nodes.append(Node("Concat", parts, node.output))
+            add(Node("Concat", parts, node.output))
             continue
         sizes = [part.channels for part in split[0]] if split else []
-        spatial = node.in_map or node.op == "Pool"
+        spatial = (node.in_map or node.op == "Pool") and node.inputs[0].pixels > 1
         if not spatial or not sizes or (node.op == "Pack" and any(size % 32 for size in sizes[:-1])):
-            nodes.append(node)
+            add(node)
             continue
-        outputs, start = [], 0
+        pieces, views, start = [], [], 0
         for size in sizes:
-            inputs = [_channels(nodes, parts_of, value, start, size) for value in node.inputs]
-            outputs.append(node.output.like(channels=size))
-            nodes.append(Node(node.op, inputs, outputs[-1], node.attributes))
+            inputs = [_channels(views, parts_of, value, start, size) for value in node.inputs]
+            pieces.append(Node(node.op, inputs, node.output.like(channels=size), node.attributes))
             start += size
+        for view in views:
+            producers[view.output], levels[view.output] = view, level(view)
+        if min(map(level, pieces)) >= level(node):
+            add(node)
+            continue
+        nodes += views
+        for piece in pieces:
+            add(piece)
+        outputs = [piece.output for piece in pieces]
         parts_of[node.output] = outputs
-        nodes.append(Node("Concat", outputs, node.output))
+        add(Node("Concat", outputs, node.output))
     network.nodes = nodes
     network.remove_dead()
 
