@@ -1,9 +1,9 @@
 """In which order the nodes run, and which of them go through memory together as one map.
 
 A node's *level* is the number of barriers before it: results of maps that it cannot read within their map. Steps of
-their own (convolutions, ...) of a level run before its maps; all operations on elements of a level and of one size that read a value in common are one map. So a value is
-written only if a later level reads it, and a value that costs one operation on the sums of a binary convolution is not
-even written then: the later map computes it again.
+their own (convolutions, ...) of a level run before its maps; all operations on elements of a level and of one size that
+read a value in common are one map. So a value is written only if a later level reads it, and a value that costs one
+operation on the sums of a binary convolution is not even written then: the later map computes it again.
 """
 
 from dataclasses import dataclass, field
@@ -13,6 +13,8 @@ from android_demo.runner.plan import MOST_INSTRUCTIONS, MOST_REGISTERS, MOST_SUM
 
 #: Operations that are computed again rather than stored: the sums take half of the memory.
 _CHEAP = ("Affine", "AffinePrelu")
+#: Which readers of a result come first.
+_ORDER = {"Sum": 0, "Pack": 1, "Prelu": 2}
 
 
 @dataclass
@@ -37,6 +39,8 @@ def schedule(network: Network) -> list[Group]:
     keyed += [((levels[nodes[0]], 1, order[nodes[0]]), Group(nodes)) for nodes in maps]
     groups = [group for _, group in sorted(keyed, key=lambda entry: entry[0])]
     _recompute(network, groups)
+    for group in groups:
+        group.nodes = _in_sequences(group.nodes)
     network.nodes = [node for group in groups for node in group.nodes]
     network.remove_dead()
     alive = set(network.nodes)
@@ -116,6 +120,31 @@ def _recompute(network, groups):
                 node.inputs = [*node.inputs[:place], copies[value], *node.inputs[place + 1 :]]
             nodes.append(node)
         group.nodes = nodes
+
+
+def _in_sequences(nodes):
+    """Nodes of a map in the order in which results are read as soon as they are there: signs and sums first, and what
+    reads them last. So the kernels can keep results in registers from one operation to the next.
+    """
+    inside = {node.output for node in nodes}
+    done: set[Value] = set()
+    order: list[Node] = []
+
+    def ready(node):
+        return all(value in done for value in node.inputs if value in inside)
+
+    def run(node):
+        order.append(node)
+        done.add(node.output)
+        readers = [other for other in nodes if node.output in other.inputs]
+        for other in sorted(readers, key=lambda reader: _ORDER.get(reader.op, len(_ORDER))):
+            if other.output not in done and ready(other):
+                run(other)
+
+    for node in nodes:
+        if node.output not in done and ready(node):
+            run(node)
+    return order
 
 
 def _pieces(group):
