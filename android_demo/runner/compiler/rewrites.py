@@ -54,7 +54,9 @@ def split_concatenations(network: Network) -> None:
         if not spatial or not sizes or (node.op == "Pack" and any(size % 32 for size in sizes[:-1])):
             add(node)
             continue
-        pieces, views, start = [], [], 0
+        pieces: list[Node] = []
+        views: list[Node] = []
+        start = 0
         for size in sizes:
             inputs = [_channels(views, parts_of, value, start, size) for value in node.inputs]
             pieces.append(Node(node.op, inputs, node.output.like(channels=size), node.attributes))
