@@ -17,7 +17,7 @@ ALIGNMENT = 64
 HEADER_BYTES = 128
 #: Marks an operand of a map's instruction that is a tensor, not a register.
 TENSOR = 0x80000000
-#: The input of a copy that writes zeros.
+#: Stands for no tensor: the mean that nobody wants, the input of a copy that writes zeros.
 NOTHING = 0xFFFFFFFF
 #: At most so many instructions, registers and sums has a map.
 MOST_INSTRUCTIONS, MOST_REGISTERS, MOST_SUMS = 64, 16, 8

@@ -30,6 +30,7 @@ _OPS = {
     "Unpack": Op.UNPACK,
 }
 _BYTES = {Type.FLOAT: 4, Type.INT16: 2, Type.SIGNS: 4, Type.INT8: 1}
+_CONV_BLOCK = 16  # As in native/kernels/kernels.h.
 _LARGEST = np.finfo(np.float32).max
 
 
@@ -60,6 +61,7 @@ class _Emitter:
         self.numbers: dict[Any, int] = {}
         self.data = bytearray()
         self.steps: list[Step] = []
+        self.means = {node.inputs[0]: node for group in groups for node in group.nodes if node.op == "Mean"}
 
     def emit(self) -> Plan:
         for value in [*self.network.inputs, *self.network.outputs]:
@@ -69,7 +71,7 @@ class _Emitter:
         for group in self.groups:
             if group.is_map:
                 self.map(group)
-            elif group.nodes[0].op not in ("View", "Concat"):
+            elif group.nodes[0].op not in ("View", "Concat", "Mean"):
                 node = group.nodes[0]
                 getattr(self, f"write_{node.op.lower()}")(node, *node.inputs)
         return Plan(
@@ -139,10 +141,13 @@ class _Emitter:
 
     def write_binaryconv(self, node: Node, value: Value, kernel: Value) -> None:
         tensors = self.tensor(value), self.tensor(kernel), self.tensor(node.output)
-        self.step(Kind.BINARY_CONV, node, *tensors, *node.attributes["window"], int(node.attributes["ones"]))
+        mean = self.means.get(node.output)
+        words = [self.tensor(value) for value in (mean.output, *mean.inputs[1:])] if mean else [NOTHING, 0, 0]
+        window, ones = node.attributes["window"], int(node.attributes["ones"])
+        self.step(Kind.BINARY_CONV, node, *tensors, *window, ones, *words)
 
-    def write_conv(self, node: Node, *inputs: Value) -> None:
-        tensors = [self.tensor(value) for value in (*inputs, node.output)]
+    def write_conv(self, node: Node, value: Value, kernel: Value, bias: Value) -> None:
+        tensors = [self.tensor(each) for each in (value, _in_blocks(kernel), bias, node.output)]
         self.step(Kind.CONV, node, *tensors, *node.attributes["window"], *_bounds(node))
 
     def write_depthwise(self, node: Node, *inputs: Value) -> None:
@@ -184,6 +189,14 @@ class _Emitter:
         lists += [[0] * (6 - len(sizes)) + list(values) for values in (strides, out_strides)]
         words = (value, self.tensor(node.output), start, out_start, *lists[0], *lists[1], *lists[2])
         self.step(Kind.COPY, node, *words)
+
+
+def _in_blocks(kernel):
+    """Weights of `_CONV_BLOCK` filters beside each other, for all taps and channels, before those of the next."""
+    filters = range(0, kernel.channels, _CONV_BLOCK)
+    matrix = kernel.data.reshape(kernel.pixels, kernel.channels)
+    blocks = [matrix[:, first : first + _CONV_BLOCK].ravel() for first in filters]
+    return Value(kernel.height, kernel.width, kernel.channels, data=np.concatenate(blocks), name=kernel.name)
 
 
 def _bounds(node):

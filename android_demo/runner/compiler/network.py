@@ -78,8 +78,9 @@ class Node:
 
     Attributes:
         op: What it does: an operation of a map by its name in `ELEMENTWISE` or `SINKS`; ``BinaryConv``, ``Conv``,
-            ``Depthwise``, ``Dense``, ``Pool``, ``Move``, ``Gather``, ``Softmax``, each a step; ``Concat`` of channels;
-            ``View``, a slice of channels from ``start`` on, or another shape.
+            ``Depthwise``, ``Dense``, ``Pool``, ``Move``, ``Gather``, ``Softmax``, each a step; ``Mean``, which the
+            binary convolution before it computes; ``Concat`` of channels; ``View``, a slice of channels from ``start``
+            on, or another shape.
         inputs: What it reads.
         output: What it computes.
         attributes: Its settings by name.

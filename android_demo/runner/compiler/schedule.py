@@ -1,18 +1,20 @@
 """In which order the nodes run, and which of them go through memory together as one map.
 
-A node's *level* is the number of barriers before it. Steps of their own (convolutions, ...) of a level run before its
-maps; all operations on elements of a level and of one size that read a value in common are one map. So a value is
-written only if a later level reads it, and a value that costs one operation on the sums of a binary convolution is not
-even written then: the later map computes it again.
+A node's *level* is the number of barriers before it: results of maps that it cannot read within their map. Steps of
+their own (convolutions, ...) of a level run before its maps; all operations on elements of a level and of one size that
+read a value in common are one map. So a value is written only if a later level reads it, and a value that costs one
+operation on the sums of a binary convolution is not even written then: the later map computes it again.
 """
 
 from dataclasses import dataclass, field
 
-from android_demo.runner.compiler.network import Network, Node, Value
+from android_demo.runner.compiler.network import SINKS, Network, Node, Value
 from android_demo.runner.plan import MOST_INSTRUCTIONS, MOST_REGISTERS, MOST_SUMS
 
 #: Operations that are computed again rather than stored: the sums take half of the memory.
 _CHEAP = ("Affine", "AffinePrelu")
+#: Which readers of a result come first.
+_ORDER = {"Sum": 0, "Pack": 1, "Prelu": 2}
 
 
 @dataclass
@@ -37,6 +39,8 @@ def schedule(network: Network) -> list[Group]:
     keyed += [((levels[nodes[0]], 1, order[nodes[0]]), Group(nodes)) for nodes in maps]
     groups = [group for _, group in sorted(keyed, key=lambda entry: entry[0])]
     _recompute(network, groups)
+    for group in groups:
+        group.nodes = _in_sequences(group.nodes)
     network.nodes = [node for group in groups for node in group.nodes]
     network.remove_dead()
     alive = set(network.nodes)
@@ -44,21 +48,22 @@ def schedule(network: Network) -> list[Group]:
     return [piece for group in groups if group.nodes for piece in _pieces(group)]
 
 
+def has_barrier(source: Node, reader: Node) -> bool:
+    """Whether a node has to wait for the next level to read what another computes.
+
+    Steps of a level run in order and before its maps, which run in any order.
+    """
+    if not source.in_map:
+        return False
+    return not reader.in_map or source.op in SINKS or _size(source) != _size(reader)
+
+
 def _levels(network):
     producers = network.producers()
     levels: dict[Node, int] = {}
     for node in network.nodes:
-        level = 0
-        for value in node.inputs:
-            source = producers.get(value)
-            if source is None:
-                continue
-            # Maps of one level run in any order, so a vector that a map reads is of a level before.
-            barrier = (
-                not node.in_map or source.op in ("Sum", "Pack") or (source.in_map and _size(source) != _size(node))
-            )
-            level = max(level, levels[source] + barrier)
-        levels[node] = level
+        sources = [producers[value] for value in node.inputs if value in producers]
+        levels[node] = max((levels[source] + has_barrier(source, node) for source in sources), default=0)
     return levels
 
 
@@ -117,6 +122,31 @@ def _recompute(network, groups):
         group.nodes = nodes
 
 
+def _in_sequences(nodes):
+    """Nodes of a map in the order in which results are read as soon as they are there: signs and sums first, and what
+    reads them last. So the kernels can keep results in registers from one operation to the next.
+    """
+    inside = {node.output for node in nodes}
+    done: set[Value] = set()
+    order: list[Node] = []
+
+    def ready(node):
+        return all(value in done for value in node.inputs if value in inside)
+
+    def run(node):
+        order.append(node)
+        done.add(node.output)
+        readers = [other for other in nodes if node.output in other.inputs]
+        for other in sorted(readers, key=lambda reader: _ORDER.get(reader.op, len(_ORDER))):
+            if other.output not in done and ready(other):
+                run(other)
+
+    for node in nodes:
+        if node.output not in done and ready(node):
+            run(node)
+    return order
+
+
 def _pieces(group):
     """A map that is longer than the engine takes, as several."""
     if not group.is_map:
@@ -124,7 +154,7 @@ def _pieces(group):
     pieces, live = [Group()], 0
     for node in group.nodes:
         last = pieces[-1].nodes
-        live += node.op not in ("Pack", "Sum")
+        live += node.op not in SINKS
         sums = sum(other.op == "Sum" for other in last) + (node.op == "Sum")
         # Registers are reused, so so many results need at most so many.
         if len(last) == MOST_INSTRUCTIONS or sums > MOST_SUMS or live > MOST_REGISTERS:

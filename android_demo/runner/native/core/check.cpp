@@ -98,7 +98,24 @@ struct Checker {
     const u64 taps = u64(w->window.height) * w->window.width;
     return kernel->channels == in->channels && kernel->height == out->channels && kernel->width == taps &&
            taps * in->channels <= 32767 && work(pixels(*out), u64(out->channels) * taps, in->channels) &&
-           !overlap(*in, *out);
+           !overlap(*in, *out) && (w->mean == NOTHING || means(*w, *in, *out));
+  }
+
+  // Dot products are even, and their sums fit 31 bits. The mean is written last, so it may lie where the input does.
+  bool means(const BinaryConvWords& w, const Tensor& in, const Tensor& out) const {
+    const Tensor *mean = written(w.mean, FLOAT), *corners = tensor(w.corners, INT16), *factors = tensor(w.factors, FLOAT);
+    const u64 signs = u64(w.window.height) * w.window.width * in.channels;
+    return mean && corners && factors && packed(mean) && packed(corners) && packed(factors) && corners->place == DATA &&
+           factors->place == DATA && pixels(*mean) == 1 && pixels(*corners) == 1 && pixels(*factors) == 4 &&
+           mean->channels == out.channels && corners->channels == out.channels && factors->channels == out.channels &&
+           in.channels % 2 == 0 && pixels(out) <= ((u64(1) << 31) - 1) / (signs + 2) && bounded(*corners, i32(signs)) &&
+           !overlap(out, *mean);
+  }
+  bool bounded(const Tensor& corners, i32 most) const {
+    const i16* values = (const i16*)(plan.data + corners.offset);
+    for (u32 i = 0; i < corners.channels; i++)
+      if (values[i] < -most || values[i] > most) return false;
+    return true;
   }
 
   bool conv(bool depthwise) const {

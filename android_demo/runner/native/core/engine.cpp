@@ -67,8 +67,16 @@ const T& words(const runner_engine& e, const Step& step) {
 
 BinaryConv binary_conv(const runner_engine& e, const Step& step, u8* packed) {
   const BinaryConvWords& w = words<BinaryConvWords>(e, step);
+  Means means = {};
+  if (w.mean != NOTHING) means = {place<const i16>(e, w.corners), place<const float>(e, w.factors), place<float>(e, w.mean), nullptr};
   return {map_of<const u32>(e, w.input), place<const u32>(e, w.kernel), map_of<i16>(e, w.output), w.window,
-          w.ones != 0, packed, e.scratch};
+          w.ones != 0, means, packed, e.scratch};
+}
+
+// A binary convolution's own scratch memory; the sums of its parts lie behind it.
+u64 sums_at(const runner_engine& e, const BinaryConv& conv) { return align(e.kernels->scratch_bytes(conv)); }
+u64 sums_count(const runner_engine& e, const BinaryConv& conv) {
+  return conv.means.corners ? u64(e.kernels->convolve_parts(conv)) * 3 * conv.output.channels : 0;
 }
 
 // Pixels of a map are computed in chunks, whose sums are added up in order.
@@ -161,6 +169,22 @@ void set_map(const runner_engine& e, const Step& step, Work& work) {
   work.chunks = chunks(job.pixels, job.channels);
 }
 
+// The means of a binary convolution, of the sums of all parts.
+void finish_means(const BinaryConv& c, u32 parts) {
+  const Means& m = c.means;
+  const u32 filters = c.output.channels;
+  i32* total = m.sums;
+  for (u32 part = 1; part < parts; part++) {
+    const i32* sums = m.sums_of(c, part);
+    for (u32 i = 0; i < 3 * filters; i++) total[i] += sums[i];
+  }
+  for (u32 o = 0; o < filters; o++) {
+    double mean = m.factors[o];
+    for (u32 k = 0; k < 3; k++) mean += double(m.factors[(k + 1) * filters + o]) * total[k * filters + o];
+    m.output[o] = float(mean);
+  }
+}
+
 // The sums of all chunks, in order, times a scale for each channel.
 void finish_sums(const Work& w) {
   u32 sum = 0;
@@ -212,8 +236,13 @@ void run_step(const runner_engine& e, const Step& step, u8*& packed, const runne
     case BINARY_CONV: {
       work.binary_conv = binary_conv(e, step, packed);
       packed += align(k.packed_bytes(work.binary_conv));
-      run_parts(pool, k.prepare_parts(work.binary_conv), prepare_part, work);
-      run_parts(pool, k.convolve_parts(work.binary_conv), convolve_part, work);
+      BinaryConv& conv = work.binary_conv;
+      const u32 parts = k.convolve_parts(conv);
+      conv.means.sums = (i32*)(e.scratch + sums_at(e, conv));
+      for (u64 i = 0, count = sums_count(e, conv); i < count; i++) conv.means.sums[i] = 0;
+      run_parts(pool, k.prepare_parts(conv), prepare_part, work);
+      run_parts(pool, parts, convolve_part, work);
+      if (conv.means.corners) finish_means(conv, parts);
       break;
     }
     case MAP:
@@ -270,8 +299,9 @@ bool layout(const runner_engine& e, Layout* l) {
     const Step& step = e.plan.steps[i];
     if (step.kind == BINARY_CONV) {
       const BinaryConv conv = binary_conv(e, step, nullptr);
-      const u64 p = e.kernels->packed_bytes(conv), s = e.kernels->scratch_bytes(conv);
-      if (!p || !s) return false;
+      const u64 p = e.kernels->packed_bytes(conv);
+      if (!p || !e.kernels->scratch_bytes(conv)) return false;
+      const u64 s = sums_at(e, conv) + sums_count(e, conv) * 4;
       packed += align(p);
       if (s > scratch) scratch = s;
     }
@@ -283,7 +313,7 @@ bool layout(const runner_engine& e, Layout* l) {
         sums += instructions[n].op == OP_SUM;
       const u64 s = chunks(u64(w.height) * w.width, w.channels) * sums * w.channels * 4;
       if (s > scratch) scratch = s;
-      const u64 r = u64(w.registers) * register_floats(w.channels) * 4;
+      const u64 r = u64(w.registers) * REGISTER * 4;
       if (r > registers) registers = r;
     }
   }

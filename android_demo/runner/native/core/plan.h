@@ -69,14 +69,19 @@ struct Window {
   u32 top, left;  // Rows and columns of padding before the first.
 };
 
+constexpr u32 NOTHING = 0xffffffff;  // Instead of a tensor's number.
+
 // Dot products of +-1, int16. `kernel` has a row for each filter and a pixel for each tap.
 struct BinaryConvWords {
   u32 input, kernel, output;
   Window window;
   u32 ones;  // Whether places outside the input count as +1 instead.
+  // Means over all pixels, see kernels.h: of one pixel, INT16, and four pixels. `mean` is NOTHING if none is wanted.
+  u32 mean, corners, factors;
 };
 
-// Float convolution. `kernel` has a row for each tap, a pixel for each input channel and a channel for each filter.
+// Float convolution. `kernel` has a row for each tap, a pixel for each input channel and a channel for each filter, all
+// of which lie in blocks of CONV_BLOCK filters, see kernels.h.
 struct ConvWords {
   u32 input, kernel, bias, output;
   Window window;
@@ -113,7 +118,6 @@ struct CopyWords {
   u32 in_start, out_start;
   u32 sizes[6], in_strides[6], out_strides[6];
 };
-constexpr u32 NOTHING = 0xffffffff;
 
 // output channel i is input channel indices[i], at every pixel; the indices follow.
 struct GatherWords {

@@ -19,75 +19,127 @@ INLINE bool row_inside(const Window& w, u32 y, u32 ky, u32 in_height, u32* row) 
   return r >= 0 && u32(r) < in_height;
 }
 
-// TILE pixels x N vectors of output channels of one row, from column x and channel o on.
-template <int TILE, int N>
-static void conv_tile(const Conv& c, u32 y, u32 x, u32 o) {
-  V acc[TILE][N];
-  for (int n = 0; n < N; n++)
-    for (int p = 0; p < TILE; p++) acc[p][n] = load(c.bias + o + n * LANES);
-  const u32 filters = c.output.channels, channels = c.input.channels;
-  const u64 pitch = u64(c.window.stride_x) * c.input.stride;
+// Taps of a column that lie inside for all of `count` pixels from column x on: [from, to), which may be none.
+INLINE Span taps_of(const Window& w, u32 x, u32 count, u32 in_width) {
+  Span taps = {w.width, 0};
+  for (u32 kx = 0; kx < w.width; kx++) {
+    const i32 first = i32(x * w.stride_x + kx * w.dilation_x) - i32(w.left);
+    const i32 last = first + i32((count - 1) * w.stride_x);
+    if (first < 0 || u32(last) >= in_width) continue;
+    if (kx < taps.from) taps.from = kx;
+    taps.to = kx + 1;
+  }
+  return taps;
+}
+
+// Weights lie in blocks of CONV_BLOCK output channels, the last of which may be narrower.
+struct Block {
+  const float* kernel;  // (taps, in, width)
+  u32 width;
+};
+INLINE Block block_at(const Conv& c, u32 o) {
+  const u32 first = o / CONV_BLOCK * CONV_BLOCK, left = c.output.channels - first;
+  const float* kernel = c.kernel + u64(first) * c.window.height * c.window.width * c.input.channels;
+  return {kernel + (o - first), left < CONV_BLOCK ? left : CONV_BLOCK};
+}
+
+// TILE pixels x COUNT vectors of output channels of one row, from column x and channel o on; taps kx of `taps` only.
+// WIDTH is that of the block, or 0 if it is not known.
+template <int TILE, int COUNT, u32 WIDTH>
+static void conv_tile(const Conv& c, u32 y, u32 x, u32 o, Span taps) {
+  const Block block = block_at(c, o);
+  V acc[TILE][COUNT];
+  unrolled<COUNT>([&](auto n) INLINED {
+    const V bias = load(c.bias + o + n.value * LANES);
+    unrolled<TILE>([&](auto p) INLINED { acc[p.value][n.value] = bias; });
+  });
+  const u32 filters = WIDTH ? WIDTH : block.width, channels = c.input.channels;
+  const u64 pitch = u64(c.window.stride_x) * c.input.stride, tap = u64(c.window.dilation_x) * c.input.stride;
+  // Taps that lie without gaps are one tap of more channels.
+  const bool dense = tap == channels;
+  const u32 count = taps.from < taps.to ? taps.to - taps.from : 0;
+  const u32 runs = dense ? count > 0 : count, length = dense ? channels * count : channels;
   for (u32 ky = 0; ky < c.window.height; ky++) {
     u32 row;
     if (!row_inside(c.window, y, ky, c.input.height, &row)) continue;
-    for (u32 kx = 0; kx < c.window.width; kx++) {
-      const Span span = inside(c.window, kx, c.input.width, c.output.width);
-      const float* w = c.kernel + (u64(ky) * c.window.width + kx) * channels * filters + o;
-      if (span.from <= x && x + TILE <= span.to) {
-        const float* a = c.input.at(row, x * c.window.stride_x + kx * c.window.dilation_x - c.window.left);
-        for (u32 i = 0; i < channels; i++, w += filters) {
-          V weights[N];
-          for (int n = 0; n < N; n++) weights[n] = load(w + n * LANES);
-          for (int p = 0; p < TILE; p++) {
-            const V v = all(a[p * pitch + i]);
-            for (int n = 0; n < N; n++) acc[p][n] += v * weights[n];
-          }
+    const float* w = block.kernel + (u64(ky) * c.window.width + taps.from) * channels * filters;
+    const float* first = c.input.at(row, x * c.window.stride_x + taps.from * c.window.dilation_x - c.window.left);
+    for (u32 run = 0; run < runs; run++, first += tap) {
+      const float* a = first;
+      u32 i = 0;
+      if (MULTIPLIES_LANES)  // A lane of a vector costs no load of its own.
+        for (; i + LANES <= length; i += LANES, a += LANES) {
+          V inputs[TILE];
+          unrolled<TILE>([&](auto p) INLINED { inputs[p.value] = load(a + p.value * pitch); });
+          unrolled<LANES>([&](auto lane) INLINED {
+            unrolled<COUNT>([&](auto n) INLINED {
+              const V weights = load(w + n.value * LANES);
+              unrolled<TILE>([&](auto p) INLINED { acc[p.value][n.value] += weights * inputs[p.value][lane.value]; });
+            });
+            w += filters;
+          });
         }
-      } else {  // At the border, some pixels only.
-        for (int p = 0; p < TILE; p++) {
-          if (x + p < span.from || x + p >= span.to) continue;
-          const float* a = c.input.at(row, (x + p) * c.window.stride_x + kx * c.window.dilation_x - c.window.left);
-          const float* v = w;
-          for (u32 i = 0; i < channels; i++, v += filters)
-            for (int n = 0; n < N; n++) acc[p][n] += all(a[i]) * load(v + n * LANES);
-        }
+      for (; i < length; i++, a++, w += filters) {
+        V weights[COUNT];
+        unrolled<COUNT>([&](auto n) INLINED { weights[n.value] = load(w + n.value * LANES); });
+        unrolled<TILE>([&](auto p) INLINED {
+          const V v = all(a[p.value * pitch]);
+          unrolled<COUNT>([&](auto n) INLINED { acc[p.value][n.value] += v * weights[n.value]; });
+        });
       }
     }
   }
-  for (int p = 0; p < TILE; p++)
-    for (int n = 0; n < N; n++)
-      store(c.output.at(y, x + p) + o + n * LANES, smaller(larger(acc[p][n], all(c.least)), all(c.most)));
+  unrolled<TILE>([&](auto p) INLINED {
+    float* out = c.output.at(y, x + p.value) + o;
+    unrolled<COUNT>([&](auto n) INLINED {
+      store(out + n.value * LANES, smaller(larger(acc[p.value][n.value], all(c.least)), all(c.most)));
+    });
+  });
 }
 
 // A single output channel, behind the last whole vector.
 static void conv_single(const Conv& c, u32 y, u32 x, u32 o) {
   float acc = c.bias[o];
-  const u32 filters = c.output.channels, channels = c.input.channels;
+  const Block block = block_at(c, o);
+  const u32 filters = block.width, channels = c.input.channels;
+  const Span taps = taps_of(c.window, x, 1, c.input.width);
   for (u32 ky = 0; ky < c.window.height; ky++) {
     u32 row;
     if (!row_inside(c.window, y, ky, c.input.height, &row)) continue;
-    for (u32 kx = 0; kx < c.window.width; kx++) {
-      const Span span = inside(c.window, kx, c.input.width, c.output.width);
-      if (x < span.from || x >= span.to) continue;
+    for (u32 kx = taps.from; kx < taps.to; kx++) {
       const float* a = c.input.at(row, x * c.window.stride_x + kx * c.window.dilation_x - c.window.left);
-      const float* w = c.kernel + (u64(ky) * c.window.width + kx) * channels * filters + o;
+      const float* w = block.kernel + (u64(ky) * c.window.width + kx) * channels * filters;
       for (u32 i = 0; i < channels; i++) acc += a[i] * w[u64(i) * filters];
     }
   }
   c.output.at(y, x)[o] = smaller(larger(acc, c.least), c.most);
 }
 
-template <int N>
+// As many pixels from column x on as are a power of two up to TILE and have all taps, but at least one.
+template <int TILE, int COUNT, u32 WIDTH>
+INLINE u32 conv_some(const Conv& c, u32 y, u32 x, u32 o) {
+  if (TILE == 1 || x + TILE <= c.output.width) {
+    const Span taps = taps_of(c.window, x, TILE, c.input.width);
+    if (TILE == 1 || (taps.from == 0 && taps.to == c.window.width)) {
+      conv_tile<TILE, COUNT, WIDTH>(c, y, x, o, taps);
+      return TILE;
+    }
+  }
+  if constexpr (TILE > 1) return conv_some<TILE / 2, COUNT, WIDTH>(c, y, x, o);
+  return 1;
+}
+template <int TILE, int COUNT, u32 WIDTH>
 INLINE void conv_columns(const Conv& c, u32 y, u32 o) {
-  u32 x = 0;
-  for (; x + 4 <= c.output.width; x += 4) conv_tile<4, N>(c, y, x, o);
-  for (; x < c.output.width; x++) conv_tile<1, N>(c, y, x, o);
+  for (u32 x = 0; x < c.output.width;) x += conv_some<TILE, COUNT, WIDTH>(c, y, x, o);
 }
 
 static void conv(const Conv& c, u32 y) {
+  // So many pixels that the vectors of a block leave registers for weights.
+  constexpr int WHOLE = CONV_BLOCK / LANES, HALF = WHOLE / 2, MORE = MULTIPLIES_LANES ? 8 : 4;
   u32 o = 0;
-  for (; o + 2 * LANES <= c.output.channels; o += 2 * LANES) conv_columns<2>(c, y, o);
-  for (; o + LANES <= c.output.channels; o += LANES) conv_columns<1>(c, y, o);
+  for (; o + CONV_BLOCK <= c.output.channels; o += CONV_BLOCK) conv_columns<4, WHOLE, CONV_BLOCK>(c, y, o);
+  if (o + CONV_BLOCK / 2 == c.output.channels) return conv_columns<MORE, HALF, CONV_BLOCK / 2>(c, y, o);
+  for (; o + LANES <= c.output.channels; o += LANES) conv_columns<4, 1, 0>(c, y, o);
   for (; o < c.output.channels; o++)
     for (u32 x = 0; x < c.output.width; x++) conv_single(c, y, x, o);
 }
@@ -133,34 +185,49 @@ static void pool_signs(const Pool& p, u32 y) {
   }
 }
 
-// `some` channels of a pixel: a vector or one float.
-template <class T>
-INLINE void pool_channels(const Pool& p, u32 y, u32 x, u32 c, T zero) {
-  T value = p.mean ? zero : splat(zero, -3.402823466e38f);
-  u32 count = 0;
-  for (u32 ky = 0; ky < p.window.height; ky++) {
-    u32 row;
-    if (!row_inside(p.window, y, ky, p.input.height, &row)) continue;
-    for (u32 kx = 0; kx < p.window.width; kx++) {
-      const Span span = inside(p.window, kx, p.input.width, p.output.width);
-      if (x < span.from || x >= span.to) continue;
-      T a;
-      __builtin_memcpy(&a, p.input.at(row, x * p.window.stride_x + kx - p.window.left) + c, sizeof a);
-      value = p.mean ? value + a : larger(value, a);
-      count++;
-    }
+// COUNT channels, or vectors of them, of a pixel from channel `at` on; `from` and `to` are what of the window is inside.
+template <int COUNT, class T>
+INLINE void pool_channels(const Pool& p, const float* corner, u32 rows, u32 columns, float* out, float share) {
+  constexpr u32 SIZE = sizeof(T) / sizeof(float);
+  T value[COUNT];
+  unrolled<COUNT>([&](auto n) INLINED { value[n.value] = splat(T{}, p.mean ? 0.f : -3.402823466e38f); });
+  for (u32 y = 0; y < rows; y++, corner += u64(p.input.width) * p.input.stride) {
+    const float* a = corner;
+    for (u32 x = 0; x < columns; x++, a += p.input.stride)
+      unrolled<COUNT>([&](auto n) INLINED {
+        T b;
+        __builtin_memcpy(&b, a + n.value * SIZE, sizeof b);
+        value[n.value] = p.mean ? value[n.value] + b : larger(value[n.value], b);
+      });
   }
-  if (p.mean && count) value = value / splat(zero, float(count));
-  value = smaller(larger(value, splat(zero, p.least)), splat(zero, p.most));
-  __builtin_memcpy(p.output.at(y, x) + c, &value, sizeof value);
+  unrolled<COUNT>([&](auto n) INLINED {
+    T v = p.mean ? value[n.value] * splat(T{}, share) : value[n.value];
+    v = smaller(larger(v, splat(T{}, p.least)), splat(T{}, p.most));
+    __builtin_memcpy(out + n.value * SIZE, &v, sizeof v);
+  });
 }
 
 static void pool(const Pool& p, u32 y) {
   if (p.signs) return pool_signs(p, y);
+  const Window& w = p.window;
+  const auto clipped = [](u32 at, u32 stride, u32 before, u32 taps, u32 size) {
+    const i32 first = i32(at * stride) - i32(before), last = first + i32(taps);
+    return Span{u32(first < 0 ? 0 : first), last < 0 ? 0 : u32(last) < size ? u32(last) : size};
+  };
+  const Span rows = clipped(y, w.stride_y, w.top, w.height, p.input.height);
   for (u32 x = 0; x < p.output.width; x++) {
+    const Span columns = clipped(x, w.stride_x, w.left, w.width, p.input.width);
+    const u32 height = rows.from < rows.to ? rows.to - rows.from : 0;
+    const u32 width = columns.from < columns.to ? columns.to - columns.from : 0;
+    const float* corner = p.input.at(rows.from, columns.from);
+    float* out = p.output.at(y, x);
+    const float share = height && width ? 1.f / float(height * width) : 0.f;
     u32 c = 0;
-    for (; c + LANES <= p.output.channels; c += LANES) pool_channels(p, y, x, c, V{});
-    for (; c < p.output.channels; c++) pool_channels(p, y, x, c, 0.f);
+    for (; c + 4 * LANES <= p.output.channels; c += 4 * LANES)
+      pool_channels<4, V>(p, corner + c, height, width, out + c, share);
+    for (; c + LANES <= p.output.channels; c += LANES)
+      pool_channels<1, V>(p, corner + c, height, width, out + c, share);
+    for (; c < p.output.channels; c++) pool_channels<1, float>(p, corner + c, height, width, out + c, share);
   }
 }
 

@@ -15,20 +15,40 @@ struct Map2 {
   T* at(u32 y, u32 x) const { return data + (u64(y) * width + x) * stride; }
 };
 
+struct BinaryConv;
+
+// The mean over all pixels of a function of a binary convolution's result x that is linear on both sides of a point, as
+// PReLU of a batch normalization is. With c the last even number up to that point it is, for even x,
+//   f0 + f1 x + f2 max(x, c) + f3 max(x, c + 2)
+// so three sums of whole numbers are enough.
+struct Means {
+  const i16* corners;    // For each filter; null if no mean is wanted.
+  const float* factors;  // f0, f1, f2, f3, each for all filters.
+  float* output;
+  i32* sums;  // For each part of `convolve`: three for each filter.
+  inline i32* sums_of(const BinaryConv& c, u32 part) const;
+};
+
 struct BinaryConv {
   Map2<const u32> input;
   const u32* kernel;  // (filters, taps, words), bits behind the last channel 0.
   Map2<i16> output;
   Window window;
   bool ones;
+  Means means;
   u8* packed;   // What `pack` wrote.
   u8* scratch;  // `scratch_bytes`, aligned to 64.
   u32 words() const { return (input.channels + 31) / 32; }
 };
 
+inline i32* Means::sums_of(const BinaryConv& c, u32 part) const { return sums + u64(part) * 3 * c.output.channels; }
+
+// A block of output channels, whose weights lie beside each other; the last of a kernel may be narrower.
+constexpr u32 CONV_BLOCK = 16;
+
 struct Conv {
   Map2<const float> input;
-  const float *kernel, *bias;  // (taps, in, out), (out)
+  const float *kernel, *bias;  // (out / CONV_BLOCK, taps, in, CONV_BLOCK), (out); depthwise (taps, out)
   Map2<float> output;
   Window window;
   float least, most;
@@ -79,10 +99,8 @@ struct MapJob {
   MapInstruction instructions[MOST_INSTRUCTIONS];
 };
 
-// Floats of a register: a strip of pixels is worked on at a time, so that all registers stay in the first cache.
-constexpr u32 STRIP = 1024;
-inline u32 strip_pixels(u32 channels) { return channels >= STRIP ? 1 : STRIP / channels; }
-inline u32 register_floats(u32 channels) { return channels >= STRIP ? (channels + 15) / 16 * 16 : STRIP; }
+// A map is computed for so many channels and pixels at a time, so that all its registers stay in the first cache.
+constexpr u32 GROUP = 16, STRIP = 64, REGISTER = GROUP * STRIP;
 
 struct Kernels {
   const char* name;
@@ -99,7 +117,7 @@ struct Kernels {
   void (*convolve)(const BinaryConv&, u32 part);
 
   // Float side: rows of the output, outputs from..to, and pixels from..to. `registers` are job.registers x
-  // register_floats; `sums` are job.sums x channels, to which the sums of these pixels are added.
+  // REGISTER floats; `sums` are job.sums x channels, to which the sums of these pixels are added.
   void (*conv)(const Conv&, u32 row);
   void (*depthwise)(const Conv&, u32 row);
   void (*pool)(const Pool&, u32 row);

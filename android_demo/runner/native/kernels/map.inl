@@ -1,124 +1,376 @@
-// Operations on single elements: a strip of pixels at a time goes through all instructions, from register to register.
-// A register is a strip in the first cache, so a step reads its inputs once and writes its results once, however many
-// operations it has. Included behind vectors.inl.
+// Operations on single elements. Channels are independent of each other, so a map is computed for GROUP channels at a
+// time, and for STRIP pixels of these at a time: a register is STRIP x GROUP floats in the first cache, and goes from one
+// operation to the next. Included behind vectors.inl.
+//
+// Sequences of operations that networks are full of are *fused*: their intermediate results stay in the CPU's registers.
+// A sequence is a template's arguments, so it costs a line below to fuse another.
 
-// An operand of the current strip.
+constexpr int N = GROUP / LANES;  // Vectors of a group.
+
+struct Strip {
+  const MapJob& job;
+  float *registers, *sums;
+  u64 first;   // Pixel.
+  u32 pixels;
+  u32 from, channels;  // GROUP channels from `from` on, or fewer at the end.
+};
+
+// An operand of a strip: its first pixel's first channel, and elements from a pixel to the next.
 template <class T>
 struct Row {
   T* data;
   u32 stride;
 };
-
-struct Strip {
-  const MapJob& job;
-  float* registers;
-  u64 first;  // Pixel.
-  u32 pixels;
-};
-
 template <class T>
 INLINE Row<T> row(const Strip& s, const Operand& o) {
-  if (!o.data) return {(T*)(s.registers + u64(o.number) * register_floats(s.job.channels)), s.job.channels};
-  return {(T*)o.data + s.first * o.stride, o.stride};
+  if (!o.data) return {(T*)(s.registers + o.number * REGISTER), GROUP};
+  return {(T*)o.data + s.first * o.stride + s.from, o.stride};
 }
 
-// d = f(a, b, c) for all pixels and channels. Operands whose pixels lie without gaps are one long row.
-template <class A, class F>
-INLINE void each(const Strip& s, const MapInstruction& i, int operands, F f) {
-  Row<float> d = row<float>(s, i.d), b = row<float>(s, operands > 1 ? i.b : i.d),
-             c = row<float>(s, operands > 2 ? i.c : i.d), t = row<float>(s, operands > 3 ? i.s : i.d);
-  Row<A> a = row<A>(s, i.a);
-  u32 pixels = s.pixels, channels = s.job.channels;
-  if (d.stride == channels && a.stride == channels && b.stride == channels && c.stride == channels &&
-      t.stride == channels)
-    channels *= pixels, pixels = 1;
-  for (u32 p = 0; p < pixels; p++) {
+// Signs of a strip are written by 16: half a word, but the whole word if no others follow.
+INLINE u16* signs_of(const Strip& s, const Operand& o) {
+  return (u16*)((u32*)o.data + s.first * o.stride) + s.from / GROUP;
+}
+// Whether the other half of the word is behind the last channel, and has to be zero.
+INLINE bool half_word(const Strip& s) { return s.from % 32 == 0 && s.from + GROUP >= s.job.channels; }
+INLINE void put_signs(u16* to, u32 signs, bool half) {
+  to[0] = u16(signs);
+  if (half) to[1] = 0;
+}
+
+// `GENTLE`: no slope is above 1, so the larger one of a and its product is what is wanted.
+template <bool GENTLE, class T>
+INLINE T prelu(T a, T slope) {
+  if constexpr (GENTLE) return maximum(a, a * slope);
+  else return choose(a < splat(a, 0.f), a * slope, a);
+}
+
+// Operations by number, of vectors or single floats.
+template <u32 OP, bool GENTLE = false, class T>
+INLINE T operation(T a, T b, T c, T s) {
+  (void)b, (void)c, (void)s;
+  if constexpr (OP == OP_COPY) return a;
+  if constexpr (OP == OP_AFFINE || OP == OP_FMA) return a * b + c;
+  if constexpr (OP == OP_AFFINE_PRELU) return prelu<GENTLE>(a * b + c, s);
+  if constexpr (OP == OP_ADD) return a + b;
+  if constexpr (OP == OP_SUB) return a - b;
+  if constexpr (OP == OP_MUL) return a * b;
+  if constexpr (OP == OP_DIV) return a / b;
+  if constexpr (OP == OP_MIN) return smaller(a, b);
+  if constexpr (OP == OP_MAX) return larger(a, b);
+  if constexpr (OP == OP_PRELU) return prelu<GENTLE>(a, b);
+  if constexpr (OP == OP_LOGISTIC) return logistic(a);
+  if constexpr (OP == OP_EXP) return exponential(a);
+  if constexpr (OP == OP_SQRT) return root(a);
+  if constexpr (OP == OP_TANH) return hyperbolic_tangent(a);
+  return a;
+}
+constexpr bool reads_int16(u32 op) { return op == OP_AFFINE || op == OP_AFFINE_PRELU; }
+constexpr u32 operands(u32 op) {
+  return op == OP_AFFINE_PRELU ? 4
+         : op == OP_AFFINE || op == OP_FMA ? 3
+         : op == OP_COPY || op == OP_LOGISTIC || op == OP_EXP || op == OP_SQRT || op == OP_TANH ? 1 : 2;
+}
+
+// One operation on a strip.
+template <u32 OP>
+static void single(const Strip& s, u32 at) {
+  typedef typename If<reads_int16(OP), i16, float>::Type A;
+  constexpr u32 COUNT = operands(OP);
+  const MapInstruction& i = s.job.instructions[at];
+  Row<float> d = row<float>(s, i.d);
+  Row<const A> a = row<const A>(s, i.a);
+  Row<const float> b = {d.data, d.stride}, c = b, t = b;
+  if constexpr (COUNT > 1) b = row<const float>(s, i.b);
+  if constexpr (COUNT > 2) c = row<const float>(s, i.c);
+  if constexpr (COUNT > 3) t = row<const float>(s, i.s);
+  for (u32 p = 0; p < s.pixels; p++) {
     u32 k = 0;
-    for (; k + LANES <= channels; k += LANES)
-      store(d.data + k, f(load(a.data + k), load(b.data + k), load(c.data + k), load(t.data + k)));
-    for (; k < channels; k++) put(d.data + k, f(one(a.data + k), one(b.data + k), one(c.data + k), one(t.data + k)));
+    const auto vector = [&](u32 k) {
+      store(d.data + k, operation<OP>(load(a.data + k), load(b.data + k), load(c.data + k), load(t.data + k)));
+    };
+    if (s.channels == GROUP) unrolled<N>([&](auto n) INLINED { vector(n.value * LANES); }), k = GROUP;
+    for (; k + LANES <= s.channels; k += LANES) vector(k);
+    for (; k < s.channels; k++)
+      d.data[k] = operation<OP>(one(a.data + k), one(b.data + k), one(c.data + k), one(t.data + k));
     d.data += d.stride, a.data += a.stride, b.data += b.stride, c.data += c.stride, t.data += t.stride;
   }
 }
 
-INLINE void pack(const Strip& s, const MapInstruction& i) {
-  Row<u32> d = row<u32>(s, i.d);
-  Row<float> a = row<float>(s, i.a), b = row<float>(s, i.b);
-  const u32 channels = s.job.channels;
+template <>
+void single<OP_PACK>(const Strip& s, u32 at) {
+  const MapInstruction& i = s.job.instructions[at];
+  u16* to = signs_of(s, i.d);
+  const bool half = half_word(s);
+  Row<const float> a = row<const float>(s, i.a), b = row<const float>(s, i.b);
   for (u32 p = 0; p < s.pixels; p++) {
-    for (u32 k = 0; k < channels; k += 32) {
-      u32 word = 0, j = k;
-      const u32 end = channels - k < 32 ? channels : k + 32;
-      for (; j + LANES <= end; j += LANES) word |= mask(load(a.data + j) < load(b.data + j)) << (j - k);
-      for (; j < end; j++) word |= u32(a.data[j] < b.data[j]) << (j - k);
-      d.data[k / 32] = word;
+    u32 signs = 0, k = 0;
+    if (s.channels == GROUP) {
+      VI less[N];
+      unrolled<N>([&](auto n) INLINED { less[n.value] = load(a.data + n.value * LANES) < load(b.data + n.value * LANES); });
+      signs = masks(less), k = GROUP;
     }
-    d.data += d.stride, a.data += a.stride, b.data += b.stride;
+    for (; k < s.channels; k++) signs |= u32(a.data[k] < b.data[k]) << k;
+    put_signs(to, signs, half);
+    to += 2 * i.d.stride, a.data += a.stride, b.data += b.stride;
   }
 }
 
-INLINE void unpack(const Strip& s, const MapInstruction& i) {
+template <>
+void single<OP_UNPACK>(const Strip& s, u32 at) {
+  const MapInstruction& i = s.job.instructions[at];
   Row<float> d = row<float>(s, i.d);
-  Row<const u32> a = row<const u32>(s, i.a);
-  for (u32 p = 0; p < s.pixels; p++, d.data += d.stride, a.data += a.stride)
-    for (u32 k = 0; k < s.job.channels; k++) d.data[k] = a.data[k / 32] >> (k % 32) & 1 ? -1.f : 1.f;
+  const u32* words = (const u32*)i.a.data + s.first * i.a.stride;
+  for (u32 p = 0; p < s.pixels; p++, d.data += d.stride, words += i.a.stride)
+    for (u32 k = 0; k < s.channels; k++) {
+      const u32 channel = s.from + k;
+      d.data[k] = words[channel / 32] >> (channel % 32) & 1 ? -1.f : 1.f;
+    }
 }
 
-INLINE void add_up(const Strip& s, const MapInstruction& i, float* sums) {
-  Row<float> a = row<float>(s, i.a);
-  const u32 channels = s.job.channels;
+INLINE float* sum_of(const Strip& s, u32 at) {
+  u32 sum = 0;
+  for (u32 n = 0; n < at; n++) sum += s.job.instructions[n].op == OP_SUM;
+  return s.sums + u64(sum) * s.job.channels + s.from;
+}
+
+template <>
+void single<OP_SUM>(const Strip& s, u32 at) {
+  Row<const float> a = row<const float>(s, s.job.instructions[at].a);
+  float* sums = sum_of(s, at);
   u32 k = 0;
-  for (; k + 2 * LANES <= channels; k += 2 * LANES) {
-    V t = load(sums + k), u = load(sums + k + LANES);
-    for (u32 p = 0; p < s.pixels; p++) {
-      t += load(a.data + u64(p) * a.stride + k);
-      u += load(a.data + u64(p) * a.stride + k + LANES);
-    }
-    store(sums + k, t), store(sums + k + LANES, u);
+  for (; k + LANES <= s.channels; k += LANES) {
+    V t = load(sums + k);
+    for (u32 p = 0; p < s.pixels; p++) t += load(a.data + u64(p) * a.stride + k);
+    store(sums + k, t);
   }
-  for (; k < channels; k++)
+  for (; k < s.channels; k++)
     for (u32 p = 0; p < s.pixels; p++) sums[k] += a.data[u64(p) * a.stride + k];
 }
 
-#define EACH(A, OPERANDS, EXPRESSION)                                   \
-  each<const A>(s, i, OPERANDS, [](auto a, auto b, auto c, auto t) { \
-    (void)b, (void)c, (void)t;                                          \
-    return EXPRESSION;                                                  \
-  })
+// An operation of a sequence as a number: what it does, whether its result is needed behind the sequence, and where its
+// operands come from: the result of an operation of the sequence, a vector that stands for all pixels, or a map.
+constexpr u32 VECTOR = 30, MAPPED = 31;
+constexpr u32 step(u32 op, bool kept, u32 a, u32 b = 0, u32 c = 0, u32 s = 0) {
+  return op | u32(kept) << 5 | a << 6 | b << 11 | c << 16 | s << 21;
+}
+
+template <u32... STEPS>
+struct Sequence {
+  static constexpr u32 COUNT = sizeof...(STEPS);
+  static constexpr u32 STEP[] = {STEPS...};
+  static constexpr u32 op(u32 i) { return STEP[i] & 31; }
+  static constexpr bool kept(u32 i) { return STEP[i] >> 5 & 1; }
+  static constexpr u32 source(u32 i, u32 k) { return STEP[i] >> (6 + 5 * k) & 31; }
+
+  struct State {
+    const u8* maps[COUNT][4];
+    u64 strides[COUNT][4];  // Bytes.
+    u8* results[COUNT];
+    u64 steps[COUNT];  // Bytes from a pixel's result to the next.
+    bool half;
+    V vectors[COUNT][4][N], values[COUNT][N], sums[COUNT][N];
+  };
+
+  template <u32 I>
+  static INLINED void begin(const Strip& s, u32 at, State& state) {
+    const MapInstruction& i = s.job.instructions[at + I];
+    const Operand* const sources[4] = {&i.a, &i.b, &i.c, &i.s};
+    unrolled<int(operands(op(I)))>([&](auto k) INLINED {
+      constexpr u32 from = source(I, k.value);
+      if constexpr (from == VECTOR) {
+        const float* p = row<const float>(s, *sources[k.value]).data;
+        unrolled<N>([&](auto n) INLINED { state.vectors[I][k.value][n.value] = load(p + n.value * LANES); });
+      } else if constexpr (from == MAPPED && reads_int16(op(I)) && k.value == 0) {
+        const Row<const i16> r = row<const i16>(s, *sources[k.value]);
+        state.maps[I][k.value] = (const u8*)r.data, state.strides[I][k.value] = u64(r.stride) * 2;
+      } else if constexpr (from == MAPPED) {
+        const Row<const float> r = row<const float>(s, *sources[k.value]);
+        state.maps[I][k.value] = (const u8*)r.data, state.strides[I][k.value] = u64(r.stride) * 4;
+      }
+    });
+    state.steps[I] = u64(i.d.data ? i.d.stride : GROUP) * 4;
+    if constexpr (op(I) == OP_PACK) state.results[I] = (u8*)signs_of(s, i.d);
+    else if constexpr (op(I) == OP_SUM)
+      unrolled<N>([&](auto n) INLINED { state.sums[I][n.value] = load(sum_of(s, at + I) + n.value * LANES); });
+    else if constexpr (kept(I)) state.results[I] = (u8*)row<float>(s, i.d).data;
+  }
+
+  template <u32 I, u32 K>
+  static INLINED V operand(const State& state, int n) {
+    if constexpr (K >= operands(op(I))) return V{};
+    else if constexpr (source(I, K) == VECTOR) return state.vectors[I][K][n];
+    else if constexpr (source(I, K) != MAPPED) return state.values[source(I, K)][n];
+    else if constexpr (reads_int16(op(I)) && K == 0) return load_part((const i16*)state.maps[I][K], n);
+    else return load((const float*)state.maps[I][K] + n * LANES);
+  }
+
+  template <u32 I, bool GENTLE>
+  static INLINED void pixel(State& state) {
+    if constexpr (op(I) == OP_PACK) {
+      VI less[N];
+      unrolled<N>([&](auto n) INLINED {
+        less[n.value] = operand<I, 0>(state, n.value) < operand<I, 1>(state, n.value);
+      });
+      put_signs((u16*)state.results[I], masks(less), state.half);
+      state.results[I] += state.steps[I];
+    } else if constexpr (op(I) == OP_SUM) {
+      unrolled<N>([&](auto n) INLINED { state.sums[I][n.value] += operand<I, 0>(state, n.value); });
+    } else {
+      unrolled<N>([&](auto n) INLINED {
+        state.values[I][n.value] =
+            operation<op(I), GENTLE>(operand<I, 0>(state, n.value), operand<I, 1>(state, n.value),
+                                     operand<I, 2>(state, n.value), operand<I, 3>(state, n.value));
+      });
+      if constexpr (kept(I))
+        unrolled<N>([&](auto n) INLINED {
+          store((float*)state.results[I] + n.value * LANES, state.values[I][n.value]);
+        });
+      if constexpr (kept(I)) state.results[I] += state.steps[I];
+    }
+    unrolled<int(operands(op(I)))>([&](auto k) INLINED {
+      if constexpr (source(I, k.value) == MAPPED) state.maps[I][k.value] += state.strides[I][k.value];
+    });
+  }
+
+  // The slopes of an operation, if it has some: its operand number.
+  static constexpr u32 slopes(u32 i) { return op(i) == OP_AFFINE_PRELU ? 3 : op(i) == OP_PRELU ? 1 : 4; }
+  static constexpr bool has_slopes() {
+    for (u32 i = 0; i < COUNT; i++)
+      if (slopes(i) < 4) return true;
+    return false;
+  }
+  static INLINED bool gentle(const State& state) {
+    bool all_are = true;
+    unrolled<int(COUNT)>([&](auto i) INLINED {
+      constexpr u32 k = slopes(i.value);
+      if constexpr (k < 4) {
+        if constexpr (source(i.value, k) == VECTOR)
+          unrolled<N>([&](auto n) INLINED {
+            for (int lane = 0; lane < LANES; lane++) all_are = all_are && state.vectors[i.value][k][n.value][lane] <= 1;
+          });
+        else all_are = false;
+      }
+    });
+    return all_are;
+  }
+
+  template <bool GENTLE>
+  static INLINED void pixels_of(u32 pixels, State& state) {
+    do unrolled<int(COUNT)>([&](auto i) INLINED { pixel<i.value, GENTLE>(state); });
+    while (--pixels);
+  }
+
+  // A strip of GROUP channels, from instruction `at` on.
+  static void run(const Strip& s, u32 at) {
+    State state;
+    state.half = half_word(s);
+    unrolled<int(COUNT)>([&](auto i) INLINED { begin<i.value>(s, at, state); });
+    if constexpr (has_slopes()) gentle(state) ? pixels_of<true>(s.pixels, state) : pixels_of<false>(s.pixels, state);
+    else pixels_of<false>(s.pixels, state);
+    unrolled<int(COUNT)>([&](auto i) INLINED {
+      if constexpr (op(i.value) == OP_SUM)
+        unrolled<N>([&](auto n) INLINED { store(sum_of(s, at + i.value) + n.value * LANES, state.sums[i.value][n.value]); });
+    });
+  }
+};
+
+// What instruction `i` is in a sequence from `first` to before `end`.
+static u32 step_of(const MapJob& job, u32 first, u32 i, u32 end) {
+  const MapInstruction& m = job.instructions[i];
+  const auto same = [](const Operand& a, const Operand& b) {
+    return a.data == b.data && (a.data ? a.stride == b.stride : a.number == b.number);
+  };
+  const Operand* const sources[4] = {&m.a, &m.b, &m.c, &m.s};
+  u32 from[4] = {};
+  for (u32 k = 0; k < operands(m.op) && !(m.op == OP_SUM && k == 1); k++) {
+    const Operand& o = *sources[k];
+    from[k] = o.data && !o.stride ? VECTOR : MAPPED;
+    for (u32 j = first; j < i; j++)
+      if (same(job.instructions[j].d, o)) from[k] = j - first;  // The last one's result.
+  }
+  // Of two results the earlier is first where that is the same.
+  if ((m.op == OP_ADD || m.op == OP_MUL) && from[1] < from[0] && from[0] < VECTOR) {
+    const u32 first_of_both = from[1];
+    from[1] = from[0], from[0] = first_of_both;
+  }
+  bool kept = m.d.data != nullptr;
+  for (u32 j = end; j < job.count && !kept; j++) {
+    const MapInstruction& later = job.instructions[j];
+    const Operand* const reads[4] = {&later.a, &later.b, &later.c, &later.s};
+    for (u32 k = 0; k < operands(later.op); k++) kept = kept || same(*reads[k], m.d);
+    if (same(later.d, m.d)) break;
+  }
+  return step(m.op, kept, from[0], from[1], from[2], from[3]);
+}
+
+struct Fused {
+  u32 count;
+  const u32* steps;
+  void (*run)(const Strip&, u32 at);
+};
+template <class S>
+constexpr Fused fused() { return {S::COUNT, S::STEP, S::run}; }
+
+// Longer ones first. prelu(a x + b) of a binary convolution:
+constexpr u32 NORMALIZED = step(OP_AFFINE_PRELU, false, MAPPED, VECTOR, VECTOR, VECTOR);
+constexpr u32 SCALED = step(OP_AFFINE, false, MAPPED, VECTOR, VECTOR);
+constexpr u32 IMPROVED = step(OP_ADD, true, 0, 1), IMPROVED_SIGNS = step(OP_PACK, true, 2, VECTOR);
+constexpr u32 SIGNS_OF_MAP = step(OP_PACK, true, MAPPED, VECTOR);
+static const Fused FUSED[] = {
+    // BNext: times the gate, plus the residual; signs; what the next block's shortcut pools.
+    fused<Sequence<NORMALIZED, step(OP_FMA, true, 0, VECTOR, MAPPED), step(OP_PACK, true, 1, VECTOR),
+                   step(OP_PRELU, true, 1, VECTOR)>>(),
+    fused<Sequence<NORMALIZED, step(OP_FMA, false, 0, VECTOR, MAPPED), step(OP_PACK, true, 1, VECTOR),
+                   step(OP_PRELU, true, 1, VECTOR)>>(),
+    fused<Sequence<NORMALIZED, step(OP_FMA, true, 0, VECTOR, MAPPED), step(OP_PACK, true, 1, VECTOR)>>(),
+    // BNext's blocks of stride 2: the gate is of the residual.
+    fused<Sequence<NORMALIZED, step(OP_MUL, false, 0, VECTOR), step(OP_FMA, true, 1, MAPPED, MAPPED),
+                   step(OP_SUM, true, 2), step(OP_PACK, true, 2, VECTOR)>>(),
+    // MeliusNet: a dense block's new channels, and those that are improved.
+    fused<Sequence<SCALED, step(OP_PACK, true, 0, VECTOR)>>(),
+    fused<Sequence<SCALED, SCALED, IMPROVED, IMPROVED_SIGNS, IMPROVED_SIGNS, IMPROVED_SIGNS, IMPROVED_SIGNS>>(),
+    fused<Sequence<SCALED, SCALED, IMPROVED, IMPROVED_SIGNS, IMPROVED_SIGNS>>(),
+    fused<Sequence<SCALED, SCALED, IMPROVED>>(),
+    fused<Sequence<SIGNS_OF_MAP, SIGNS_OF_MAP, SIGNS_OF_MAP, SIGNS_OF_MAP>>(),
+    fused<Sequence<SIGNS_OF_MAP, SIGNS_OF_MAP>>(),
+    fused<Sequence<NORMALIZED, step(OP_FMA, true, 0, VECTOR, MAPPED)>>(),
+};
+
+template <u32... OPS_>
+struct Singles {
+  static constexpr void (*RUN[])(const Strip&, u32) = {single<OPS_>...};
+};
+typedef Singles<OP_COPY, OP_AFFINE, OP_AFFINE_PRELU, OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_MIN, OP_MAX, OP_FMA, OP_PRELU,
+                OP_LOGISTIC, OP_EXP, OP_SQRT, OP_TANH, OP_PACK, OP_SUM, OP_UNPACK>
+    Operations;
+static_assert(sizeof Operations::RUN / sizeof *Operations::RUN == OPS, "one each, in order");
 
 static void map(const MapJob& job, u64 from, u64 to, float* registers, float* sums) {
-  const u32 most = strip_pixels(job.channels);
-  for (u64 first = from; first < to; first += most) {
-    const Strip s{job, registers, first, to - first < most ? u32(to - first) : most};
-    u32 sum = 0;
-    for (u32 n = 0; n < job.count; n++) {
-      const MapInstruction& i = job.instructions[n];
-      switch (i.op) {
-        case OP_COPY: EACH(float, 1, a); break;
-        case OP_AFFINE: EACH(i16, 3, a * b + c); break;
-        case OP_AFFINE_PRELU:
-          each<const i16>(s, i, 4, [](auto a, auto b, auto c, auto t) {
-            auto v = a * b + c;
-            return choose(v < splat(v, 0.f), v * t, v);
-          });
-          break;
-        case OP_ADD: EACH(float, 2, a + b); break;
-        case OP_SUB: EACH(float, 2, a - b); break;
-        case OP_MUL: EACH(float, 2, a * b); break;
-        case OP_DIV: EACH(float, 2, a / b); break;
-        case OP_MIN: EACH(float, 2, smaller(a, b)); break;
-        case OP_MAX: EACH(float, 2, larger(a, b)); break;
-        case OP_FMA: EACH(float, 3, a * b + c); break;
-        case OP_PRELU: EACH(float, 2, choose(a < splat(a, 0.f), a * b, a)); break;
-        case OP_LOGISTIC: EACH(float, 1, logistic(a)); break;
-        case OP_EXP: EACH(float, 1, exponential(a)); break;
-        case OP_SQRT: EACH(float, 1, root(a)); break;
-        case OP_TANH: EACH(float, 1, hyperbolic_tangent(a)); break;
-        case OP_PACK: pack(s, i); break;
-        case OP_UNPACK: unpack(s, i); break;
-        case OP_SUM: add_up(s, i, sums + u64(sum++) * job.channels); break;
+  // Which sequences it consists of.
+  u32 starts[MOST_INSTRUCTIONS + 1], count = 0;
+  void (*runs[MOST_INSTRUCTIONS])(const Strip&, u32);
+  for (u32 at = 0; at < job.count;) {
+    const Fused* found = nullptr;
+    for (const Fused& f : FUSED) {
+      if (found || at + f.count > job.count) continue;
+      u32 i = 0;
+      while (i < f.count && step_of(job, at, at + i, at + f.count) == f.steps[i]) i++;
+      if (i == f.count) found = &f;
+    }
+    starts[count] = at, runs[count++] = found ? found->run : nullptr;
+    at += found ? found->count : 1;
+  }
+  for (u32 k = 0; k < job.channels; k += GROUP) {
+    const u32 channels = job.channels - k < GROUP ? job.channels - k : GROUP;
+    for (u64 first = from; first < to; first += STRIP) {
+      const Strip s{job, registers, sums, first, to - first < STRIP ? u32(to - first) : STRIP, k, channels};
+      for (u32 n = 0; n < count; n++) {
+        const u32 at = starts[n], end = n + 1 < count ? starts[n + 1] : job.count;
+        if (runs[n] && channels == GROUP) runs[n](s, at);
+        else
+          for (u32 i = at; i < end; i++) Operations::RUN[job.instructions[i].op](s, i);
       }
     }
   }
 }
-#undef EACH

@@ -9,17 +9,31 @@ namespace neon {
 #define LANES 4
 #include "vectors.inl"
 
-INLINE u32 mask(VI condition) {
-  const uint32x4_t bits = {1, 2, 4, 8};
-  return vaddvq_u32(vandq_u32((uint32x4_t)condition, bits));
+INLINE V maximum(V a, V b) { return (V)vmaxq_f32((float32x4_t)a, (float32x4_t)b); }
+// Vector n of a group: two share a load.
+INLINE V load_part(const i16* p, int n) {
+  const int16x8_t v = vld1q_s16(p + n / 2 * 8);
+  return (V)vcvtq_f32_s32(n % 2 ? vmovl_high_s16(v) : vmovl_s16(vget_low_s16(v)));
+}
+INLINE u32 masks(const VI* conditions) {
+  const uint32x4_t bits[4] = {{1, 2, 4, 8}, {1 << 4, 1 << 5, 1 << 6, 1 << 7}, {1 << 8, 1 << 9, 1 << 10, 1 << 11},
+                              {1 << 12, 1 << 13, 1 << 14, 1 << 15}};
+  uint32x4_t all = vandq_u32((uint32x4_t)conditions[0], bits[0]);
+  for (int n = 1; n < 4; n++) {
+    __asm__("" : "+w"(all));  // One `bit` for each, whatever the compiler knows of `all`.
+    all = vbslq_u32((uint32x4_t)conditions[n], bits[n], all);
+  }
+  return vaddvq_u32(all);
 }
 
+constexpr bool MULTIPLIES_LANES = true;  // A vector by a lane of another.
 #include "floats.inl"
 #include "map.inl"
+#include "means.inl"
 
 // A lookup in two registers costs what it costs in one, so tables have 32 entries: 5 channels. 16 filters are in the
 // lanes of a vector, and a block is two of them.
-constexpr u32 CHANNELS = 5, ENTRY = 32, FLUSH = 17, BLOCK = 32;
+constexpr u32 CHANNELS = 5, ENTRY = 32, CHUNK = 17, BLOCK = 32;
 constexpr u8 NOWHERE = 0x80;  // An index whose entry is 0.
 constexpr u32 lane_of(u32 filter) { return filter; }
 
@@ -37,24 +51,6 @@ struct Counts {
 constexpr Counts COUNTS;
 
 typedef int64_t i64;
-INLINE u32 index_at(const u32* words, u32 count, u32 i);
-
-// The tables of all indices of a pair of pixels. The pixel that is not there is not read.
-INLINE void make(u8* to, const u32* a, const u32* b, bool has_a, bool has_b, u32 words, u32 indices, bool ones) {
-  static const u8 zeros[32] = {};
-  for (u32 i = 0; i < indices; i++, to += ENTRY) {
-    const u8* low = has_a ? COUNTS.low[index_at(a, words, i)] : ones ? COUNTS.low[0] : zeros;
-    const u8* high = has_b ? COUNTS.high[index_at(b, words, i)] : ones ? COUNTS.high[0] : zeros;
-    vst1q_u8(to, vaddq_u8(vld1q_u8(low), vld1q_u8(high)));
-    vst1q_u8(to + 16, vaddq_u8(vld1q_u8(low + 16), vld1q_u8(high + 16)));
-  }
-}
-
-struct Target;
-template <int PAIRS>
-static void tile(const u8* tables, u64 pitch, const u32* offsets, const u8* weights, u32 groups, const Target* targets);
-
-#include "tables.inl"
 
 INLINE uint8x16x2_t table(const u8* p) {
   uint8x16x2_t t;  // Two loads become one of a pair; vld1q_u8_x2 would not.
@@ -62,56 +58,122 @@ INLINE uint8x16x2_t table(const u8* p) {
   return t;
 }
 
-template <int PAIRS>
-static __attribute__((noinline)) void tile(const u8* tables, u64 pitch, const u32* offsets, const u8* weights,
-                                           u32 groups, const Target* targets) {
-  const uint8x16_t zero = vdupq_n_u8(0);
-  uint16x8_t counts[PAIRS][2][2][2];  // Pixel of the pair, vector of filters, half of it.
+// 64 bits of a pixel from bit 60 i on: 12 indices.
+INLINE u64 twelve(const u8* bytes, u32 i) {
+  u64 v;
+  __builtin_memcpy(&v, bytes + i * 60 / 8, 8);
+  return v >> i * 60 % 8;
+}
+constexpr u32 TWELVE = 12;
+
+template <u32 K, class F>
+INLINE void each_index(u64 a, u64 b, u8* to, u64 pitch, F f) {
+  f(to, u32(a >> 5 * K) & 31, u32(b >> 5 * K) & 31);
+  if constexpr (K + 1 < TWELVE) each_index<K + 1>(a, b, to + pitch, pitch, f);
+}
+
+template <class F>
+INLINE void make_with(u8* to, u64 pitch, const u32* a, const u32* b, u32 words, u32 indices, F f) {
+  // Copies, as the last read goes beyond a pixel.
+  constexpr u32 MOST = 64;
+  u32 copies[2][MOST + 4];
+  u32 done = 0;
+  for (u32 word = 0; word < words; word += MOST - 4) {
+    // 60 words are 32 times 12 indices.
+    const u32 some = words - word < MOST ? words - word : MOST;
+    for (u32 k = 0; k < some; k++) copies[0][k] = a[word + k], copies[1][k] = b[word + k];
+    for (u32 k = some; k < some + 4; k++) copies[0][k] = copies[1][k] = 0;
+    const u8 *p = (const u8*)copies[0], *q = (const u8*)copies[1];
+    const u32 end = word + MOST - 4 < words ? done + 32 * TWELVE : indices;
+    u32 i = 0;
+    for (; done + TWELVE <= end; done += TWELVE, i++, to += TWELVE * pitch)
+      each_index<0>(twelve(p, i), twelve(q, i), to, pitch, f);
+    if (done < end) {
+      u64 v = twelve(p, i), w = twelve(q, i);
+      for (; done < end; done++, v >>= 5, w >>= 5, to += pitch) f(to, u32(v) & 31, u32(w) & 31);
+    }
+  }
+}
+
+// The tables of all indices of a pair of pixels, null if they are not there.
+INLINE void make(u8* to, u64 pitch, const u32* a, const u32* b, u32 words, u32 indices, bool ones) {
+  static const u8 zeros[32] = {};
+  const uint8x16x2_t low = table(ones ? COUNTS.low[0] : zeros), high = table(ones ? COUNTS.high[0] : zeros);
+  const auto put = [](u8* at, uint8x16x2_t x, uint8x16x2_t y) {
+    vst1q_u8(at, vaddq_u8(x.val[0], y.val[0])), vst1q_u8(at + 16, vaddq_u8(x.val[1], y.val[1]));
+  };
+  if (a && b)
+    make_with(to, pitch, a, b, words, indices,
+              [=](u8* at, u32 v, u32 w) { put(at, table(COUNTS.low[v]), table(COUNTS.high[w])); });
+  else if (a)
+    make_with(to, pitch, a, a, words, indices, [=](u8* at, u32 v, u32) { put(at, table(COUNTS.low[v]), high); });
+  else if (b)
+    make_with(to, pitch, b, b, words, indices, [=](u8* at, u32, u32 w) { put(at, low, table(COUNTS.high[w])); });
+  else
+    for (u32 i = 0; i < indices; i++, to += pitch) put(to, low, high);
+}
+
+// Tables that three taps share take registers of their own.
+constexpr u32 most_pairs(bool shared, u32 stride) { return shared && stride == 1 ? 3 : 4; }
+#include "tables.inl"
+
+template <int PAIRS, int STRIDE, bool SHARED>
+static __attribute__((noinline)) void tile(const Chunk& chunk, const Place& place) {
+  const u8 *tables = chunk.tables + place.tables, *indices = chunk.indices;
+  const u32* offsets = chunk.offsets;
+  u32 groups = chunk.groups;
+  const u64 stride = STRIDE ? STRIDE * ENTRY : chunk.stride;
+  uint8x16_t all[PAIRS][2], high[PAIRS][2];
   for (int p = 0; p < PAIRS; p++)
-    for (int k = 0; k < 8; k++) counts[p][k >> 2][k >> 1 & 1][k & 1] = vdupq_n_u16(0);
-  while (groups) {
-    u32 left = groups < FLUSH ? groups : FLUSH;
-    groups -= left;
-    uint8x16_t all[PAIRS][2], high[PAIRS][2];
-    for (int p = 0; p < PAIRS; p++)
-      for (int f = 0; f < 2; f++) all[p][f] = high[p][f] = zero;
-    do {
-      uint8x16_t w[3][2];
-      for (int k = 0; k < 3; k++)
-        for (int f = 0; f < 2; f++) w[k][f] = vld1q_u8(weights + k * BLOCK + f * 16);
-      const u8* t[3] = {tables + offsets[0], tables + offsets[1], tables + offsets[2]};
-      offsets += 3, weights += 3 * BLOCK;
-      for (int p = 0; p < PAIRS; p++) {
-        uint8x16_t x[2];
-        for (int k = 0; k < 3; k++) {
-          const uint8x16x2_t entries = table(t[k] + p * pitch);
-          for (int f = 0; f < 2; f++) {
-            const uint8x16_t n = vqtbl2q_u8(entries, w[k][f]);
-            x[f] = k ? vaddq_u8(x[f], n) : n;
-          }
-        }
+    for (int f = 0; f < 2; f++) all[p][f] = high[p][f] = vdupq_n_u8(0);
+  do {
+    uint8x16_t w[3][2];
+    for (int k = 0; k < 3; k++)
+      for (int f = 0; f < 2; f++) w[k][f] = vld1q_u8(indices + k * BLOCK + f * 16);
+    const u8* t0 = tables + offsets[0];
+    const u8* t[3] = {t0, SHARED ? t0 + ENTRY : tables + offsets[1], SHARED ? t0 + 2 * ENTRY : tables + offsets[2]};
+    offsets += SHARED ? 1 : 3, indices += 3 * BLOCK;
+    for (int p = 0; p < PAIRS; p++) {
+      uint8x16_t x[2];
+      for (int k = 0; k < 3; k++) {
+        const uint8x16x2_t entries = table(t[k] + p * stride);
         for (int f = 0; f < 2; f++) {
-          all[p][f] = vaddq_u8(all[p][f], x[f]);
-          high[p][f] = vsraq_n_u8(high[p][f], x[f], 4);
+          const uint8x16_t n = vqtbl2q_u8(entries, w[k][f]);
+          x[f] = k ? vaddq_u8(x[f], n) : n;
         }
       }
-    } while (--left);
-    for (int p = 0; p < PAIRS; p++)
       for (int f = 0; f < 2; f++) {
-        const uint8x16_t second = high[p][f], first = vsubq_u8(all[p][f], vshlq_n_u8(second, 4));
-        counts[p][0][f][0] = vaddw_u8(counts[p][0][f][0], vget_low_u8(first));
-        counts[p][0][f][1] = vaddw_u8(counts[p][0][f][1], vget_high_u8(first));
-        counts[p][1][f][0] = vaddw_u8(counts[p][1][f][0], vget_low_u8(second));
-        counts[p][1][f][1] = vaddw_u8(counts[p][1][f][1], vget_high_u8(second));
+        all[p][f] = vaddq_u8(all[p][f], x[f]);
+        high[p][f] = vsraq_n_u8(high[p][f], x[f], 4);
       }
-  }
-  for (int p = 0; p < 2 * PAIRS; p++) {
-    if (!targets[p].to) continue;
-    const int16x8_t signs = vdupq_n_s16(targets[p].signs);
-    for (int k = 0; k < 4; k++)
-      vst1q_s16(targets[p].to + k * 8,
-                vsubq_s16(signs, vreinterpretq_s16_u16(vshlq_n_u16(counts[p / 2][p % 2][k >> 1][k & 1], 1))));
-  }
+    }
+  } while (--groups);
+  i16 nowhere[BLOCK];
+  i16* const counters[2] = {chunk.to + place.to, place.second ? chunk.to + place.to + chunk.half : nowhere};
+  const u64 steps[2] = {chunk.step, place.second ? chunk.step : 0};
+  const auto flush = [&](auto first, auto last) INLINED {
+    unrolled<2 * PAIRS>([&](auto pixel) INLINED {
+      constexpr int p = pixel.value / 2, h = pixel.value % 2;
+      i16* to = counters[h] + p * steps[h];
+      uint16x8_t left[4];
+      unrolled<4>([&](auto k) INLINED {
+        left[k.value] = vreinterpretq_u16_s16(first.value ? vdupq_n_s16(place.starts[2 * p + h])
+                                                          : vld1q_s16(to + 8 * k.value));
+      });
+      unrolled<2>([&](auto f) INLINED {
+        const uint8x16_t upper = high[p][f.value];
+        const uint8x16_t n = h ? upper : vsubq_u8(all[p][f.value], vshlq_n_u8(upper, 4));
+        left[2 * f.value] = vsubw_u8(left[2 * f.value], vget_low_u8(n));
+        left[2 * f.value + 1] = vsubw_high_u8(left[2 * f.value + 1], n);
+      });
+      unrolled<4>([&](auto k) INLINED {
+        if (last.value) left[k.value] = vshlq_n_u16(left[k.value], 1);
+        vst1q_s16(to + 8 * k.value, vreinterpretq_s16_u16(left[k.value]));
+      });
+    });
+  };
+  if (chunk.first) chunk.last ? flush(Constant<1>{}, Constant<1>{}) : flush(Constant<1>{}, Constant<0>{});
+  else chunk.last ? flush(Constant<0>{}, Constant<1>{}) : flush(Constant<0>{}, Constant<0>{});
 }
 
 }  // namespace neon

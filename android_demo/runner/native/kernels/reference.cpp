@@ -7,14 +7,18 @@ namespace reference {
 #define LANES 4
 #include "vectors.inl"
 
-INLINE u32 mask(VI condition) {
+INLINE V maximum(V a, V b) { return a > b ? a : b; }
+INLINE V load_part(const i16* p, int n) { return load(p + n * LANES); }
+INLINE u32 masks(const VI* conditions) {
   u32 bits = 0;
-  for (int i = 0; i < LANES; i++) bits |= u32(condition[i] & 1) << i;
+  for (u32 i = 0; i < GROUP; i++) bits |= u32(conditions[i / LANES][i % LANES] & 1) << i;
   return bits;
 }
 
+constexpr bool MULTIPLIES_LANES = false;  // A vector by a lane of another.
 #include "floats.inl"
 #include "map.inl"
+#include "means.inl"
 
 static u64 no_bytes(const BinaryConv&) { return 64; }
 static u32 no_parts(const BinaryConv&) { return 0; }
@@ -44,6 +48,8 @@ static void row(const BinaryConv& c, u32 y) {
       c.output.at(y, x)[o] = i16(signs - 2 * different);
     }
   }
+  const u64 first = u64(y) * c.output.width;
+  if (c.means.corners) add_pixels(c, c.means.sums_of(c, y), 0, c.output.channels, first, first + c.output.width);
 }
 
 }  // namespace reference

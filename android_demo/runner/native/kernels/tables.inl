@@ -4,38 +4,43 @@
 // lie in lanes. A table belongs to CHANNELS channels of a *pair* of pixels with signs a and b: entry i is
 // popcount(a ^ i) + 16 popcount(b ^ i), so one lookup counts the different signs of both pixels. Three lookups make a
 // group: each half of a byte is at most 15 then, `all` adds up the bytes and `high` their upper halves, and before that
-// overflows, after FLUSH groups, both become 16 bits wide.
+// overflows, after a chunk of CHUNK groups, both are subtracted from 16 bit counters, which lie in the output.
 //
 // The pixel (y, x) is paired with (y + half, x). A tap of the kernel moves both by the same distance, so one table
 // serves all taps. A place outside the input has a table of zeros in its half, or, if it counts as +1, that of a = 0:
-// borders cost nothing. Tables lie as [row][column][index], and a lookup is an offset from the table of a pixel's
-// corner, the same for all pixels: any kernel, stride and dilation is the same loop.
+// borders cost nothing. Tables lie as [row][index][column], and a lookup is an offset from the first table of a pixel,
+// the same for all pixels: any kernel, stride and dilation is the same loop. Where the three lookups of a group are
+// three taps beside each other, neighbours share tables.
 //
 // A kernel of one pixel without stride or padding has no rows: its map is taken as two rows of half its pixels.
 //
-// The instruction set's file defines CHANNELS, ENTRY, FLUSH, BLOCK, MOST_PAIRS, make() and tile().
+// The instruction set's file defines CHANNELS, ENTRY, CHUNK, BLOCK, lane_of(), NOWHERE, most_pairs(), make() and tile().
 
 struct Geometry {
-  u32 indices;          // For one pixel's channels.
-  u32 lookups, groups;  // For one filter; three lookups a group.
+  u32 indices;         // For one pixel's channels.
+  u32 groups, chunks;  // For one filter: of three lookups, of CHUNK groups.
   u32 in_height, in_width, out_height, out_width;
   u64 in_limit, out_limit;  // Pixels that are there, in order.
   u32 half;                 // Rows between the pixels of a pair.
   u32 rows, columns;        // Of tables.
   u32 blocks;               // Of BLOCK filters.
+  bool flat;                // No rows, and nothing is outside.
+  bool shared;              // A group is three taps beside each other.
+  u64 pitch, row_pitch;     // Bytes from an index to the next, and from a row to the next.
 };
 
 static Geometry geometry(const BinaryConv& c) {
   const Window& w = c.window;
   Geometry g;
   g.indices = (c.input.channels + CHANNELS - 1) / CHANNELS;
-  g.lookups = w.height * w.width * g.indices;
-  g.groups = (g.lookups + 2) / 3;
+  g.groups = (w.height * w.width * g.indices + 2) / 3;
+  g.chunks = (g.groups + CHUNK - 1) / CHUNK;
   g.in_height = c.input.height, g.in_width = c.input.width;
   g.out_height = c.output.height, g.out_width = c.output.width;
   g.in_limit = u64(g.in_height) * g.in_width, g.out_limit = u64(g.out_height) * g.out_width;
-  if (w.height == 1 && w.width == 1 && w.stride_y == 1 && w.stride_x == 1 && !w.top && !w.left &&
-      g.in_height == g.out_height && g.in_width == g.out_width) {
+  g.flat = w.height == 1 && w.width == 1 && w.stride_y == 1 && w.stride_x == 1 && !w.top && !w.left &&
+           g.in_height == g.out_height && g.in_width == g.out_width;
+  if (g.flat) {
     g.in_height = g.out_height = 2;
     g.in_width = g.out_width = u32((g.in_limit + 1) / 2);
   }
@@ -43,10 +48,12 @@ static Geometry geometry(const BinaryConv& c) {
   g.rows = (g.half - 1) * w.stride_y + (w.height - 1) * w.dilation_y + 1;
   g.columns = (g.out_width - 1) * w.stride_x + (w.width - 1) * w.dilation_x + 1;
   g.blocks = (c.output.channels + BLOCK - 1) / BLOCK;
+  g.shared = w.width == 3 && w.dilation_x == 1 && w.stride_x <= 2;
+  g.pitch = u64(g.columns) * ENTRY, g.row_pitch = g.pitch * g.indices;
   return g;
 }
 
-// Packed: offsets of the lookups, then for each block the indices as [group][3][BLOCK].
+// Packed: an offset for each group, or for each lookup, then for each block the indices as [group][3][BLOCK].
 static u64 offset_bytes(const Geometry& g) { return (u64(g.groups) * 3 * 4 + 63) / 64 * 64; }
 static u64 block_bytes(const Geometry& g) { return u64(g.groups) * 3 * BLOCK; }
 
@@ -57,10 +64,10 @@ static u64 packed_bytes(const BinaryConv& c) {
 
 static u64 scratch_bytes(const BinaryConv& c) {
   const Geometry g = geometry(c);
-  const u64 bytes = u64(g.rows) * g.columns;  // Below 2^56, see check.cpp.
-  const u64 pixel = u64(g.indices) * ENTRY;
+  const u64 tables = u64(g.rows) * g.columns;  // Below 2^56, see check.cpp.
+  const u64 bytes = u64(g.indices) * ENTRY;
   // Offsets have 32 bits.
-  return bytes <= (u64(1) << 31) / pixel ? bytes * pixel : 0;
+  return tables <= (u64(1) << 31) / bytes ? tables * bytes : 0;
 }
 
 // CHANNELS bits of a pixel from bit CHANNELS * i on.
@@ -79,10 +86,13 @@ static void pack_tables(const BinaryConv& c) {
   for (u32 i = 0; i < g.groups * 3; i++) offsets[i] = 0;
   for (u64 i = 0; i < g.blocks * block_bytes(g); i++) to[i] = NOWHERE;
   u32 lookup = 0;
-  for (u32 ky = 0; ky < w.height; ky++)
-    for (u32 i = 0; i < g.indices; i++)
-      for (u32 kx = 0; kx < w.width; kx++, lookup++) {  // Three taps beside each other share tables.
-        offsets[lookup] = ((ky * w.dilation_y * g.columns + kx * w.dilation_x) * g.indices + i) * ENTRY;
+  // All taps of an index, then the next: the tables that a chunk reads fit the first cache.
+  for (u32 i = 0; i < g.indices; i++)
+    for (u32 ky = 0; ky < w.height; ky++)
+      for (u32 kx = 0; kx < w.width; kx++, lookup++) {
+        const u32 offset = u32(ky * w.dilation_y * g.row_pitch + i * g.pitch + kx * w.dilation_x * ENTRY);
+        if (!g.shared) offsets[lookup] = offset;
+        else if (!kx) offsets[lookup / 3] = offset;
         for (u32 o = 0; o < c.output.channels; o++) {
           const u32* kernel = c.kernel + ((u64(o) * w.height + ky) * w.width + kx) * c.words();
           to[o / BLOCK * block_bytes(g) + u64(lookup) * BLOCK + lane_of(o % BLOCK)] =
@@ -97,28 +107,25 @@ static void make_row(const BinaryConv& c, u32 row) {
   const Geometry g = geometry(c);
   const Window& w = c.window;
   const i64 upper = i64(row) - w.top, lower = upper + i64(g.half) * w.stride_y;
-  const u64 pixel = u64(g.indices) * ENTRY;
-  u8* to = c.scratch + u64(row) * g.columns * pixel;
-  for (u32 x = 0; x < g.columns; x++, to += pixel) {
+  u8* to = c.scratch + row * g.row_pitch;
+  for (u32 x = 0; x < g.columns; x++, to += ENTRY) {
     const i64 column = i64(x) - w.left;
     const bool in_column = column >= 0 && column < g.in_width;
     const i64 first = upper * g.in_width + column, second = lower * g.in_width + column;
     const bool has_first = in_column && upper >= 0 && upper < g.in_height && u64(first) < g.in_limit;
     const bool has_second = in_column && lower >= 0 && lower < g.in_height && u64(second) < g.in_limit;
-    static const u32 nothing[1] = {0};
-    const u32* a = has_first ? c.input.data + u64(first) * c.input.stride : nothing;
-    const u32* b = has_second ? c.input.data + u64(second) * c.input.stride : nothing;
-    make(to, a, b, has_first, has_second, c.words(), g.indices, c.ones);
+    const u32* a = has_first ? c.input.data + u64(first) * c.input.stride : nullptr;
+    const u32* b = has_second ? c.input.data + u64(second) * c.input.stride : nullptr;
+    make(to, g.pitch, a, b, c.words(), g.indices, c.ones);
   }
 }
 
 // Taps of an output row or column that lie inside.
 INLINE u32 taps_inside(u32 at, u32 stride, u32 dilation, u32 before, u32 taps, u32 size) {
+  const i64 first = i64(at) * stride - before, last = first + i64(taps - 1) * dilation;
+  if (first >= 0 && last < i64(size)) return taps;
   u32 count = 0;
-  for (u32 k = 0; k < taps; k++) {
-    const i64 place = i64(at) * stride + i64(k) * dilation - before;
-    count += place >= 0 && place < size;
-  }
+  for (i64 place = first; place <= last; place += dilation) count += place >= 0 && place < i64(size);
   return count;
 }
 
@@ -134,70 +141,161 @@ static u32 tile_parts(const BinaryConv& c) {
   return (g.half + rows - 1) / rows * ((g.blocks + PART_BLOCKS - 1) / PART_BLOCKS);
 }
 
-// Where the counts of a pixel go: a dot product of `signs` signs of which n differ is signs - 2 n.
-struct Target {
-  i16* to;  // BLOCK results; null for a pixel that is not there.
-  i16 signs;
+// Some pairs of a row, and where their first tables and counters are.
+struct Place {
+  u32 pairs;
+  bool second;     // Whether they have a second pixel.
+  u64 tables;      // Bytes from the first table on.
+  u64 to;          // Elements of the output from its first pixel on.
+  i16 starts[8];   // Half the signs of each pixel, rounded down.
 };
 
-template <int PAIRS>
-INLINE void tile_at(const BinaryConv& c, const Geometry& g, u32 block, u32 y, u32 x, const u32* inside_x,
-                    const u32* inside_y) {
+// A chunk of a block of filters. Its counts are subtracted from the counters of a place's pixels, which are the halves of
+// dot products: of n signs of which d differ it is 2 (n / 2 - d). The first chunk begins with `starts`, and the last
+// doubles the result.
+struct Chunk {
+  const u8* tables;
+  const u32* offsets;
+  const u8* indices;
+  u32 groups;
+  bool first, last;
+  i16* to;      // For this block's filters of the first pixel.
+  u64 step;     // Elements from a pixel to the next ...
+  u64 half;     // ... and to the other of its pair.
+  u64 stride;   // Bytes from a pair's tables to the next.
+};
+
+typedef void Tile(const Chunk&, const Place&);
+template <int PAIRS, int STRIDE, bool SHARED>
+static void tile(const Chunk&, const Place&);
+
+template <int STRIDE, bool SHARED>
+INLINE Tile* tile_of(u32 pairs) {
+  static Tile* const TILES[] = {tile<1, STRIDE, SHARED>, tile<2, STRIDE, SHARED>, tile<3, STRIDE, SHARED>,
+                                tile<4, STRIDE, SHARED>};
+  return TILES[pairs - 1];
+}
+static Tile* choose_tile(const Geometry& g, u32 stride, u32 pairs) {
+  if (g.shared) return stride == 1 ? tile_of<1, true>(pairs) : tile_of<2, true>(pairs);
+  return stride == 1 ? tile_of<1, false>(pairs) : stride == 2 ? tile_of<2, false>(pairs) : tile_of<0, false>(pairs);
+}
+
+// `rows`: how many rows of taps are inside, for the first and the second pixels of a row of pairs.
+INLINE void set_place(const BinaryConv& c, const Geometry& g, Place& place, u32 y, u32 x, u32 pairs, bool second,
+                      const u32* rows) {
   const Window& w = c.window;
-  const u64 pixel = u64(g.indices) * ENTRY;
+  place.pairs = pairs, place.second = second;
+  place.tables = u64(y) * w.stride_y * g.row_pitch + u64(x) * w.stride_x * ENTRY;
+  place.to = (u64(y) * g.out_width + x) * c.output.stride;
+  for (u32 p = 0; p < pairs; p++) {
+    const u32 columns = g.flat || c.ones
+                            ? w.width
+                            : taps_inside(x + p, w.stride_x, w.dilation_x, w.left, w.width, g.in_width);
+    for (u32 h = 0; h < 2; h++) place.starts[2 * p + h] = i16(rows[h] * columns * c.input.channels / 2);
+  }
+}
+
+// A dot product of an odd number of signs is odd: what halving it has dropped. Where the channels are odd, so is the
+// number of signs where that of the taps is.
+static void add_odd(const BinaryConv& c, const Geometry& g, const Place& place, u32 from, u32 to) {
+  for (u32 h = 0; h < 1 + u32(place.second); h++)
+    for (u32 p = 0; p < place.pairs; p++) {
+      i16* out = c.output.data + place.to + (u64(h) * g.half * g.out_width + p) * c.output.stride;
+      const u32 taps = (2 * u32(place.starts[2 * p + h]) + 1) / c.input.channels;
+      if (taps % 2)
+        for (u32 o = from; o < to; o++) out[o]++;
+    }
+}
+
+// Some places of a part, for all of its blocks.
+constexpr u32 MOST_PLACES = 64;
+struct Batch {
+  Place places[MOST_PLACES];
+  u32 count;
+};
+
+static Chunk chunk_at(const BinaryConv& c, const Geometry& g, u32 block, u32 chunk) {
+  const u32 group = chunk * CHUNK, left = g.groups - group;
+  return {c.scratch,
+          (const u32*)c.packed + (g.shared ? group : 3 * group),
+          c.packed + offset_bytes(g) + block * block_bytes(g) + u64(group) * 3 * BLOCK,
+          left < CHUNK ? left : CHUNK,
+          chunk == 0,
+          left <= CHUNK,
+          c.output.data + block * BLOCK,
+          c.output.stride,
+          u64(g.half) * g.out_width * c.output.stride,
+          u64(c.window.stride_x) * ENTRY};
+}
+
+static void run_block(const BinaryConv& c, const Geometry& g, u32 block, const Batch& batch) {
+  Tile* tiles[5];
+  for (u32 pairs = 1; pairs <= 4; pairs++) tiles[pairs] = choose_tile(g, c.window.stride_x, pairs);
   const u32 filters = c.output.channels - block * BLOCK;
-  alignas(64) i16 spare[2 * PAIRS][BLOCK];
-  Target targets[2 * PAIRS];
-  for (u32 p = 0; p < PAIRS; p++)
-    for (u32 h = 0; h < 2; h++) {
-      const u64 place = u64(y + h * g.half) * g.out_width + x + p;
-      const bool there = y + h * g.half < g.out_height && place < g.out_limit;
-      const u32 taps = c.ones || g.in_limit != u64(g.in_height) * g.in_width || !inside_x
-                           ? w.height * w.width
-                           : inside_x[p] * inside_y[h];
-      Target& t = targets[2 * p + h];
-      t.signs = i16(taps * c.input.channels);
-      t.to = !there ? nullptr : filters >= BLOCK ? c.output.data + place * c.output.stride + block * BLOCK : spare[2 * p + h];
+  if (filters >= BLOCK) {
+    for (u32 i = 0; i < g.chunks; i++) {
+      const Chunk chunk = chunk_at(c, g, block, i);
+      for (u32 n = 0; n < batch.count; n++) tiles[batch.places[n].pairs](chunk, batch.places[n]);
     }
-  tile<PAIRS>(c.scratch + (u64(y) * w.stride_y * g.columns + u64(x) * w.stride_x) * pixel, w.stride_x * pixel,
-              (const u32*)c.packed, c.packed + offset_bytes(g) + block * block_bytes(g), g.groups, targets);
-  if (filters < BLOCK)
-    for (u32 p = 0; p < 2 * PAIRS; p++) {
-      if (!targets[p].to) continue;
-      const u64 place = u64(y + p % 2 * g.half) * g.out_width + x + p / 2;
-      for (u32 o = 0; o < filters; o++) c.output.data[place * c.output.stride + block * BLOCK + o] = spare[p][o];
+    return;
+  }
+  // Counters behind the last filter are the next pixel's: count elsewhere.
+  for (u32 n = 0; n < batch.count; n++) {
+    alignas(64) i16 counters[2][4][BLOCK];
+    Place place = batch.places[n];
+    i16* to = c.output.data + block * BLOCK + place.to;
+    place.to = 0;
+    for (u32 i = 0; i < g.chunks; i++) {
+      Chunk chunk = chunk_at(c, g, block, i);
+      chunk.to = counters[0][0], chunk.step = BLOCK, chunk.half = 4 * BLOCK;
+      tiles[place.pairs](chunk, place);
     }
+    for (u32 h = 0; h < 1 + u32(place.second); h++)
+      for (u32 p = 0; p < place.pairs; p++)
+        __builtin_memcpy(to + (p + u64(h) * g.half * g.out_width) * c.output.stride, counters[h][p],
+                         filters * sizeof(i16));
+  }
 }
 
 static void tile_part(const BinaryConv& c, u32 part) {
   const Geometry g = geometry(c);
-  const Window& w = c.window;
-  const bool flat = w.height == 1 && w.width == 1 && !w.top && !w.left;  // Nothing is outside.
   const u32 block_parts = (g.blocks + PART_BLOCKS - 1) / PART_BLOCKS, height = part_rows(g);
   const u32 first_block = part % block_parts * PART_BLOCKS, first_row = part / block_parts * height;
   const u32 last_block = first_block + PART_BLOCKS < g.blocks ? first_block + PART_BLOCKS : g.blocks;
   const u32 last_row = first_row + height < g.half ? first_row + height : g.half;
-  for (u32 block = first_block; block < last_block; block++)
-    for (u32 y = first_row; y < last_row; y++) {
-      const u32 inside_y[2] = {
-          taps_inside(y, w.stride_y, w.dilation_y, w.top, w.height, g.in_height),
-          taps_inside(y + g.half, w.stride_y, w.dilation_y, w.top, w.height, g.in_height)};
-      for (u32 x = 0; x < g.out_width;) {
-        const u32 left = g.out_width - x;
-        // 4 + 4 + ..., but 3 + 3 rather than 4 + 2 and 3 + 2 rather than 4 + 1.
-        const u32 pairs = left >= 7 || left == 4 ? 4 : left > 4 ? 3 : left;
-        u32 inside_x[4];
-        if (!flat)
-          for (u32 p = 0; p < pairs; p++)
-            inside_x[p] = taps_inside(x + p, w.stride_x, w.dilation_x, w.left, w.width, g.in_width);
-        const u32* columns = flat ? nullptr : inside_x;
-        switch (pairs) {
-          case 4: tile_at<4>(c, g, block, y, x, columns, inside_y); break;
-          case 3: tile_at<3>(c, g, block, y, x, columns, inside_y); break;
-          case 2: tile_at<2>(c, g, block, y, x, columns, inside_y); break;
-          default: tile_at<1>(c, g, block, y, x, columns, inside_y);
-        }
-        x += pairs;
-      }
+  const u32 from = first_block * BLOCK, to = last_block < g.blocks ? last_block * BLOCK : c.output.channels;
+  Batch batch;
+  batch.count = 0;
+  const auto run = [&] {
+    for (u32 block = first_block; block < last_block; block++) run_block(c, g, block, batch);
+    if (c.input.channels % 2)
+      for (u32 n = 0; n < batch.count; n++) add_odd(c, g, batch.places[n], from, to);
+    batch.count = 0;
+  };
+  const auto add = [&](u32 y, u32 x, u32 pairs, bool second, const u32* rows) INLINED {
+    set_place(c, g, batch.places[batch.count++], y, x, pairs, second, rows);
+    if (batch.count == MOST_PLACES) run();
+  };
+  const u32 most = most_pairs(g.shared, c.window.stride_x), lone = g.flat && g.out_limit % 2, whole = g.out_width - lone;
+  for (u32 y = first_row; y < last_row; y++) {
+    u32 rows[2] = {c.window.height, c.window.height};
+    if (!g.flat && !c.ones)
+      for (u32 h = 0; h < 2; h++)
+        rows[h] = taps_inside(y + h * g.half, c.window.stride_y, c.window.dilation_y, c.window.top, c.window.height,
+                              g.in_height);
+    // The same number of pairs in all places of a row, or one less.
+    const u32 tiles = (whole + most - 1) / most, least = tiles ? whole / tiles : 0;
+    for (u32 n = 0, x = 0; n < tiles; n++) {
+      const u32 pairs = least + u32(n < whole - least * tiles);
+      add(y, x, pairs, y + g.half < g.out_height, rows);
+      x += pairs;
     }
+    if (lone) add(y, whole, 1, false, rows);  // The last of an odd number of pixels.
+  }
+  run();
+  if (!c.means.corners) return;
+  const u64 first = u64(first_row) * g.out_width, last = u64(last_row) * g.out_width, half = u64(g.half) * g.out_width;
+  const auto limited = [&](u64 pixel) { return pixel < g.out_limit ? pixel : g.out_limit; };
+  add_pixels(c, c.means.sums_of(c, part), from, to, first, limited(last < half ? last : half));
+  add_pixels(c, c.means.sums_of(c, part), from, to, limited(first + half), limited(last + half));
 }

@@ -6,6 +6,28 @@ typedef i32 VI __attribute__((vector_size(LANES * 4)));
 
 #define INLINE static inline __attribute__((always_inline))
 
+// f(0), f(1), ..., f(COUNT - 1), each with its number as a constant `value`.
+#define INLINED __attribute__((always_inline))
+template <int VALUE>
+struct Constant {
+  static constexpr int value = VALUE;
+};
+template <int COUNT, int FROM = 0, class F>
+INLINE void unrolled(F f) {
+  if constexpr (FROM < COUNT) {
+    f(Constant<FROM>{});
+    unrolled<COUNT, FROM + 1>(f);
+  }
+}
+template <bool CONDITION, class A, class B>
+struct If {
+  typedef A Type;
+};
+template <class A, class B>
+struct If<false, A, B> {
+  typedef B Type;
+};
+
 INLINE V load(const float* p) {
   V v;
   __builtin_memcpy(&v, p, sizeof v);

@@ -1,0 +1,107 @@
+"""The inner loops of the engine's binary convolutions, read from the disassembly, and what a model says they take.
+
+    python benchmarks/inner_loops.py --cxx "python -m ziglang c++ -target aarch64-linux-musl -mcpu=cortex_a76"
+
+For each loop: its instructions, how many of them touch the stack (none should: a spill costs more than a lookup), and
+cycles for 1024 multiplications and accumulations by llvm-mca's models of Cortex-A55, A76 (neoverse-n1), X1 (neoverse-v1)
+and X3 (neoverse-v2). The models know no caches and are not silicon. It needs objdump for ARM64 and llvm-mca.
+"""
+
+import argparse
+import re
+import shlex
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from android_demo.runner import build
+
+MODELS = {"A55": "cortex-a55", "A76": "neoverse-n1", "X1": "neoverse-v1", "X3": "neoverse-v2"}
+#: What looks up, on ARM64 and on x86-64.
+LOOKUPS = ("tbl", "vpshufb")
+_LINE = re.compile(r"\s*([0-9a-f]+):\s+(\S.*)")
+_TILE = re.compile(r"tile<([(int)\d]+), ([(int)\d]+), ([(bol)\w]+)>")
+
+
+@dataclass(frozen=True)
+class Loop:
+    """An innermost loop.
+
+    Attributes:
+        pairs: Pairs of pixels in the tile.
+        stride: Columns between their tables; 0 if it is only known at run time.
+        shared: Whether three taps share tables.
+        body: The instructions as text.
+    """
+
+    pairs: int
+    stride: int
+    shared: bool
+    body: list[str]
+
+    @property
+    def spills(self) -> list[str]:
+        """Instructions that touch the stack."""
+        return [line for line in self.body if re.search(r"\bsp\b|%rsp|%rbp", line)]
+
+
+def loops(objdump: str, file: Path) -> list[Loop]:
+    """The innermost loops with lookups of all ``tile<...>`` functions in an object file or a library."""
+    command = [objdump, "-d", "-C", "--no-show-raw-insn", str(file)]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = []
+    for chunk in re.split(r"\n(?=[0-9a-f]+ <)", text):
+        head, _, body = chunk.partition("\n")
+        name = _TILE.search(head)
+        if not name:
+            continue
+        lines = [(int(match[1], 16), match[2]) for match in map(_LINE.match, body.splitlines()) if match]
+        places = {address: place for place, (address, _) in enumerate(lines)}
+        backward = []
+        for place, (address, line) in enumerate(lines):
+            jump = re.match(r"(?:b\.\w+|b|cbn?z\s+\w+,|tbn?z\s+\w+, #\d+,|j\w+)\s+([0-9a-f]+) <", line)
+            if jump and int(jump[1], 16) <= address and int(jump[1], 16) in places:
+                backward.append((places[int(jump[1], 16)], place))
+        for first, last in backward:
+            inner = not any(first <= start and end <= last and (start, end) != (first, last) for start, end in backward)
+            part = [line for _, line in lines[first : last + 1]]
+            if inner and any(line.startswith(LOOKUPS) for line in part):
+                numbers = [re.sub(r"\(.*\)", "", value) for value in name.groups()]
+                shared = numbers[2] in ("true", "1")
+                found.append(Loop(int(numbers[0]), int(numbers[1]), shared, [line.split("//")[0] for line in part]))
+    return found
+
+
+def cycles(loop: Loop, model: str, mca: str) -> float:
+    """Cycles of one turn by a model of llvm-mca."""
+    source = "\n".join(re.sub(r"\b[0-9a-f]+ <.*>", ".", line) for line in loop.body)
+    command = [mca, "-march=aarch64", f"-mcpu={model}", "-iterations=100"]
+    text = subprocess.run(command, input=source, capture_output=True, text=True, check=True).stdout
+    return int(re.search(r"Total Cycles:\s+(\d+)", text)[1]) / 100
+
+
+def main() -> None:
+    """Compiles the NEON kernels and prints a line for each loop."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cxx", default="aarch64-linux-gnu-g++", help="the compiler for ARM64")
+    parser.add_argument("--objdump", default="aarch64-linux-gnu-objdump")
+    parser.add_argument("--mca", default="llvm-mca-19")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "neon.o")
+        source = build.NATIVE / "kernels" / "neon.cpp"
+        subprocess.run([*shlex.split(arguments.cxx), *build.FLAGS, "-c", source, "-o", file], check=True)
+        print("pairs stride shared  instructions  for 1000  stack  " + "  ".join(f"{name:>5}" for name in MODELS))
+        for loop in sorted(loops(arguments.objdump, file), key=lambda each: (each.shared, each.stride, each.pairs)):
+            operations = loop.pairs * 2 * 32 * 15  # Two pixels a pair, 32 filters, three lookups of five channels.
+            modelled = [cycles(loop, model, arguments.mca) * 1024 / operations for model in MODELS.values()]
+            print(
+                f"{loop.pairs:5} {loop.stride:6} {loop.shared!s:>6}  {len(loop.body):12}"
+                f"  {len(loop.body) * 1000 / operations:8.1f}  {len(loop.spills):5}  "
+                + "  ".join(f"{value:5.2f}" for value in modelled)
+            )
+
+
+if __name__ == "__main__":
+    main()
