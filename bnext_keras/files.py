@@ -5,7 +5,6 @@ Every error is a `bnext_keras.errors.FileError`, one line that names the file. T
 
 import errno
 import hashlib
-import logging
 import os
 import socket
 import tempfile
@@ -15,14 +14,14 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from bnext_keras.errors import FileError, UserError
-from bnext_keras.text import printable
+from bnext_keras.logs import get_logger
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 #: Endings of file names that count as images, whatever their case.
 IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp", ".avif")
@@ -91,10 +90,10 @@ def warn_of_skipped(folder: Path, others: Sequence[Path]) -> None:
     if not others:
         return
     kinds = Counter("no regular files" if is_image(path) else path.suffix.lower() or "no ending" for path in others)
-    counts = ", ".join(f"{count} {printable(kind)}" for kind, count in kinds.most_common(5))
+    counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(5))
     more = ", ..." if len(kinds) > 5 else ""
     plural = "s" * (len(others) > 1)
-    _log.warning("%s: %d file%s skipped (%s%s)", printable(folder), len(others), plural, counts, more)
+    _log.warning("%s: %d file%s skipped (%s%s)", folder, len(others), plural, counts, more)
 
 
 def check_exists(path: Path) -> None:

@@ -88,6 +88,15 @@ def printable(text: object) -> str:
     return text if text.isprintable() else "".join(map(_visible, text))
 
 
+def finalized(value: object) -> object:
+    r"""What a template of a page is about to show, `printable` if it is a text: for Jinja's ``finalize``.
+
+    >>> finalized("x\u202egnp"), finalized(0.5)
+    ('x\\u202egnp', 0.5)
+    """
+    return printable(value) if type(value) is str else value
+
+
 def _visible(character):
     if unicodedata.category(character) in _UNPRINTABLE and character not in _JOINERS:
         return character.encode("unicode_escape").decode()

@@ -98,7 +98,8 @@ def demo(arguments: argparse.Namespace) -> int:
 
 
 def _print_comparison(forms, classes, images, labels):
-    from rich.console import Console
+    from bnext_keras.console import SafeConsole
+
     from rich.table import Table
 
     table = Table("", *forms, title=f"{len(labels)} held-out digits", title_style="bold")
@@ -109,7 +110,7 @@ def _print_comparison(forms, classes, images, labels):
     table.add_row("same class as Keras", "", f"{(keras_classes == lce_classes).mean():.2%}")
     table.add_row("size", *(f"{size / 1000:,.0f} kB" for _, size in forms.values()))
     table.add_row("time per image", *(f"{_milliseconds(classify, images):.2f} ms" for classify, _ in forms.values()))
-    Console().print(table)
+    SafeConsole().print(table)
 
 
 def _milliseconds(classify, images):

@@ -17,6 +17,7 @@ ALLOWED = {
         "bnext_keras._version",
         "bnext_keras.cards",
         "bnext_keras.cli",
+        "bnext_keras.console",
         "bnext_keras.errors",
         "bnext_keras.files",
         "bnext_keras.labels",
@@ -29,8 +30,10 @@ ALLOWED = {
 
 #: Rooms that start without TensorFlow; each stands for everything in it.
 WITHOUT_TENSORFLOW = (
+    "bnext_keras.console",
     "bnext_keras.errors",
     "bnext_keras.files",
+    "bnext_keras.logs",
     "bnext_keras.text",
     "bnext_keras.labels",
     "bnext_keras.schedules",

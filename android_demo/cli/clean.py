@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
 
 def clean(arguments: argparse.Namespace) -> int:
     """Cleans every device of a command line."""
-    from android_demo.report.console import SafeConsole
+    from bnext_keras.console import SafeConsole
 
     for target in open_targets(arguments):
         count = target.clean()

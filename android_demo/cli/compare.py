@@ -38,11 +38,11 @@ def _results_file(path):
 
 
 def _compare(arguments):
+    from bnext_keras.console import SafeConsole
     from bnext_keras.files import check_outputs, write_atomically
 
     from android_demo.report import render_comparison
     from android_demo.report.comparison import Verdict, compare, only_model
-    from android_demo.report.console import SafeConsole
     from android_demo.report.table import print_comparison
     from android_demo.results import load
 

@@ -21,7 +21,8 @@ def main(argv: list[str]) -> int:
 
 
 def _measure(arguments):
-    from android_demo.report.console import SafeConsole
+    from bnext_keras.console import SafeConsole
+
     from android_demo.session.accuracy import check_shape, read_test_data
     from android_demo.session.store import open_store
     from android_demo.tools.choice import Runner, Tools, find_model
@@ -52,13 +53,14 @@ def _measure(arguments):
 
 
 def _measure_all(arguments, targets, store):
-    from android_demo.report.console import SafeConsole, plain
+    from bnext_keras.console import SafeConsole
+
     from android_demo.session.session import Session
 
     messages = SafeConsole(stderr=True)
     before = store.results
     with messages.status("") as status:
-        session = Session(arguments.settings, arguments.procedure, store, lambda text: status.update(plain(text)))
+        session = Session(arguments.settings, arguments.procedure, store, lambda text: status.update(text))
         states: set[State] = set()
         complaints: list[str] = []
         try:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from bnext_keras.text import format_bytes, printable
+from bnext_keras.text import finalized, format_bytes
 
 import jinja2
 
@@ -42,7 +42,7 @@ def environment() -> jinja2.Environment:
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
-        finalize=_visible,
+        finalize=finalized,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -56,11 +56,6 @@ def environment() -> jinja2.Environment:
         "plain": plain,
     }
     return made
-
-
-def _visible(value: object) -> object:
-    """What a template is about to show: controls and reversals of direction in a stranger's text become visible."""
-    return printable(value) if type(value) is str else value
 
 
 def lead(measurements: Sequence[Measurement]) -> str:

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
+from bnext_keras.console import SafeConsole, plain
 from bnext_keras.text import printable
 
 from rich.table import Table
 from rich.text import Text
 
 from android_demo.report.comparison import Ratio, by_runner
-from android_demo.report.console import SafeConsole, plain
 from android_demo.report.names import change, conditions, device_names, marks, model_names, pieces, threads
 from android_demo.results import Measurement, State
 

@@ -17,11 +17,11 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
+from bnext_keras.console import SafeConsole
 from bnext_keras.errors import UserError
 
 from android_demo.report import render, render_comparison
 from android_demo.report.comparison import compare
-from android_demo.report.console import SafeConsole
 from android_demo.report.table import print_comparison, print_table
 from android_demo.results import load, save
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bnext_keras.console import SafeConsole
 from bnext_keras.sublayers import sublayers
 from bnext_keras.summary import parameters
 from bnext_keras.teachers.teacher import Teacher, as_teachers
@@ -167,8 +168,7 @@ def rank_teachers(
         ValueError: if there are no teachers, or something must be measured but there are no data.
 
     Example:
-        >>> from rich.console import Console
-        >>> published = {"EfficientNetB0": (5_288_548, 0.771), "ConvNeXtTiny": (28_589_128, 0.813)}
+        >>>         >>> published = {"EfficientNetB0": (5_288_548, 0.771), "ConvNeXtTiny": (28_589_128, 0.813)}
         >>> measured = [
         ...     KnowledgeComplexity(name, count, cross_entropy_of_accuracy(accuracy, 1000), 1000, accuracy)
         ...     for name, (count, accuracy) in published.items()
@@ -190,7 +190,7 @@ def rank_teachers(
             teacher = knowledge_complexity(teacher, data)
         measured.append(teacher)
     measured.sort(key=lambda teacher: teacher.value)
-    (console or Console()).print(_table(measured))
+    (console or SafeConsole()).print(_table(measured))
     if figure is not None:
         draw_complexity(figure, measured)
     return measured

@@ -3,14 +3,13 @@
 BNext's own layers have them as Keras constraints.
 """
 
-import logging
-
 from bnext_keras.callbacks.installation import StepCallback
+from bnext_keras.logs import get_logger
 from bnext_keras.sublayers import sublayers
 
 import tensorflow as tf
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class _Clipping(StepCallback):

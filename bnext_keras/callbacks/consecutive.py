@@ -1,15 +1,15 @@
 """BNext's diversified consecutive knowledge distillation."""
 
-import logging
 from collections.abc import Sequence
 
 from bnext_keras.callbacks.distillation import AnyTeacher, SoftLabelTerm
 from bnext_keras.callbacks.losses import batch_mean, gap_sensitive_loss
+from bnext_keras.logs import get_logger
 from bnext_keras.schedules import boosting_index
 
 import tensorflow as tf
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class DiversifiedConsecutiveDistillation(SoftLabelTerm):

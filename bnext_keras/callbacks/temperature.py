@@ -1,14 +1,13 @@
 """Annealing of the kernels' temperature."""
 
-import logging
-
 from bnext_keras.errors import RunError
+from bnext_keras.logs import get_logger
 from bnext_keras.quantizers import temperatures
 from bnext_keras.schedules import PUBLISHED_DECAY, PUBLISHED_FRACTION, annealing, soft_end, weight_temperature
 
 import tensorflow as tf
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class WeightTemperature(tf.keras.callbacks.Callback):

@@ -9,7 +9,9 @@ are answered before TensorFlow starts.
 
 import argparse
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -21,12 +23,23 @@ from bnext_keras.text import one_line, printable
 #: Exit status after Ctrl-C, as shells have it: 128 and the number of the signal.
 INTERRUPTED = 130
 
+#: What ends a process at once unless it says otherwise: ``kill``, a container that is stopped; a terminal that is gone.
+_ENDING = (signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+
+
+class Ended(KeyboardInterrupt):
+    """A signal has asked the process to end; what tidies up after Ctrl-C does so after this, too."""
+
+    def __init__(self, number: int):
+        super().__init__(number)
+        self.exit_code = 128 + number
+
 
 def run(tool: str, work: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
     """Does a command's work and returns its exit status, whichever way the work ends.
 
-    A `UserError` becomes one line on standard error and its exit status; Ctrl-C one line and 130; a reader that has
-    enough, `head` say, is no error.
+    A `UserError` becomes one line on standard error and its exit status; Ctrl-C one line and 130, SIGTERM the same
+    and 143: temporary files are removed after either. A reader that has enough, `head` say, is no error.
 
     Args:
         tool: The command's name, which begins each of these lines.
@@ -34,13 +47,14 @@ def run(tool: str, work: Callable[[argparse.Namespace], int], arguments: argpars
         arguments: Of the command line. ``interrupted`` among them is what is told after Ctrl-C.
     """
     try:
-        return work(arguments)
+        with _signals_as_interrupts():
+            return work(arguments)
     except UserError as error:
         complain(tool, error)
         return error.exit_code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         complain(tool, getattr(arguments, "interrupted", "interrupted; nothing has been written"))
-        return INTERRUPTED
+        return getattr(error, "exit_code", INTERRUPTED)
     except BrokenPipeError:
         _discard_output()
         return 0
@@ -62,9 +76,21 @@ def dispatch(commands: Mapping[str, Callable[[list[str]], int]], argv: Sequence[
         >>> dispatch({"": lambda argv: len(argv), "show": lambda argv: 10 * len(argv)}, ["show", "a", "b"])
         20
     """
-    argv = sys.argv[1:] if argv is None else list(argv)
+    argv = _files_behind_dashes(sys.argv[1:] if argv is None else argv)
     name = argv[0] if argv and argv[0] in commands else ""
     return commands[name](argv[1:] if name else argv)
+
+
+def _files_behind_dashes(argv: Sequence[str]) -> list[str]:
+    """The command line without ``--``: a file behind it that begins with a dash becomes ./-x, which is no option.
+
+    Some ways of argparse read the rest of a line twice, and the second time without the ``--``.
+    """
+    argv = list(argv)
+    if "--" not in argv:
+        return argv
+    at = argv.index("--")
+    return [*argv[:at], *(f"./{text}" if text.startswith("-") else text for text in argv[at + 1 :])]
 
 
 def renamed(tool: str, old: str, new: str) -> None:
@@ -96,7 +122,12 @@ def add_architecture_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--model", metavar="NAME", help="architecture, as bnext-models lists them: BNextTiny, ..., MeliusNetC"
     )
-    group.add_argument("--input-size", type=positive, default=224, metavar="N", help="height and width (default 224)")
+    group.add_argument(
+        "--input-size",
+        type=positive,
+        metavar="N",
+        help="height and width (default 224); also for a whole model that takes images of any size",
+    )
     group.add_argument("--num-classes", type=positive, default=1000, metavar="N", help="classes (default 1000)")
 
 
@@ -142,6 +173,24 @@ def silenced() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(nowhere)
         os.close(kept)
+
+
+@contextmanager
+def _signals_as_interrupts():
+    def end(number, _):
+        signal.signal(number, signal.SIG_DFL)  # a second one does not wait for anything
+        raise Ended(number)
+
+    # Who ignores a signal, as nohup does, or sees to it alone, knows why; and only the main thread may do this.
+    is_main = threading.current_thread() is threading.main_thread()
+    ours = [number for number in _ENDING if is_main and signal.getsignal(number) is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _discard_output():

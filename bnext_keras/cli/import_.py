@@ -45,10 +45,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def _import(arguments):
     quiet_tensorflow()
-    from rich.console import Console
+    from bnext_keras.console import SafeConsole
 
     is_hdf5 = _check(arguments)
-    with Console(stderr=True).status("starting TensorFlow") as status:
+    with SafeConsole(stderr=True).status("starting TensorFlow") as status:
         with silenced():
             import bnext_keras.importers  # noqa: F401  what greets does it here
         status.update(f"{arguments.checkpoint.name}: reading")
@@ -58,7 +58,7 @@ def _import(arguments):
             _save(model, temporary)
     for warning in warnings:
         complain(TOOL, f"warning: {warning}")
-    _print_report(model, {"file": str(arguments.output), **facts}, Console())
+    _print_report(model, {"file": str(arguments.output), **facts}, SafeConsole())
     return 0
 
 

@@ -1,11 +1,11 @@
 """Images that could not be read: named once, counted, and never the end of a training."""
 
-import logging
 import threading
 
+from bnext_keras.logs import get_logger
 from bnext_keras.text import printable
 
-_log = logging.getLogger("bnext_keras.data")
+_log = get_logger("bnext_keras.data")
 
 
 class BrokenImages:

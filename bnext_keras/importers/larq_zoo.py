@@ -3,7 +3,6 @@
 Larq Zoo trained its networks in Keras, so nothing is turned: these models take upright images as they are.
 """
 
-import logging
 from itertools import count, takewhile
 from pathlib import Path
 
@@ -12,11 +11,12 @@ from bnext_keras.errors import StateDictError, UntrustedFileError
 from bnext_keras.importers.checkpoint import CheckpointError
 from bnext_keras.importers.pickle_reader import shown
 from bnext_keras.importers.state_dict import check_nothing_amiss, why_no_weight
+from bnext_keras.logs import get_logger
 from bnext_keras.model_files.hdf5 import open_hdf5
 
 import tensorflow as tf
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def import_meliusnet22(

@@ -1,12 +1,12 @@
 """Checkpoints from which a run continues exactly where it was killed."""
 
-import logging
 import shutil
 import tempfile
 from pathlib import Path
 
 from bnext_keras.errors import RunError
 from bnext_keras.files import flush, write_atomically
+from bnext_keras.logs import get_logger
 from bnext_keras.runs import read_index, write_index
 from bnext_keras.runs.index import FOLDER
 from bnext_keras.saving import hdf5
@@ -15,7 +15,7 @@ from bnext_keras.training.history import History
 
 import tensorflow as tf
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Checkpoints(tf.keras.callbacks.Callback):

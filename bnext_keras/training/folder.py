@@ -1,7 +1,6 @@
 """A run's folder: whose it is, and whether it can be written."""
 
 import json
-import logging
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,13 @@ from typing import Any
 from bnext_keras import _version
 from bnext_keras.errors import RunError
 from bnext_keras.files import file_errors_as, write_atomically
+from bnext_keras.logs import get_logger
 from bnext_keras.recipes import Recipe
 from bnext_keras.runs.record import RECORD, Record
 
 import tensorflow as tf
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def describe(

@@ -6,15 +6,15 @@ the statistics of the whole batch. Only their running variances differ, by n / (
 fused kernel estimates without bias, its synchronized form does not.
 """
 
-import logging
 import os
 from collections.abc import Callable
 
+from bnext_keras.logs import get_logger
 from bnext_keras.sublayers import sublayers
 
 import tensorflow as tf
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 STRATEGIES = ("none", "mirrored", "multi_worker")
 

@@ -1,13 +1,12 @@
 """A folder for each class, full of images: how ImageNet is unpacked."""
 
 import hashlib
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from bnext_keras.data.examples import in_words, shuffled_numbers
 from bnext_keras.files import IMAGE_SUFFIXES, is_image, walk_images, warn_of_skipped
-from bnext_keras.text import printable
+from bnext_keras.logs import get_logger
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +14,7 @@ import tensorflow as tf
 #: Largest number of files whose sizes are part of a fingerprint.
 SIZES = 10_000
 
-_log = logging.getLogger("bnext_keras.data")
+_log = get_logger("bnext_keras.data")
 
 
 class FolderExamples:
@@ -100,7 +99,7 @@ def from_folder(folder: str | Path, *, class_names: Sequence[str] | None = None)
     for label, name in enumerate(names):
         images, others = walk_images(folder / name, outside) if name in found else ([], [])
         if not images:
-            _log.warning("%s: has no images (%s)", printable(folder / name), ", ".join(IMAGE_SUFFIXES))
+            _log.warning("%s: has no images (%s)", folder / name, ", ".join(IMAGE_SUFFIXES))
         files += [str(image.relative_to(folder)) for image in images]
         labels += [label] * len(images)
         skipped += others

@@ -1,13 +1,13 @@
 """Files of encoded images one after the other, which are fast to read from disks and networks."""
 
 import hashlib
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from bnext_keras.data.examples import in_words
 from bnext_keras.data.randomness import generator
 from bnext_keras.errors import LabelError
+from bnext_keras.logs import get_logger
 
 import numpy as np
 import tensorflow as tf
@@ -17,7 +17,7 @@ _LENGTH_BYTES, _FRAME_BYTES = 8, 16
 #: So many files are read in turn.
 _FILES_AT_ONCE = 16
 
-_log = logging.getLogger("bnext_keras.data")
+_log = get_logger("bnext_keras.data")
 
 
 class TFRecordExamples:

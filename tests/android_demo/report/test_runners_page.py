@@ -3,13 +3,14 @@
 import io
 from dataclasses import replace
 
+from bnext_keras.console import SafeConsole
+
 import pytest
 from html_page import Page
 from sample_results import PHONE, measurement
 
 from android_demo.report import render
 from android_demo.report.comparison import by_runner, compare
-from android_demo.report.console import SafeConsole
 from android_demo.report.table import print_table
 from android_demo.results import ENGINE, Results, Tool
 

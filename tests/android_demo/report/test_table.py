@@ -3,6 +3,7 @@
 import io
 from dataclasses import replace
 
+from bnext_keras.console import SafeConsole
 from bnext_keras.errors import BenchmarkError
 
 import pytest
@@ -11,7 +12,6 @@ from sample_results import MODEL, PHONE, measurement, repetition
 
 from android_demo.report import render, render_comparison
 from android_demo.report.comparison import compare, only_model
-from android_demo.report.console import SafeConsole
 from android_demo.report.table import print_comparison, print_table, summary
 from android_demo.results import Kind, Results
 

@@ -1,6 +1,7 @@
 """What all commands have in common, each run as a user sees it: exit status, output and errors."""
 
 import os
+import signal
 import subprocess
 import sys
 from importlib import import_module
@@ -9,6 +10,7 @@ from typing import NamedTuple
 from bnext_keras import __version__
 from bnext_keras.cli._tool import complain, dispatch, positive, run, silenced, tool_parser
 from bnext_keras.errors import BenchmarkError, FileError, UserError, VerificationError
+from bnext_keras.files import replacing
 
 import pytest
 
@@ -75,6 +77,31 @@ def test_what_is_told_after_ctrl_c_is_the_commands_choice(invoke, arguments):
     arguments.interrupted = "interrupted; --resume continues"
     expected = (130, "begun\n", "tool: interrupted; --resume continues\n")
     assert invoke(run, "tool", raising(KeyboardInterrupt()), arguments) == expected
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_tidies_up_does_so_when_a_process_is_told_to_end(invoke, arguments, tmp_path, number):
+    before = signal.getsignal(number)
+
+    def work(arguments):
+        with replacing(tmp_path / "model.tflite") as temporary:
+            temporary.write_bytes(b"half of it")
+            signal.raise_signal(number)
+
+    expected = (128 + number, "", "tool: interrupted; nothing has been written\n")
+    assert invoke(run, "tool", work, arguments) == expected
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(number) is before
+
+
+def test_a_signal_that_is_ignored_stays_so(invoke, arguments):
+    """nohup ignores SIGHUP."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        work = lambda arguments: signal.raise_signal(signal.SIGHUP) or 7  # noqa: E731
+        assert invoke(run, "tool", work, arguments) == (7, "", "")
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def test_other_errors_are_bugs_and_keep_their_traceback(arguments):
@@ -154,6 +181,26 @@ def test_a_subcommand_gets_what_follows_its_name(monkeypatch):
     assert dispatch(commands, []) == ("default", [])
     monkeypatch.setattr(sys, "argv", ["tool", "show", "b"])
     assert dispatch(commands, None) == ("show", ["b"])
+
+
+def test_files_behind_two_dashes_are_no_options():
+    assert dispatch({"": list}, ["-o", "x", "--", "-a.h5", "b"]) == ["-o", "x", "./-a.h5", "b"]
+    assert dispatch({"": list, "show": list}, ["show", "--", "--a"]) == ["./--a"]
+
+
+@pytest.mark.parametrize(
+    "command", ["bnext-benchmark", "bnext-convert", "bnext-import", "bnext-predict", "bnext-train"]
+)
+def test_a_file_whose_name_begins_with_a_dash_can_be_named(invoke, monkeypatch, tmp_path, command):
+    monkeypatch.chdir(tmp_path)
+    more = {"bnext-import": ["-o", "x.h5"], "bnext-predict": ["photo.png"], "bnext-train": ["--out", "run"]}
+    arguments = [*more.get(command, []), "--", "-m.tflite"]
+    if command == "bnext-predict":
+        arguments = ["--", "-m.tflite", "photo.png"]
+    exit_code, _, errors = invoke(import_module(COMMANDS[command]).main, arguments)
+    assert exit_code == 2
+    assert "-m.tflite" in errors
+    assert "unrecognized arguments" not in errors
 
 
 def test_a_complaint_is_one_line(invoke):
