@@ -22,6 +22,7 @@ from bnext_keras.structure import find_roles
 import tensorflow as tf
 
 from converter.inspection.layers import Layer, describe_layer
+from converter.inspection.memory import peak_map_bytes
 from converter.inspection.operators import Operator, read_operators
 from converter.tflite.kinds import Kind
 
@@ -48,6 +49,7 @@ class Inspection:
         operators: The operators in the order of execution.
         costs: The model's parameters and multiply-accumulates, see `bnext_keras.models.count`.
         other_bytes: Bytes of the file beside constants: tables, names, alignment.
+        peak_map_bytes: Bytes of the maps that are in memory at once, see `converter.inspection.memory`.
         card: The published network of just these counts, None if there is none.
     """
 
@@ -55,6 +57,7 @@ class Inspection:
     operators: list[Operator]
     costs: Costs
     other_bytes: int
+    peak_map_bytes: int
     card: Card | None
 
     @property
@@ -81,6 +84,7 @@ class Inspection:
             "operators": [{**asdict(operator), "kind": operator.kind.value} for operator in self.operators],
             "kinds": [{**asdict(kind), "kind": kind.kind.value} for kind in self.kinds],
             "other_bytes": self.other_bytes,
+            "peak_map_bytes": self.peak_map_bytes,
             "totals": {
                 "parameters": self.costs.parameters,
                 "binary_parameters": self.costs.binary_parameters,
@@ -108,6 +112,7 @@ def inspect(model: tf.keras.Model, content: bytes, binarized: Collection[str]) -
         operators=operators,
         costs=costs,
         other_bytes=len(content) - sum(operator.bytes for operator in operators),
+        peak_map_bytes=peak_map_bytes(content),
         card=_published(costs),
     )
 

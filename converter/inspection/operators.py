@@ -69,7 +69,7 @@ def read_operators(content: bytes, layer_graph: LayerGraph) -> list[Operator]:
     """
     flatbuffer = Flatbuffer(content)
     names, layers = flatbuffer.names, _LayerNames(layer_graph)
-    stored = _stored_weights(flatbuffer)
+    stored = stored_weights(flatbuffer)
     counted: set[int] = set()  # Buffers that an operator has been charged with.
     unnamed: dict[int, int] = {}  # Places of operators that get the name of the reader of their tensor.
     operators = []
@@ -80,9 +80,7 @@ def read_operators(content: bytes, layer_graph: LayerGraph) -> list[Operator]:
         if not layer and flatbuffer.outputs[0] in operation.outputs:
             layer = layers.answer
         constants = {flatbuffer.buffer(tensor): flatbuffer.nbytes(tensor) for tensor in inputs}
-        output_bytes = sum(
-            math.prod(flatbuffer.shape(tensor)) * _bits(flatbuffer, tensor) // 8 for tensor in operation.outputs
-        )
+        output_bytes = sum(tensor_bytes(flatbuffer, tensor) for tensor in operation.outputs)
         if output in stored:
             # It runs once, when the file is loaded, for the operator that reads it: that one has its bytes and name.
             constants, output_bytes = {}, 0
@@ -108,7 +106,12 @@ def read_operators(content: bytes, layer_graph: LayerGraph) -> list[Operator]:
     return operators
 
 
-def _stored_weights(flatbuffer):
+def tensor_bytes(flatbuffer: Flatbuffer, tensor: int) -> int:
+    """Bytes that a tensor takes in memory."""
+    return math.prod(flatbuffer.shape(tensor)) * _bits(flatbuffer, tensor) // 8
+
+
+def stored_weights(flatbuffer: Flatbuffer) -> dict[int, int]:
     """Constants of few bits by the tensors that they become as floats: they belong to the operator that reads those."""
     return {
         operation.outputs[0]: operation.inputs[0]

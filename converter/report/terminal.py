@@ -30,6 +30,8 @@ def print_report(result: ConversionResult, console: Console) -> None:
         f"{format_bytes(result.size)}, {result.size / result.theoretical_size:.3f} times the theoretical minimum of "
         f"{format_bytes(result.theoretical_size)}",
     )
+    if result.inspection is not None:
+        table.add_row("memory", f"{format_bytes(result.inspection.peak_map_bytes)} of maps at once, beside the file")
     table.add_row("input orientation", result.input_orientation)
     table.add_row("binary convolutions", f"{converted} of {total} became LceBconv2d")
     table.add_row("operators", ", ".join(f"{name} {count}" for name, count in result.operators.most_common()))
