@@ -32,6 +32,7 @@ _ROOMS = (
     "errors",
     "extras",
     "files",
+    "image_files",
     "importers",
     "labels",
     "layer_graph",

@@ -34,6 +34,7 @@ WITHOUT_TENSORFLOW = (
     "bnext_keras.errors",
     "bnext_keras.files",
     "bnext_keras.logs",
+    "bnext_keras.image_files",
     "bnext_keras.text",
     "bnext_keras.labels",
     "bnext_keras.schedules",

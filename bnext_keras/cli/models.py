@@ -51,10 +51,17 @@ NOTES = (
 def main(argv: list[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
     commands = {
-        "": lambda rest: run(TOOL, _list, _list_parser().parse_args(rest)),
+        "": _main_list,
         "show": lambda rest: run(TOOL, _show, _show_parser().parse_args(rest)),
     }
     return dispatch(commands, argv)
+
+
+def _main_list(argv):
+    parser = _list_parser()
+    if argv and not argv[0].startswith("-"):
+        parser.error(f"{argv[0]} is no subcommand; bnext-models show {argv[0]} shows a variant")
+    return run(TOOL, _list, parser.parse_args(argv))
 
 
 def _list(arguments):

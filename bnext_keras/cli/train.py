@@ -30,7 +30,7 @@ examples:
   bnext-train digits --out runs/digits                        the whole method, in minutes, without a download
   bnext-train --resume --out runs/digits                      after an interruption
   bnext-train my_recipe.py --data photos/ --out runs/mine     a recipe of your own, in any file
-  bnext-train cifar10 --data cifar10/ --out runs/cifar epochs=100
+  bnext-train cifar10 --data cifar-10-batches-bin/ --out runs/cifar epochs=100
   bnext-train bnext_tiny --data imagenet/ --out runs/tiny --teacher-weights teachers/
   bnext-train bnext_tiny --data 'tfrecord:imagenet/{split}-*' label_offset=1 --out runs/tiny --strategy mirrored
 
@@ -41,6 +41,7 @@ KEY=VALUE changes a setting, a line of what show prints: optimizer.learning_rate
 learning_rate=2e-3 where one section only has it.
 
 DATA is a folder with the folders train and val, each with one folder of images per class; or
+cifar-10-batches-bin or cifar-100-binary, as CIFAR's binary versions are unpacked; or
 tfrecord:PATTERN, in which {split} stands for train and for validation; or tfds:NAME; or digits.
 
 --resume takes everything from DIR's run.json. learning_rate= and clip_norm= may be others from
@@ -151,18 +152,18 @@ def _check(arguments, recipe):
             "--strategy multi_worker: TF_CONFIG must name the workers, such as "
             '{"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]}, "task": {"type": "worker", "index": 0}}'
         )
-    holds_run = (arguments.out / "run.json").exists()
     if arguments.out.exists() and not arguments.out.is_dir():
         raise RecipeError(f"{arguments.out}: is a file; name a folder")
+    if arguments.out.is_dir() and arguments.strategy != "multi_worker":
+        # The run itself will hold the lock; whoever comes second need not wait for TensorFlow to be told so.
+        with locked(arguments.out):
+            pass
+    holds_run = (arguments.out / "run.json").exists()
     if holds_run and not arguments.resume and arguments.strategy != "multi_worker":
         raise RecipeError(f"{arguments.out}: holds a run already; continue it with --resume or name another folder")
     require("matplotlib", "tensorboard", *_packages(data), extra="train")
     if kind == "tfds":
         require("tensorflow_datasets", extra="tfds")
-    if arguments.out.is_dir() and arguments.strategy != "multi_worker":
-        # The run itself will hold the lock; whoever comes second need not wait for TensorFlow to be told so.
-        with locked(arguments.out):
-            pass
 
 
 def _packages(data):

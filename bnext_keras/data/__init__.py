@@ -20,7 +20,7 @@ from bnext_keras.data.broken import BrokenImages
 from bnext_keras.data.examples import Examples
 from bnext_keras.data.normalization import Normalization
 from bnext_keras.data.pipeline import evaluation_data, steps_per_epoch, training_data
-from bnext_keras.data.sources import from_arrays, from_folder, from_tfds, from_tfrecords
+from bnext_keras.data.sources import from_arrays, from_cifar, from_folder, from_tfds, from_tfrecords
 from bnext_keras.errors import LabelError
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "RandAugment",
     "evaluation_data",
     "from_arrays",
+    "from_cifar",
     "from_folder",
     "from_tfds",
     "from_tfrecords",

@@ -1,5 +1,7 @@
 """What the architectures have in common."""
 
+from numbers import Integral
+
 from bnext_keras.labels import IMAGENET, IMAGENET_CLASSES
 from bnext_keras.layers import Dense
 from bnext_keras.roles import HEAD
@@ -35,7 +37,12 @@ def batch_norm(name):
     return tf.keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)
 
 
-def logits(x, num_classes, name, **options):
+def logits(x, num_classes, name, *, classes=None, **options):
+    if not isinstance(num_classes, Integral) or num_classes < 1:
+        raise ValueError(f"num_classes must be a whole number above 0, got {num_classes!r}")
+    if not (classes is None or isinstance(classes, str)):
+        # Keras' own networks call the number so.
+        raise ValueError(f"classes is the name of a data set, got {classes!r}; their number is num_classes")
     # Under mixed precision the logits, and so the loss, stay in the variables' full precision.
     full_precision = tf.keras.mixed_precision.global_policy().variable_dtype
-    return Dense(num_classes, role=HEAD, dtype=full_precision, name=name, **options)(x)
+    return Dense(num_classes, role=HEAD, dtype=full_precision, classes=classes, name=name, **options)(x)

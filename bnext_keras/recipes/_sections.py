@@ -104,7 +104,12 @@ class Schedule:
     def __post_init__(self):
         _check_at_least(self, 1, "epochs")
         _check_at_least(self, 0, "warmup_epochs", "final_learning_rate")
-        _check(self, "warmup_epochs", self.warmup_epochs < self.epochs, f"must be fewer than epochs={self.epochs}")
+        _check(
+            self,
+            "warmup_epochs",
+            self.warmup_epochs < self.epochs,
+            f"must be fewer than epochs={self.epochs}; 0 is for none",
+        )
         _check(self, "warmup_learning_rate", self.warmup_learning_rate > 0, "must be above 0")
         _check(self, "temperature_decay", 0 <= self.temperature_decay < 1, "must be at least 0 and below 1")
 

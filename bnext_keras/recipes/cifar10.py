@@ -1,9 +1,10 @@
 """BNext-T on CIFAR-10, trained on labels alone.
 
-    bnext-train cifar10 --data tfds:cifar10 --out runs/cifar10
+    bnext-train cifar10 --data cifar-10-batches-bin/ --out runs/cifar
 
-Or ``--data cifar10/``, a folder that has the folders ``train`` and ``val`` with one folder per class. CIFAR-100 is
-``--data tfds:cifar100 num_classes=100``.
+The folder is what the archive of CIFAR-10's binary version unpacks to. Or ``--data tfds:cifar10``, which downloads it;
+or a folder that has the folders ``train`` and ``val`` with one folder of images per class. CIFAR-100 is
+``--data cifar-100-binary/ num_classes=100``.
 
 Normalization, shifts and flips, batch and optimizer are those of the released code. The 256
 epochs are this project's choice; at that code's default of 128 its kernels would not quite become binary, whereas here

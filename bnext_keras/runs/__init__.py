@@ -4,6 +4,14 @@
 """
 
 from bnext_keras.runs.index import finished_epochs, read_index, write_index
-from bnext_keras.runs.record import Record, check_continues, read_record
+from bnext_keras.runs.record import Record, check_continues, check_same_examples, read_record
 
-__all__ = ["Record", "check_continues", "finished_epochs", "read_index", "read_record", "write_index"]
+__all__ = [
+    "Record",
+    "check_continues",
+    "check_same_examples",
+    "finished_epochs",
+    "read_index",
+    "read_record",
+    "write_index",
+]

@@ -1,6 +1,7 @@
 """``run.json``: what a run was begun with, and what of it may change when the run is continued."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,37 @@ def check_continues(
             remedy="what is left out is taken from its run.json",
         )
     return changes
+
+
+def check_same_examples(folder: Path, record: Record, examples: Mapping[str, Mapping[str, int | str]]) -> None:
+    """Refuses to continue a run with other data; a run whose record tells nothing of its data goes on.
+
+    Args:
+        folder: The run's folder, for the message.
+        record: What the run was begun with.
+        examples: The fingerprints of what it would continue with, by part of the data, see
+            `bnext_keras.data.examples.fingerprint`.
+
+    Raises:
+        RunError: if they are others; it says in what they differ.
+    """
+    try:
+        recorded = record.content["examples"]
+        changes = [
+            f"{old['images']:,} {part} images are now {new['images']:,}"
+            if old["images"] != new["images"]
+            else f"its {new['images']:,} {part} images have other names, classes or sizes"
+            for part, new in examples.items()
+            if (old := recorded[part]) != new
+        ]
+    except (TypeError, KeyError):
+        return  # of an earlier version
+    if changes:
+        raise RunError(
+            f"was begun with other data: {'; '.join(changes)}",
+            where=str(folder),
+            remedy="bring them back, or begin a new run",
+        )
 
 
 def _other_past(recipe, epochs, finished):

@@ -24,7 +24,7 @@ class Checkpoints(tf.keras.callbacks.Callback):
     A checkpoint holds the network's weights, the optimizer's state and the history, which counts the epochs: all that
     is not a function of the epoch and the recipe. It becomes the newest one by a single renaming, after all its files
     are complete and on the disk; the one before is kept until then. So a process may be killed at any moment, and a
-    power cut or a full disk costs no more than an epoch.
+    power cut or a full disk costs no more than an epoch. ``best.h5`` is always that of an epoch that counts.
 
     Put it behind all callbacks that write to ``logs``.
 
@@ -46,6 +46,7 @@ class Checkpoints(tf.keras.callbacks.Callback):
         self.folder = folder
         self.is_chief = is_chief
         self.history = History()
+        self._model = model  # Keras sets `model` when `fit` begins
         # Otherwise the optimizer's variables would only be restored when its first step makes them.
         model.optimizer.build(model.trainable_variables)
         self._checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer, history=self.history)
@@ -87,13 +88,13 @@ class Checkpoints(tf.keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.history.add(epoch, logs or {})
-        best = hdf5(self.model) if self.history.is_best() else None
+        best = hdf5(self._model) if self.history.is_best() else None
         if not self.is_chief:
             self._save(epoch + 1)
             return
-        if best is not None:
-            self._write("best.h5", lambda: write_atomically(self.folder / "best.h5", best))
         self._write("the checkpoint", lambda: self._save(epoch + 1))
+        # Not before the epoch counts: continued with another learning rate, the run may never be as good again.
+        self._write_best(best)
         self._write("the history", lambda: self.history.write(self.folder))
 
     def _restore(self, epoch):
@@ -126,10 +127,13 @@ class Checkpoints(tf.keras.callbacks.Callback):
         """Makes the files those of the epoch that has been restored."""
         if faults:
             log.warning("%s: %s; the run continues after epoch %d", self.folder, "; ".join(faults), epoch)
+        best = hdf5(self._model) if self.history.is_best() else None
         if not self.is_chief:
             return
         if faults:
             self._write("the checkpoint", lambda: write_index(self.folder, self._epochs))
+        # The run may have ended between the two.
+        self._write_best(best)
         self._write("the history", lambda: self.history.write(self.folder))
 
     def _save(self, epoch):
@@ -142,6 +146,10 @@ class Checkpoints(tf.keras.callbacks.Callback):
             write_index(self.folder, kept)
         self._epochs = kept
         self._remove_leftovers()
+
+    def _write_best(self, content):
+        if content is not None:
+            self._write("best.h5", lambda: write_atomically(self.folder / "best.h5", content))
 
     def _write(self, what, write):
         try:

@@ -1,11 +1,11 @@
 """From what the command line says about data to examples for training and for evaluation."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 from bnext_keras import data
 from bnext_keras.data.examples import fingerprint
+from bnext_keras.data.sources import is_cifar
 from bnext_keras.errors import RunError
 from bnext_keras.extras import how_to_install
 from bnext_keras.recipes import Recipe
@@ -22,7 +22,8 @@ def open_data(source: str, recipe: Recipe) -> tuple[data.Examples, data.Examples
 
     Args:
         source: A folder with the folders ``train`` and ``val`` (or ``validation``, ``test``) of one folder per class;
-            ``tfrecord:PATTERN`` with ``{split}`` in the pattern, ``tfds:NAME``, or ``digits``.
+            a folder of CIFAR's binary version; ``tfrecord:PATTERN`` with ``{split}`` in the pattern; ``tfds:NAME``; or
+            ``digits``.
         recipe: Tells the number of classes.
 
     Raises:
@@ -43,35 +44,6 @@ def open_data(source: str, recipe: Recipe) -> tuple[data.Examples, data.Examples
 def fingerprints(train: data.Examples, validation: data.Examples) -> dict[str, dict[str, int | str]]:
     """What a run's record holds of its data: see `bnext_keras.data.examples.fingerprint`."""
     return {"training": fingerprint(train), "validation": fingerprint(validation)}
-
-
-def check_same_examples(record: Path, examples: dict[str, dict[str, int | str]]) -> None:
-    """Refuses to continue a run with other data; runs whose record tells nothing of theirs go on.
-
-    Args:
-        record: The run's ``run.json``.
-        examples: The `fingerprints` of what it would continue with.
-
-    Raises:
-        RunError: if they are others; it says in what they differ.
-    """
-    try:
-        recorded = json.loads(record.read_text())["examples"]
-        changes = [
-            f"{old['images']:,} {part} images are now {new['images']:,}"
-            if old["images"] != new["images"]
-            else f"its {new['images']:,} {part} images have other names, classes or sizes"
-            for part, new in examples.items()
-            if (old := recorded[part]) != new
-        ]
-    except (OSError, ValueError, TypeError, KeyError):
-        return  # whoever reads the rest of the record says what is wrong with it
-    if changes:
-        raise RunError(
-            f"was begun with other data: {'; '.join(changes)}",
-            where=str(record.parent),
-            remedy="bring them back, or begin a new run",
-        )
 
 
 def augmentation(recipe: Recipe) -> data.Augmentation:
@@ -154,6 +126,8 @@ def _open(source, recipe):
     folder = Path(source)
     if not folder.is_dir():
         raise FileNotFoundError("no such folder")
+    if is_cifar(folder):
+        return data.from_cifar(folder, "train"), data.from_cifar(folder, "test")
     train = data.from_folder(folder / "train")
     return train, _first_that_exists(lambda split: data.from_folder(folder / split, class_names=train.class_names))
 

@@ -10,10 +10,10 @@ from bnext_keras.extras import require
 from bnext_keras.files import file_errors_as, locked
 from bnext_keras.quantizers import temperatures
 from bnext_keras.recipes import Recipe
-from bnext_keras.runs import check_continues, finished_epochs, read_record
+from bnext_keras.runs import check_continues, check_same_examples, finished_epochs, read_record
 from bnext_keras.saving import hdf5
 from bnext_keras.training.checkpoint import Checkpoints
-from bnext_keras.training.datasets import check_same_examples, fingerprints, open_data
+from bnext_keras.training.datasets import fingerprints, open_data
 from bnext_keras.training.fitting import Fitting
 from bnext_keras.training.folder import begin, describe, note_changes, write
 from bnext_keras.training.history import History
@@ -91,7 +91,7 @@ def train(
     fit = Fitting(recipe, devices, train_examples, validation_examples, steps, broken)
     examples = fingerprints(train_examples, validation_examples)
     if record is not None:
-        check_same_examples(folder / "run.json", examples)
+        check_same_examples(folder, record, examples)
     with devices.scope():
         model = build_model(recipe)
         compile_model(model, recipe, build_optimizer(recipe))

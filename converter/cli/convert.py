@@ -168,10 +168,15 @@ def _advise(arguments):
             arguments.num_classes,
             trusted=arguments.trust,
         )
-    print_advice(advise(model, refusals=True), console)
+    found = advise(model, refusals=True)
+    if found:
+        print_advice(found, console)
     with signs_moved_into_convolutions(model):
         preflight.check(model)
         preflight.check_graph(trace(model), model)
+    if not found:
+        # Of a model that is refused this could not be said.
+        print_advice(found, console)
     return 0
 
 

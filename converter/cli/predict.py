@@ -18,7 +18,8 @@ from bnext_keras.cli._tool import (
     tool_parser,
 )
 from bnext_keras.errors import PredictionError
-from bnext_keras.files import check_exists, find_images
+from bnext_keras.files import check_exists
+from bnext_keras.image_files import find_images
 from bnext_keras.labels import IMAGENET_CLASSES, imagenet_labels, read_labels
 from bnext_keras.text import first_line, printable
 

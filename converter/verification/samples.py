@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from bnext_keras.errors import ConversionError
-from bnext_keras.files import file_errors_as, find_images
+from bnext_keras.files import file_errors_as
+from bnext_keras.image_files import find_images
 from bnext_keras.preprocessing import load_image
 
 import numpy as np

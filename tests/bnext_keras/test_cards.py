@@ -122,6 +122,12 @@ def test_usage_errors(arguments, capsys):
     assert "usage: bnext-models" in capsys.readouterr().err
 
 
+def test_a_variant_without_its_subcommand(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        models_cli.main(["BNextTiny"])
+    assert "BNextTiny is no subcommand; bnext-models show BNextTiny shows a variant" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [[], ["--json"], ["--markdown"], ["--help"], ["show", "nothing"]])
 def test_listing_needs_no_tensorflow(arguments):
     program = (

@@ -10,7 +10,6 @@ from bnext_keras.errors import FileError
 from bnext_keras.files import (
     check_outputs,
     check_writable,
-    find_images,
     locked,
     sha256,
     write_all,
@@ -118,12 +117,6 @@ def test_a_long_name_is_told_in_a_line(tmp_path):
 def test_a_name_of_250_letters_will_do(tmp_path):
     write_atomically(tmp_path / ("n" * 250), b"content")
     assert (tmp_path / ("n" * 250)).read_bytes() == b"content"
-
-
-def test_images_are_found_by_their_names(tmp_path):
-    for name in ("b.PNG", "a.jpg", ".c.png", "d.txt"):
-        (tmp_path / name).touch()
-    assert [file.name for file in find_images(tmp_path)] == ["a.jpg", "b.PNG"]
 
 
 def test_a_digest(model):

@@ -4,8 +4,10 @@ import math
 import re
 
 from bnext_keras import models
+from bnext_keras.layers import BinaryConv2D
 from bnext_keras.training import RectifiedAdam, TwoGroupAdamW, WarmupCosine
 
+import larq as lq
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -159,3 +161,25 @@ def test_gradients_are_clipped_all_together():
     optimizer = TwoGroupAdamW(global_clipnorm=5.0)
     clipped = optimizer._clip_gradients([tf.constant([6.0]), tf.constant([8.0])])
     np.testing.assert_allclose([float(gradient[0]) for gradient in clipped], [3.0, 4.0], rtol=1e-6)
+
+
+def test_larqs_bop_trains_the_kernels_as_the_guide_shows():
+    """It makes signs of them and flips these; everything else is for the optimizer beside it."""
+    image = tf.keras.Input((4, 4, 8))
+    x = tf.keras.layers.GlobalAveragePooling2D()(BinaryConv2D(8, 3, name="conv")(image))
+    model = tf.keras.Model(image, tf.keras.layers.Dense(2, name="head")(x))
+    head = model.get_layer("head").get_weights()[0]
+    optimizer = lq.optimizers.CaseOptimizer(
+        (lq.optimizers.Bop.is_binary_variable, lq.optimizers.Bop(threshold=1e-8, gamma=1e-2)),
+        default_optimizer=tf.keras.optimizers.legacy.Adam(1e-3),
+    )
+    model.compile(optimizer, tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    random = np.random.default_rng(0)
+    images, labels = random.normal(size=(16, 4, 4, 8)).astype(np.float32), random.integers(2, size=16)
+    model.fit(images, labels, verbose=0)
+    first = model.get_layer("conv").get_weights()[0]
+    model.fit(images, labels, verbose=0, epochs=3)
+    second = model.get_layer("conv").get_weights()[0]
+    assert set(first.ravel()) == set(second.ravel()) == {-1.0, 1.0}
+    assert 0 < (first != second).mean() < 1
+    assert np.abs(model.get_layer("head").get_weights()[0] - head).max() < 0.1

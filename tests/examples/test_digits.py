@@ -53,7 +53,7 @@ def test_options_of_the_last_version_are_settings_now(tmp_path):
     assert result.stderr.splitlines() == [
         "digits.py: --epochs 1 is now spelled epochs=1; the old spelling goes with the next version",
         "digits.py: --widths 32 64 is now spelled widths=32,64; the old spelling goes with the next version",
-        "digits.py: warmup_epochs=1: must be fewer than epochs=1",
+        "digits.py: warmup_epochs=1: must be fewer than epochs=1; 0 is for none",
     ]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bnext_keras.data.examples import in_words, shuffled_numbers
-from bnext_keras.files import IMAGE_SUFFIXES, is_image, walk_images, warn_of_skipped
+from bnext_keras.image_files import IMAGE_SUFFIXES, is_image, walk_images, warn_of_skipped
 from bnext_keras.logs import get_logger
 
 import numpy as np

@@ -1,8 +1,11 @@
 """bnext-train: what it tells and what it refuses, before TensorFlow and after."""
 
+import json
 import subprocess
 import sys
+from dataclasses import asdict
 
+from bnext_keras import recipes
 from bnext_keras.cli.train import main
 
 import pytest
@@ -83,6 +86,24 @@ def test_a_run_needs_its_folder_for_itself(refused, tmp_path):
     assert "holds a run already; continue it with --resume" in refused("digits", "--out", tmp_path / "run")
     # Not a folder's permissions, which do not keep the administrator out.
     assert "cannot be made" in refused("digits", "--out", tmp_path / "file" / "run")
+
+
+def test_a_second_process_in_a_runs_folder_is_refused_before_it_touches_anything(refused, tmp_path):
+    """Whether the first has got as far as its run.json or not, and whether the second begins a run or continues it."""
+    program = "import pathlib, sys, time; from bnext_keras.files import locked\n"
+    program += "with locked(pathlib.Path(sys.argv[1])): print('locked', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", program, tmp_path / "run"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        expected = f"bnext-train: {tmp_path / 'run'}: is in use by process {process.pid} on "
+        assert refused("digits", "--out", tmp_path / "run").startswith(expected)
+        record = {"recipe": asdict(recipes.read("digits")[1]), "data": "digits", "strategy": "none", "devices": 1}
+        (tmp_path / "run" / "run.json").write_text(json.dumps(record))
+        for arguments in ([], ["--resume"]):
+            message = refused("digits", "--out", tmp_path / "run", *arguments)
+            assert message.startswith(expected)
+            assert message.endswith("; wait until it has ended, or name another folder")
+        process.stdin.close()
 
 
 def test_settings_that_do_not_fit_the_network_or_the_data(refused, tmp_path):

@@ -4,7 +4,9 @@ import logging
 import os
 import socket
 
-from bnext_keras import data
+from bnext_keras import data, recipes
+from bnext_keras.errors import RunError
+from bnext_keras.training.datasets import open_data
 
 import numpy as np
 import pytest
@@ -363,3 +365,50 @@ def test_tensorflow_datasets_is_optional(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "tensorflow_datasets", None)
     with pytest.raises(ImportError, match=r"pip install '.\[tfds\]' in a clone of bnext-keras"):
         data.from_tfds("cifar10")
+
+
+def cifar_row(label, red, green, blue):
+    """One image of a single colour as it stands in CIFAR's files: all of red, then green, then blue."""
+    return bytes(label) + bytes([red]) * 1024 + bytes([green]) * 1024 + bytes([blue]) * 1024
+
+
+@pytest.fixture
+def cifar(tmp_path):
+    """CIFAR-100's binary version with two images to train on; the second has one pixel more red, right of the first."""
+    second = bytearray(cifar_row([19, 98], 1, 2, 3))
+    second[2 + 1] = 255
+    (tmp_path / "train.bin").write_bytes(cifar_row([0, 7], 10, 20, 30) + second)
+    (tmp_path / "test.bin").write_bytes(cifar_row([0, 99], 0, 0, 0))
+    (tmp_path / "fine_label_names.txt").write_text("".join(f"class_{i}\n" for i in range(100)))
+    return tmp_path
+
+
+def test_cifar_as_it_is_published(cifar):
+    examples = data.from_cifar(cifar, "train")
+    assert repr(examples) == "ArrayExamples(100 classes, 2 images)"
+    assert examples.class_names[98] == "class_98"
+    image, label = examples.read(0)
+    assert label == 7
+    np.testing.assert_array_equal(image, np.full((32, 32, 3), [10, 20, 30], np.uint8))
+    image, label = examples.read(1)
+    assert label == 98
+    assert image[0, :3].tolist() == [[1, 2, 3], [255, 2, 3], [1, 2, 3]]
+    assert data.from_cifar(cifar, "test").read(0)[1] == 99
+
+
+def test_cifar_files_that_are_not_whole(cifar):
+    (cifar / "train.bin").write_bytes(b"x" * 3073)
+    with pytest.raises(ValueError, match=r"train\.bin: has 3,073 bytes, no whole number of images of 3,074"):
+        data.from_cifar(cifar, "train")
+    (cifar / "test.bin").unlink()
+    with pytest.raises(FileNotFoundError, match=r"test\.bin"):
+        data.from_cifar(cifar, "test")
+    with pytest.raises(FileNotFoundError, match=r"has neither data_batch_1\.bin nor train\.bin"):
+        data.from_cifar(cifar / "elsewhere", "train")
+
+
+def test_cifar_for_python_is_not_read(tmp_path):
+    (tmp_path / "data_batch_1").touch()
+    (tmp_path / "batches.meta").touch()
+    with pytest.raises(RunError, match=r"holds CIFAR for Python, pickles, .*; unpack its binary version instead"):
+        open_data(str(tmp_path), recipes.read("cifar10")[1])

@@ -6,7 +6,7 @@ import shutil
 from bnext_keras.analysis import figures
 from bnext_keras.callbacks import RaiseOnNaN
 from bnext_keras.errors import RunError
-from bnext_keras.training import Checkpoints
+from bnext_keras.training import Checkpoints, checkpoint
 
 import numpy as np
 import pytest
@@ -22,13 +22,16 @@ def compiled(units=3):
     return model
 
 
-def fit(folder, epochs, targets=None, restore=True, **changes):
+def fit(folder, epochs, targets=None, restore=True, accuracy=None):
     """Trains up to an epoch, from the newest checkpoint on; returns the weights, and the epoch it began after."""
     model = compiled()
     checkpoints = Checkpoints(folder, model, keep=3)
     first = checkpoints.restore() if restore else 0
     targets = INPUTS[:, :3] if targets is None else targets
-    callbacks = [RaiseOnNaN(), checkpoints]
+    accuracies = tf.keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: logs.update(val_accuracy=accuracy[epoch])
+    )
+    callbacks = [RaiseOnNaN(), *([accuracies] if accuracy else []), checkpoints]
     model.fit(INPUTS, targets, epochs=epochs, initial_epoch=first, callbacks=callbacks, verbose=0, shuffle=False)
     return model.get_weights(), first
 
@@ -51,6 +54,11 @@ def run_of_4(tmp_path_factory):
 @pytest.fixture
 def run(run_of_4, tmp_path):
     return shutil.copytree(run_of_4, tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def undisturbed_2(tmp_path_factory):
+    return fit(tmp_path_factory.mktemp("run"), 2)[0]
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +126,51 @@ def test_a_run_without_a_sound_checkpoint_is_not_begun_again(run):
         path.unlink()
     with pytest.raises(RunError, match="checkpoint is missing; none of its checkpoints can be continued from"):
         fit(run, 6)
+
+
+class Killed(BaseException):
+    """Nothing catches it, as nothing catches SIGKILL."""
+
+
+def best(folder):
+    return tf.keras.models.load_model(folder / "best.h5").get_weights()
+
+
+@pytest.fixture
+def killed_at_the_end_of_epoch_3(tmp_path, monkeypatch, undisturbed_2):
+    """Trains until a function is called at the end of epoch 3, the best so far; the best is then epoch 2."""
+
+    def run(name):
+        function, calls = getattr(checkpoint, name), []
+
+        def killed(*arguments):
+            calls.append(arguments)
+            if len(calls) == 3:
+                raise Killed
+            function(*arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(checkpoint, name, killed)
+            with pytest.raises(Killed):
+                fit(tmp_path, 3, accuracy=[0.1, 0.2, 0.9])
+        np.testing.assert_equal(best(tmp_path), undisturbed_2)
+
+    return run
+
+
+def test_an_epoch_that_does_not_count_is_not_the_best(tmp_path, killed_at_the_end_of_epoch_3, undisturbed_2):
+    killed_at_the_end_of_epoch_3("write_index")
+    # With another learning rate, say, it is not as good again.
+    _, first = fit(tmp_path, 3, accuracy=[0.1, 0.2, 0.15])
+    assert first == 2
+    np.testing.assert_equal(best(tmp_path), undisturbed_2)
+
+
+def test_a_best_model_that_a_run_was_killed_before_is_made_of_the_checkpoint(tmp_path, killed_at_the_end_of_epoch_3):
+    killed_at_the_end_of_epoch_3("write_atomically")
+    weights, first = fit(tmp_path, 3)
+    assert first == 3
+    np.testing.assert_equal(best(tmp_path), weights)
 
 
 def test_a_checkpoint_of_another_run_is_refused(run, tmp_path_factory):

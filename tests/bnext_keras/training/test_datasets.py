@@ -2,14 +2,15 @@
 
 import json
 import math
+from dataclasses import asdict
 
 from bnext_keras import data
 from bnext_keras.cli.train import main
 from bnext_keras.quantizers import temperatures
 from bnext_keras.recipes import Recipe
+from bnext_keras.runs import check_same_examples, read_record
 from bnext_keras.training import RunError
 from bnext_keras.training.datasets import (
-    check_same_examples,
     fingerprints,
     open_data,
     training_batches,
@@ -186,14 +187,17 @@ def test_a_run_continues_with_its_own_data_alone(tmp_path):
     images = np.zeros((3, 8, 8), np.uint8)
     one, other = data.from_arrays(images, [0, 1, 0]), data.from_arrays(images, [0, 1, 1])
     fewer = data.from_arrays(images[:2], [0, 1])
-    record = tmp_path / "run.json"
-    check_same_examples(record, fingerprints(one, one))  # no record: others say so
-    record.write_text(json.dumps({"examples": fingerprints(one, one)}))
-    check_same_examples(record, fingerprints(one, one))
+
+    def check(recorded, *examples):
+        content = {"recipe": asdict(recipe_with()), "data": "digits", "strategy": "none", "devices": 1, **recorded}
+        (tmp_path / "run.json").write_text(json.dumps(content))
+        check_same_examples(tmp_path, read_record(tmp_path), fingerprints(*examples))
+
+    recorded = {"examples": fingerprints(one, one)}
+    check(recorded, one, one)
     with pytest.raises(RunError, match="was begun with other data: 3 training images are now 2; bring them back"):
-        check_same_examples(record, fingerprints(fewer, one))
+        check(recorded, fewer, one)
     with pytest.raises(RunError, match="its 3 validation images have other names, classes or sizes"):
-        check_same_examples(record, fingerprints(one, other))
-    for content in ("{}", "[]", '{"examples": null}', '{"examples": {"training": 3}}'):
-        record.write_text(content)  # of an earlier version, or damaged
-        check_same_examples(record, fingerprints(one, other))
+        check(recorded, one, other)
+    for recorded in ({}, {"examples": []}, {"examples": None}, {"examples": {"training": 3}}):
+        check(recorded, one, other)  # of an earlier version, or damaged

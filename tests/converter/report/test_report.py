@@ -87,6 +87,8 @@ def test_operators_of_a_file_counted_by_hand(result):
         ("pooling and mean", 1, 0),
     ]
     assert result.inspection.binary_mac_share == pytest.approx(1_179_648 / 1_235_584)
+    # What the binary convolution writes, 64 channels of floats, and the signs that it reads.
+    assert result.inspection.peak_memory == 8 * 8 * 64 * 4 + 8 * 8 * 32 // 8
 
 
 @pytest.mark.parametrize("build", ["small_bnext", "grouped", "meliusnet"])
@@ -368,6 +370,15 @@ def test_advise_names_everything_before_a_refusal(tmp_path, capsys, conv_model):
     output = capsys.readouterr()
     assert "refused conv: its kernel is not binary" in output.out
     assert "bnext-convert: layer 'conv': its kernel is not binary" in output.err
+
+
+def test_nothing_is_promised_of_a_model_that_is_refused(tmp_path, capsys):
+    steps = tf.keras.Input((2, 3))
+    tf.keras.Model(steps, tf.keras.layers.LSTM(4, name="lstm")(steps)).save(tmp_path / "model.h5")
+    assert cli.main(["advise", str(tmp_path / "model.h5")]) == 2
+    output = capsys.readouterr()
+    assert "bnext-convert: layer 'lstm': LSTM loops over time steps" in output.err
+    assert not output.out
 
 
 def test_figures_are_readable():
