@@ -37,6 +37,7 @@ _ROOMS = (
     "layers",
     "model_files",
     "models",
+    "networks",
     "optimizers",
     "orientation",
     "patching",
@@ -52,6 +53,7 @@ _ROOMS = (
     "teachers",
     "text",
     "training",
+    "zoo",
 )
 # The other two packages stand on this one, which imports neither: it only shows the way.
 _ELSEWHERE = {"benchmark": ("android_demo", None), "convert": ("converter", "convert")}
