@@ -1,9 +1,10 @@
-# make demo         trains, converts and runs a binary network on real digits
-# make test         runs every test, in two processes: at most 15 minutes on two idle cores, at most 5 GiB of memory
-# make test-fast    runs those that take no more than a second or two each, in less than 3 minutes
-# make test-oldest  runs these with the lowest versions that pyproject.toml promises
-# make test-memory  runs every test and says how much memory that took
-# make lint         checks style and types
+# make demo             trains, converts and runs a binary network on real digits
+# make test             runs every test, in two processes: at most 15 minutes on two idle cores, at most 5 GiB of memory
+# make test-fast        runs those that take no more than a second or two each, in less than 3 minutes
+# make test-exhaustive  runs what the others leave out: one more of many networks alike, for some minutes
+# make test-oldest      runs these with the lowest versions that pyproject.toml promises
+# make test-memory      runs every test and says how much memory that took
+# make lint             checks style and types
 # Each makes the virtual environment that it needs in .venv, or .venv-oldest; PYTHON=python3.10 chooses an interpreter.
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ VENV := .venv
 TEST_PROCESSES ?= 2
 PYTEST := $(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
-.PHONY: help demo test test-fast test-oldest test-memory lint clean
+.PHONY: help demo test test-fast test-exhaustive test-oldest test-memory lint clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -25,6 +26,9 @@ test: $(VENV)/test.installed
 
 test-fast: $(VENV)/test.installed
 	$(PYTEST) -m "not slow"
+
+test-exhaustive: $(VENV)/test.installed
+	$(PYTEST) -m exhaustive
 
 test-oldest:
 	$(MAKE) .venv-oldest/bin/pip VENV=.venv-oldest

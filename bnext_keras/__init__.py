@@ -40,6 +40,7 @@ _ROOMS = (
     "model_files",
     "logs",
     "models",
+    "networks",
     "optimizers",
     "orientation",
     "patching",
@@ -55,6 +56,7 @@ _ROOMS = (
     "teachers",
     "text",
     "training",
+    "zoo",
 )
 # The other two packages stand on this one, which imports neither: it only shows the way.
 _ELSEWHERE = {"benchmark": ("android_demo", None), "convert": ("converter", "convert")}

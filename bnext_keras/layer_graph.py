@@ -93,12 +93,7 @@ class LayerGraph:
 
     @staticmethod
     def _inbound(model, layer):
-        # A layer may have been called outside this model too.
-        names = model._network_nodes
-        nodes = [
-            node for i, node in enumerate(layer.inbound_nodes) if f"{layer.name}_ib-{i}" in names and not node.is_input
-        ]
-        tensors = [tensor for node in nodes for tensor in node.keras_inputs]
+        tensors = [tensor for node in _calls(model, layer) for tensor in node.keras_inputs]
         origins = [_origin(tensor) for tensor in tensors]
         return list({id(origin): origin for origin in origins if origin is not None}.values())
 
@@ -110,6 +105,25 @@ class LayerGraph:
                     seen.add(id(other))
                     waiting.append(other)
                     yield other
+
+
+def _calls(model, layer):
+    """The nodes of a layer in a model; it may have been called outside this model too."""
+    names = model._network_nodes
+    nodes = enumerate(layer.inbound_nodes)
+    return [node for i, node in nodes if f"{layer.name}_ib-{i}" in names and not node.is_input]
+
+
+def number_of_calls(model: tf.keras.Model, layer: tf.keras.layers.Layer) -> int:
+    """How often a functional or sequential model calls one of its layers.
+
+    Example:
+        >>> image = tf.keras.Input((4,))
+        >>> shared = tf.keras.layers.Dense(4)
+        >>> number_of_calls(tf.keras.Model(image, shared(shared(image))), shared)
+        2
+    """
+    return len(_calls(model, layer))
 
 
 def has_graph(model: tf.keras.Model) -> bool:

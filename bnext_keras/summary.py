@@ -12,6 +12,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from bnext_keras.layer_graph import has_graph, number_of_calls
 from bnext_keras.roles import BINARY, HEAD, OTHER, ROLES, SQUEEZE_EXPAND, STEM, Role, stated_role
 from bnext_keras.structure import find_roles
 
@@ -89,6 +90,7 @@ def _widths(bits):
 def count(model: tf.keras.Model) -> Costs:
     """Counts a model's parameters and multiply-accumulates by role.
 
+    A layer that is called several times, on maps of one size, has its parameters once and its operations each time.
     Kernels with one bit are binary. All other parameters of a convolution or dense layer belong to the layer's role,
     which it states or which is found from the model's structure (`bnext_keras.structure`); those of any other layer to
     ``"other"``. BNext-18's float shortcuts count as stem, as in the paper's table.
@@ -103,9 +105,10 @@ def _count(model, roles):
     costs = Costs()
     for layer in model.layers:
         counted = _count(layer, roles) if isinstance(layer, tf.keras.Model) else count_layer(layer, roles.get(layer))
+        calls = number_of_calls(model, layer) if has_graph(model) else 1
         for role in ROLES:
             costs.parameters_by_role[role] += counted.parameters_by_role[role]
-            costs.macs_by_role[role] += counted.macs_by_role[role]
+            costs.macs_by_role[role] += calls * counted.macs_by_role[role]
     return costs
 
 
@@ -124,6 +127,11 @@ def count_layer(layer: tf.keras.layers.Layer, role: Role | None = None) -> Costs
         True
     """
     costs = Costs()
+    if hasattr(layer, "costs_by_role"):
+        # A layer that keeps or multiplies its kernel more than once.
+        for counted, own in zip((costs.parameters_by_role, costs.macs_by_role), layer.costs_by_role(), strict=True):
+            counted.update(own)
+        return costs
     role = role or stated_role(layer) or OTHER
     rest: Role = OTHER if role == BINARY else role  # a bias has more than one bit
     pixels = LayerProfile(layer).output_pixels if isinstance(layer, mac_containing_layers) else 0
@@ -133,13 +141,14 @@ def count_layer(layer: tf.keras.layers.Layer, role: Role | None = None) -> Costs
         belongs_to = BINARY if getattr(weight, "precision", _FLOAT) == 1 else rest
         costs.parameters_by_role[belongs_to] += size
         if weight is not bias:
-            costs.macs_by_role[belongs_to] += size * pixels
+            # One-bit kernels of a stem, as the first papers have them, multiply floats.
+            costs.macs_by_role[rest if role == STEM else belongs_to] += size * pixels
     return costs
 
 
 def parameters(layer: tf.keras.layers.Layer) -> list[tf.Variable]:
-    """A layer's learned weights, frozen ones too: all but running statistics and temperatures."""
-    statistics = [getattr(layer, name, None) for name in ("moving_mean", "moving_variance")]
+    """A layer's learned weights, frozen ones too: all but running statistics, measured bounds and temperatures."""
+    statistics = [getattr(layer, name, None) for name in ("moving_mean", "moving_variance", "bounds")]
     statistics.append(getattr(getattr(layer, "kernel_quantizer", None), "temperature", None))
     return [weight for weight in layer.weights if not any(weight is statistic for statistic in statistics)]
 

@@ -40,6 +40,7 @@ WITHOUT_TENSORFLOW = (
     "bnext_keras.schedules",
     "bnext_keras.cards",
     "bnext_keras.extras",
+    "bnext_keras.networks",
     "bnext_keras.recipes",
     "bnext_keras.runs",
     "bnext_keras.cli",

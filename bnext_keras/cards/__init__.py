@@ -14,11 +14,12 @@ On the command line: ``bnext-models``.
 from bnext_keras.cards.bnext import BNEXT
 from bnext_keras.cards.card import COUNTS, Accuracy, Card, with_counts
 from bnext_keras.cards.meliusnet import MELIUSNET
+from bnext_keras.cards.zoo import ZOO
 
 __all__ = ["CARDS", "PUBLISHED", "Accuracy", "Card", "find"]
 
 # A new network is one entry in the file of its family, then `python -m bnext_keras.cards.recount`.
-PUBLISHED = (*BNEXT, *MELIUSNET)
+PUBLISHED = (*BNEXT, *MELIUSNET, *ZOO)
 
 #: An entry has no card until it has been counted; a test finds those.
 CARDS = tuple(with_counts(published) for published in PUBLISHED if published.name in COUNTS)

@@ -1,9 +1,13 @@
 """What a card holds."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 #: What `bnext_keras.cards.recount` writes.
 COUNTS_FILE = Path(__file__).with_name("counts.json")
@@ -18,11 +22,14 @@ class Accuracy:
         top1: Share of images whose class is the first answer.
         top5: Share of images whose class is among the first five answers, None where it was not published.
         by: Who published it.
+        checked: Whether the figure was read where it was published; if not, it is what others cite, or what is
+            remembered of it, and is marked wherever it is shown.
     """
 
     top1: float
     top5: float | None
     by: str
+    checked: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +37,9 @@ class Published:
     """What others published about a variant; written by hand, one a network, in the file of its family.
 
     Attributes:
-        name: The function of `bnext_keras.models` that builds it.
+        name: What it is called here; that of the function which builds it, unless `network` says otherwise.
+        network: The function of `bnext_keras.models` or `bnext_keras.zoo` that builds it.
+        options: Keyword arguments of that function that make it this variant.
         accuracies: What was published, its authors' figure first; empty if nothing was.
         bits: How its paper counts stem, squeeze-and-expand and head, see `bnext_keras.models.Costs.ops`.
         published_mebibytes: The paper's size at ``bits``, with parameters that its code has and never uses; None where
@@ -47,6 +56,24 @@ class Published:
     published_ops: float | None
     source: str
     input_size: int = 224
+    network: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self):
+        if not self.network:
+            object.__setattr__(self, "network", self.name)
+
+    def build(self, **kwargs: Any) -> "tf.keras.Model":
+        """The network, with fresh weights; starts TensorFlow.
+
+        Args:
+            **kwargs: Keyword arguments of its function, such as ``input_shape`` and ``num_classes``.
+        """
+        from bnext_keras import networks  # the rooms that it imports start TensorFlow
+
+        function = networks.find(self.network)
+        assert function is not None, self.network
+        return function(**self.options, **kwargs)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,9 +13,10 @@ from bnext_keras.files import check_exists, check_outputs, replacing
 TOOL = "bnext-import"
 
 DESCRIPTION = """\
-Make a Keras model from published weights: BNext's PyTorch checkpoints, read without PyTorch,
-or Larq Zoo's MeliusNet22. Variant, classes and ablations are found in the file. The model takes
-upright images and computes what the original computes."""
+Make a Keras model from published weights: PyTorch checkpoints of BNext, ReActNet, Group-Net, ...,
+read without PyTorch, or Larq Zoo's weights of any of its networks. Which network it is, classes
+and ablations are found in the file. The model takes upright images and computes what the original
+computes."""
 
 EPILOG = """\
 examples:
@@ -23,6 +24,8 @@ examples:
   bnext-import cifar.pth.tar -o bnext_cifar.h5              other classes: 32 x 32
   bnext-import checkpoint.pth.tar -o big.keras --input-size 288
   bnext-import meliusnet22_weights.h5 -o meliusnet22.h5     from Larq Zoo
+  bnext-import quicknet_weights.h5 -o quicknet.h5
+  bnext-import reactnet_a.pth.tar -o reactnet_a.h5
   bnext-import meliusnet22_weights_notop.h5 -o start.h5 --num-classes 10
 
 then:
@@ -52,7 +55,7 @@ def _import(arguments):
         with silenced():
             import bnext_keras.importers  # noqa: F401  what greets does it here
         status.update(f"{arguments.checkpoint.name}: reading")
-        model, facts, warnings = (_meliusnet22 if is_hdf5 else _bnext)(arguments)
+        model, facts, warnings = (_larq_zoo if is_hdf5 else _pytorch)(arguments)
         status.update(f"{arguments.output.name}: writing")
         with replacing(arguments.output) as temporary:
             _save(model, temporary)
@@ -77,7 +80,30 @@ def _check(arguments):
         raise CheckpointError(f"{arguments.checkpoint}: cannot be read ({error.strerror})") from error
     if arguments.num_classes is not None and not is_hdf5:
         raise UserError("--num-classes: a BNext checkpoint tells that itself; leave it out")
+    if arguments.variant is not None and not is_hdf5:
+        raise UserError("--variant: a PyTorch checkpoint tells that itself; leave it out")
     return is_hdf5
+
+
+def _pytorch(arguments):
+    from bnext_keras.importers import read_checkpoint
+    from bnext_keras.importers.released_zoo import detect, import_zoo
+
+    state_dict = read_checkpoint(arguments.checkpoint).state_dict
+    try:
+        found = detect(state_dict)
+    except CheckpointError as error:
+        raise CheckpointError(f"{arguments.checkpoint}: {error}") from error
+    if found is None:
+        return _bnext(arguments)
+    model, warnings = import_zoo(arguments.checkpoint, state_dict, found, arguments.input_size)
+    options = ", ".join(f"{name}={value}" for name, value in found.options.items())
+    facts = {
+        "variant": found.network + (f" ({options})" if options else ""),
+        "classes": str(model.output_shape[-1]),
+        "input orientation": "upright; the model's first layer turns images by 180 degrees",
+    }
+    return model, facts, warnings
 
 
 def _bnext(arguments):
@@ -104,11 +130,20 @@ def _bnext(arguments):
     return imported.model, facts, imported.warnings
 
 
-def _meliusnet22(arguments):
-    from bnext_keras.importers import import_meliusnet22
+def _larq_zoo(arguments):
+    from bnext_keras.importers import import_larq_zoo, import_meliusnet22
+    from bnext_keras.importers.larq_zoo import SIGNATURES, detect
 
-    model, fresh = import_meliusnet22(arguments.checkpoint, arguments.input_size, arguments.num_classes)
-    facts = {"variant": "MeliusNet22", "classes": str(model.output_shape[-1]), "input orientation": "upright"}
+    known = (*SIGNATURES.values(), "BinaryDenseNet37Dilated")
+    if arguments.variant not in (None, "MeliusNet22", *known):
+        raise UserError(f"--variant {arguments.variant}: not one of MeliusNet22, {', '.join(known)}")
+    name = arguments.variant or detect(arguments.checkpoint) or "MeliusNet22"
+    options = (arguments.input_size, arguments.num_classes)
+    if name == "MeliusNet22":
+        model, fresh = import_meliusnet22(arguments.checkpoint, *options)
+    else:
+        model, fresh = import_larq_zoo(arguments.checkpoint, name, *options)
+    facts = {"variant": name, "classes": str(model.output_shape[-1]), "input orientation": "upright"}
     warnings = [f"the file has no weights for {name}, which is freshly initialized: train it" for name in fresh]
     return model, facts, warnings
 
@@ -151,6 +186,11 @@ def _parser():
     )
     parser.add_argument(
         "--num-classes", type=positive, metavar="N", help="classes, for Larq Zoo's files without a head (default 1000)"
+    )
+    parser.add_argument(
+        "--variant",
+        metavar="NAME",
+        help="the network of Larq Zoo's file, where another one's weights have its shapes: BinaryDenseNet37Dilated",
     )
     return parser
 

@@ -14,8 +14,8 @@ from bnext_keras.errors import UserError
 TOOL = "bnext-models"
 
 DESCRIPTION = """\
-List the BNext and MeliusNet variants with their published ImageNet accuracies and what
-they cost, or print one variant's layers."""
+List the BNext and MeliusNet variants and the networks they are compared with, with their
+published ImageNet accuracies and what they cost, or print one network's layers."""
 
 EPILOG = """\
 examples:
@@ -45,6 +45,7 @@ NOTES = (
     "MiB: a binary weight is one bit and everything else float32. "
     "MiB published: BNext-T, S, M and L with 8, 4 and 8 bits in stem, squeeze-and-expand and head.",
     "OPs: binary MACs / 64 + 4-bit MACs / 16 + 8-bit MACs / 8 + float MACs, at the bits of the published sizes.",
+    "~: as others cite the paper, not checked against it.",
 )
 
 
@@ -100,8 +101,8 @@ def _cells(card):
     best = card.accuracies[0] if card.accuracies else None
     return (
         card.name,
-        _number(best and best.top1),
-        _number(best and best.top5),
+        _accuracy(best, "top1"),
+        _accuracy(best, "top5"),
         best.by if best else "",
         f"{card.parameters / 1e6:.2f} M",
         f"{card.binary_share:.1%}",
@@ -113,6 +114,12 @@ def _cells(card):
         str(card.input_size),
         card.source,
     )
+
+
+def _accuracy(accuracy, name):
+    """One figure, marked where it was not checked; empty where there is none."""
+    value = accuracy and getattr(accuracy, name)
+    return "" if value is None else f"{'' if accuracy.checked else '~'}{value}"
 
 
 def _number(value):
@@ -134,7 +141,7 @@ def _notes(cards):
 
 def _sentence(accuracy):
     top5 = "" if accuracy.top5 is None else f" / {accuracy.top5}"
-    return f"{accuracy.top1}{top5}% by {accuracy.by}."
+    return f"{'' if accuracy.checked else '~'}{accuracy.top1}{top5}% by {accuracy.by}."
 
 
 def _show(arguments):
@@ -145,7 +152,9 @@ def _show(arguments):
     quiet_tensorflow()
     with silenced():
         from bnext_keras import models
-    models.summary(getattr(models, card.name)(), bits=card.bits)
+
+        model = card.build()
+    models.summary(model, bits=card.bits)
     for accuracy in card.accuracies:
         print(f"  published on ImageNet: {_sentence(accuracy)}")
     print(f"  architecture: {card.source}")

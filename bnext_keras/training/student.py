@@ -1,8 +1,6 @@
 """From a recipe to a compiled network."""
 
-import inspect
-
-from bnext_keras import models
+from bnext_keras import networks
 from bnext_keras.errors import RunError
 from bnext_keras.optimizers import RectifiedAdam, TwoGroupAdamW
 from bnext_keras.recipes import Recipe
@@ -18,17 +16,14 @@ def build_model(recipe: Recipe) -> tf.keras.Model:
     Raises:
         RunError: if there is no such model, or it does not fit the other settings.
     """
-    known = [name for name, value in vars(models).items() if inspect.isfunction(value) and name[0].isupper()]
-    if recipe.model not in known:
-        raise RunError(
-            f"model={recipe.model}: bnext_keras.models has no such network{near_misses(recipe.model, known)}"
-        )
+    network = networks.find(recipe.model)
+    if network is None:
+        misses = near_misses(recipe.model, networks.names())
+        raise RunError(f"model={recipe.model}: bnext_keras.models and bnext_keras.zoo have no such network{misses}")
     size = recipe.data.image_size
     tf.keras.utils.set_random_seed(recipe.seed)
     try:
-        return getattr(models, recipe.model)(
-            input_shape=(size, size, 3), num_classes=recipe.data.num_classes, **recipe.model_options
-        )
+        return network(input_shape=(size, size, 3), num_classes=recipe.data.num_classes, **recipe.model_options)
     except ValueError as error:
         raise RunError(f"model={recipe.model}: {error}") from error
     except TypeError as error:

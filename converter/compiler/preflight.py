@@ -131,9 +131,11 @@ def _check_binary_conv(layer, where):
         raise ConversionError(
             f"TFLite does not support data_format {layer.data_format!r}", where=where, remedy="use 'channels_last'"
         )
-    if None in layer.input_shape[1:]:
+    # Keras knows the shapes of a model's layers; of one inside a layer there is none to be known.
+    input_shape = getattr(layer, "input_shape", None)
+    if input_shape is not None and None in input_shape[1:]:
         raise ConversionError(
-            f"it has a dynamic input shape {layer.input_shape}",
+            f"it has a dynamic input shape {input_shape}",
             where=where,
             remedy="build the model with a fixed input_shape",
         )

@@ -5,8 +5,7 @@ import logging
 from contextlib import contextmanager
 from pathlib import Path
 
-import bnext_keras
-from bnext_keras.cards import CARDS
+from bnext_keras.cards import CARDS, find
 from bnext_keras.errors import ConversionError
 from bnext_keras.files import check_exists, file_errors_as, sha256
 from bnext_keras.model_files import load_model, open_hdf5
@@ -112,7 +111,7 @@ def _with_weights(path, architecture, input_size, num_classes):
         raise ConversionError(f"{path}: holds a whole model; leave out --model {architecture}")
     try:
         shape = (input_size, input_size, 3)
-        model = getattr(bnext_keras.models, architecture)(input_shape=shape, num_classes=num_classes)
+        model = find(architecture).build(input_shape=shape, num_classes=num_classes)
     except ValueError as error:
         raise ConversionError(f"--input-size {input_size}: {error}") from error
     try:

@@ -118,7 +118,7 @@ def test_counts_of_meliusnet_equal_the_published_ones(name, binary, binary_gmacs
     assert grouped.ops() / 1e8 == pytest.approx(ops, rel=0.01)
 
 
-@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
+@pytest.mark.parametrize("card", [card for card in CARDS if card.network in models.__all__], ids=lambda card: card.name)
 def test_cards_tell_the_counts_of_the_built_network(card):
     costs = counted(card.name)
     assert card.input_size == 224

@@ -28,3 +28,14 @@ def test_a_layer_asks_for_its_quantizer_in_every_call():
     vars(layer)["input_quantizer"] = lambda values: -own(values)
     assert layer(image).numpy().item() == -1
     assert np.array_equal(layer.get_weights()[0].ravel(), [1])
+
+
+def test_one_variable_is_quantized_in_two_ways():
+    from larq.quantized_variable import QuantizedVariable
+
+    variable = tf.Variable([0.5, -2.0])
+    both = [QuantizedVariable.from_variable(variable, quantizer) for quantizer in (tf.sign, lambda x: 3 * x)]
+    with lq.context.quantized_scope(True):
+        assert [tf.convert_to_tensor(one).numpy().tolist() for one in both] == [[1, -1], [1.5, -6]]
+    variable.assign([1.0, 1.0])
+    assert both[1].numpy().tolist() == [1, 1]

@@ -2,9 +2,10 @@
 
 All but `Dense` take and return float feature maps of shape ``(batch, height, width, channels)``.
 
-`Conv2D` and `Dense` are Keras' own layers that also say what they are there for (`bnext_keras.roles`). The statement is
-part of the layer's configuration: it survives every file format, `tf.keras.models.clone_model`, and being taken into
-another model, where a property of the model as a whole would be lost.
+`Conv2D`, `DepthwiseConv2D` and `Dense` are Keras' own layers that also say what they are there for
+(`bnext_keras.roles`). The statement is part of the layer's configuration: it survives every file format,
+`tf.keras.models.clone_model`, and being taken into another model, where a property of the model as a whole would be
+lost.
 """
 
 from bnext_keras.constraints import UnitInterval
@@ -89,6 +90,33 @@ class Dense(tf.keras.layers.Dense):
 
     def get_config(self):
         return {**super().get_config(), "role": self.role, "classes": self.classes}
+
+
+@tf.keras.utils.register_keras_serializable(package="bnext_keras")
+class DepthwiseConv2D(tf.keras.layers.DepthwiseConv2D):
+    """Keras' `DepthwiseConv2D` that states its role.
+
+    Args:
+        *args: Positional arguments of `tf.keras.layers.DepthwiseConv2D`.
+        role: One of `bnext_keras.roles.ROLES`.
+        **kwargs: Any other argument of `tf.keras.layers.DepthwiseConv2D`.
+
+    Raises:
+        ValueError: if there is no such role.
+
+    Example:
+        >>> import bnext_keras
+        >>> conv = bnext_keras.layers.DepthwiseConv2D(3, role="stem")
+        >>> type(conv).from_config(conv.get_config()).role
+        'stem'
+    """
+
+    def __init__(self, *args, role=OTHER, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.role = check_role(role)
+
+    def get_config(self):
+        return {**super().get_config(), "role": self.role}
 
 
 @tf.keras.utils.register_keras_serializable(package="bnext_keras")
