@@ -10,6 +10,7 @@ from bnext_keras.errors import ConversionError, VerificationError
 from bnext_keras.files import check_outputs, file_errors_as, write_atomically
 from bnext_keras.models import count
 from bnext_keras.orientation import is_rotating, remove_rotation
+from bnext_keras.preprocessing import Normalization
 from bnext_keras.quantizers import soft_kernels
 
 import numpy as np
@@ -50,6 +51,7 @@ def convert(
     harden: bool = False,
     weights: str | Mapping[str, str] = "float32",
     labels: Sequence[str] | None = None,
+    normalization: Normalization | None = None,
     trusted: bool = False,
     progress: Callable[[str], None] = lambda step: None,
 ) -> ConversionResult:
@@ -77,9 +79,11 @@ def convert(
         weights: Type of the weights of float layers, ``"float32"`` or ``"int8"``, for all or by role
             (`converter.quantization.precision.parse_weights`). Anything but float32 changes the answers: the float file
             is verified first, then the quantized one is compared with it.
-        labels: Names of the classes, which become part of the file (`converter.tflite.metadata`). By default ImageNet's
-            for a model that states them (`bnext_keras.layers.Dense`), as the published variants with 1000 classes do;
-            the file then also says how ImageNet's images are normalized.
+        labels: Names of the classes, which become part of the file (`converter.tflite.metadata`). By default those that
+            the model states (`bnext_keras.classes.annotate`), as models of ``bnext-train`` do; the published variants
+            with 1000 classes state ImageNet's.
+        normalization: How the model's images are normalized, which becomes part of the file too, and holds for a folder
+            of images in ``verify_data``. By default what the model states, likewise.
         trusted: Whether whoever made the model's file may run code here, as Lambda layers do: for files of one's own
             (`bnext_keras.model_files`).
         progress: Called with the name of each step as it begins.
@@ -125,18 +129,34 @@ def convert(
             harden=harden,
             weights=weights,
             labels=labels,
+            normalization=normalization,
             progress=progress,
             clock=clock,
         )
 
 
-def _convert(model, source, output, *, verify_data, rotation, simplify, harden, weights, labels, progress, clock):
+def _convert(
+    model,
+    source,
+    output,
+    *,
+    verify_data,
+    rotation,
+    simplify,
+    harden,
+    weights,
+    labels,
+    normalization,
+    progress,
+    clock,
+):
     preflight.check(model, harden=harden)
-    metadata = describe(model, labels, source)
+    metadata = describe(model, labels, normalization, source)
+    normalization = metadata.normalization
     if not rotation:
         model, metadata = _without_rotation(model), replace(metadata, input_orientation=InputOrientation.ROTATED_180)
     input_shape = model.input_shape[1:]
-    inputs = users_inputs(input_shape, verify_data)
+    inputs = users_inputs(input_shape, verify_data, normalization)
 
     clock.start("trace")
     graph = trace(model)
@@ -146,8 +166,8 @@ def _convert(model, source, output, *, verify_data, rotation, simplify, harden, 
     clock.start("compile")
     flatbuffer = lce.to_flatbuffer(frozen)
     clock.start("verify")
-    normalization = None if metadata.mean is None else (metadata.mean, metadata.std)
-    made = choose(flatbuffer, input_shape, synthetic_count(input_shape), normalization)
+    scale = normalization and (normalization.mean, normalization.std)
+    made = choose(flatbuffer, input_shape, synthetic_count(input_shape), scale)
     verification = verify(model, flatbuffer, frozen.conv_names, np.concatenate([inputs, made]), progress)
     quantization = None
     if verification.passed and "int8" in weights.values():
@@ -174,6 +194,8 @@ def _convert(model, source, output, *, verify_data, rotation, simplify, harden, 
         quantization=quantization,
         users_inputs=len(inputs),
         source="" if source is None else source.name,
+        normalization=normalization,
+        named_classes=len(metadata.labels or ()),
     )
     result.inspection = inspect(model, content, result.binary_convs)
     clock.stop()

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from converter.advice import Advice, merged
 from converter.report.charts import times_by
-from converter.report.words import inputs_in_words, relative, rounding_in_words
+from converter.report.words import inputs_in_words, normalization_in_words, relative, rounding_in_words
 from converter.result import ConversionResult
 
 _COLOURS = {"refused": "red", "wrong": "red", "slow": "yellow", "note": "default"}
@@ -31,6 +31,8 @@ def print_report(result: ConversionResult, console: Console) -> None:
         f"{format_bytes(result.theoretical_size)}",
     )
     table.add_row("input orientation", result.input_orientation)
+    table.add_row("normalization", normalization_in_words(result))
+    table.add_row("named classes", f"{result.named_classes:,}" if result.named_classes else "none; --labels names them")
     table.add_row("binary convolutions", f"{converted} of {total} became LceBconv2d")
     table.add_row("operators", ", ".join(f"{name} {count}" for name, count in result.operators.most_common()))
     table.add_row("verified on", f"{checked.samples} inputs against Keras ({inputs_in_words(result)})")
