@@ -23,6 +23,7 @@ register_with_keras()
 
 _ROOMS = (
     "analysis",
+    "annotations",
     "callbacks",
     "cards",
     "classes",

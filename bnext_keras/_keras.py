@@ -36,7 +36,7 @@ def use_legacy_keras() -> None:
 
 #: The rooms whose classes Keras finds by their names in saved models. None imports a room that is not among them but
 #: for helpers: they are imported at a moment that is not theirs.
-_REGISTERING = ("constraints", "layers", "optimizers", "orientation", "quantizers")
+_REGISTERING = ("annotations", "constraints", "layers", "optimizers", "orientation", "quantizers")
 _MODULES = ("tf_keras", "larq", *(f"bnext_keras.{room}" for room in _REGISTERING))
 
 

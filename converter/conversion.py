@@ -10,6 +10,7 @@ from bnext_keras.errors import ConversionError, VerificationError
 from bnext_keras.files import check_outputs, file_errors_as, write_atomically
 from bnext_keras.models import count
 from bnext_keras.orientation import is_rotating, remove_rotation
+from bnext_keras.preprocessing import Normalization
 
 import numpy as np
 import tensorflow as tf
@@ -52,6 +53,7 @@ def convert(
     float32: bool = False,
     weights: str | Mapping[str, str] = "float32",
     labels: Sequence[str] | None = None,
+    normalization: Normalization | None = None,
     trusted: bool = False,
     engines: Mapping[str, Opener] | None = None,
     progress: Callable[[str], None] = lambda step: None,
@@ -83,9 +85,11 @@ def convert(
         weights: Type of the weights of float layers, ``"float32"`` or ``"int8"``, for all or by role
             (`converter.quantization.precision.parse_weights`). Anything but float32 changes the answers: the float file
             is verified first, then the quantized one is compared with it.
-        labels: Names of the classes, which become part of the file (`converter.tflite.metadata`). By default ImageNet's
-            for a model that states them (`bnext_keras.layers.Dense`), as the published variants with 1000 classes do;
-            the file then also says how ImageNet's images are normalized.
+        labels: Names of the classes, which become part of the file (`converter.tflite.metadata`). By default those that
+            the model states (`bnext_keras.classes.annotate`), as models of ``bnext-train`` do; the published variants
+            with 1000 classes state ImageNet's.
+        normalization: How the model's images are normalized, which becomes part of the file too, and holds for a folder
+            of images in ``verify_data``. By default what the model states, likewise.
         trusted: Whether whoever made the model's file may run code here, as Lambda layers do: for files of one's own
             (`bnext_keras.model_files`).
         engines: What else runs such files, by the name that errors give it: each is given the file's bytes, returns an
@@ -137,6 +141,7 @@ def convert(
             harden=harden,
             weights=weights,
             labels=labels,
+            normalization=normalization,
             engines=engines or {},
             progress=progress,
             clock=clock,
@@ -155,17 +160,19 @@ def _convert(
     harden,
     weights,
     labels,
+    normalization,
     engines,
     progress,
     clock,
     precision,
 ):
     preflight.check(model, harden=harden)
-    metadata = describe(model, labels, source)
+    metadata = describe(model, labels, normalization, source)
+    normalization = metadata.normalization
     if not rotation:
         model, metadata = _without_rotation(model), replace(metadata, input_orientation=InputOrientation.ROTATED_180)
     input_shape = model.input_shape[1:]
-    inputs = users_inputs(input_shape, verify_data)
+    inputs = users_inputs(input_shape, verify_data, normalization)
 
     clock.start("trace")
     graph = trace(model)
@@ -175,8 +182,8 @@ def _convert(
     clock.start("compile")
     flatbuffer = lce.to_flatbuffer(frozen)
     clock.start("verify")
-    normalization = None if metadata.mean is None else (metadata.mean, metadata.std)
-    made = choose(flatbuffer, input_shape, synthetic_count(input_shape), normalization)
+    scale = normalization and (normalization.mean, normalization.std)
+    made = choose(flatbuffer, input_shape, synthetic_count(input_shape), scale)
     samples = np.concatenate([inputs, made])
     verification = verify(model, flatbuffer, frozen.conv_names, samples, progress)
     others = {
@@ -210,6 +217,8 @@ def _convert(
         quantization=quantization,
         users_inputs=len(inputs),
         source="" if source is None else source.name,
+        normalization=normalization,
+        named_classes=len(metadata.labels or ()),
     )
     result.inspection = inspect(model, content, result.binary_convs)
     clock.stop()

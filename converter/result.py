@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from bnext_keras.preprocessing import Normalization
 from bnext_keras.text import format_bytes
 
 from converter.advice import Advice
@@ -36,6 +37,8 @@ class ConversionResult:
         on_random_inputs_only: Whether the comparison had no inputs of the user's, only some made on the spot.
         users_inputs: How many of the user's it had.
         source: Name of the model's file, "" for a model in memory.
+        normalization: How the file says that its images are normalized, None if it does not.
+        named_classes: How many classes the file has names for.
         seconds: Duration of each step.
         advice: What keeps the model from running right or fast, the gravest first.
         inspection: The model's layers and the file's operators, one by one.
@@ -63,6 +66,8 @@ class ConversionResult:
     engines: dict[str, Verification] = field(default_factory=dict)
     users_inputs: int = 0
     source: str = ""
+    normalization: Normalization | None = None
+    named_classes: int = 0
 
     @property
     def title(self) -> str:
@@ -116,6 +121,8 @@ class ConversionResult:
             "path": None if self.path is None else str(self.path),
             "input_shape": list(self.input_shape),
             "input_orientation": self.input_orientation.value,
+            "normalization": None if self.normalization is None else asdict(self.normalization),
+            "named_classes": self.named_classes,
             "size": self.size,
             "theoretical_size": self.theoretical_size,
             "operators": dict(self.operators),

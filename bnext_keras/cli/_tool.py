@@ -14,11 +14,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bnext_keras._version import __version__
 from bnext_keras.errors import UserError
 from bnext_keras.text import one_line, printable
+
+if TYPE_CHECKING:
+    from bnext_keras.preprocessing import Normalization
 
 #: Exit status after Ctrl-C, as shells have it: 128 and the number of the signal.
 INTERRUPTED = 130
@@ -138,6 +141,43 @@ def add_trust_argument(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="run code that a Keras model brings, such as Lambda layers; only for files that you made yourself",
     )
+
+
+def add_normalization_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--mean``, ``--std`` and ``--scale``, which say how a model wants its images: see `normalization`."""
+    group = parser.add_argument_group(
+        "how images are normalized, (value - mean) / std",
+        "for a model whose file does not say so, or not right; whichever is given, all three count",
+    )
+    group.add_argument("--mean", type=_numbers, metavar="M[,M,M]", help="mean, of each channel or of all (default 0)")
+    group.add_argument("--std", type=_numbers, metavar="S[,S,S]", help="standard deviation, likewise (default 1)")
+    group.add_argument(
+        "--scale",
+        type=float,
+        metavar="N",
+        help="what white is before that: 1, or 255 for pixels as they are (default 1)",
+    )
+
+
+def normalization(arguments: argparse.Namespace) -> "Normalization | None":
+    """What ``--mean``, ``--std`` and ``--scale`` say; None if none of them is given.
+
+    Raises:
+        UserError: if it makes no sense.
+    """
+    if arguments.mean is arguments.std is arguments.scale is None:
+        return None
+    from bnext_keras.preprocessing import Normalization
+
+    scale = 1.0 if arguments.scale is None else arguments.scale
+    try:
+        return Normalization.of_scale(scale, arguments.mean or 0.0, arguments.std or 1.0)
+    except ValueError as error:
+        raise UserError(f"--mean, --std, --scale: {error}") from error
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(map(float, text.split(",")))
 
 
 def quiet_tensorflow(gpu: bool = False) -> None:

@@ -159,6 +159,7 @@ def _save(model, path):
 
 
 def _print_report(model, facts, console):
+    from bnext_keras.classes import stated
     from bnext_keras.models import count
 
     from rich.table import Table
@@ -167,8 +168,9 @@ def _print_report(model, facts, console):
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     costs = count(model)
+    normalization = stated(model).normalization or "not stated; bnext_keras.classes.annotate does"
     parameters = f"{costs.parameters:,}, of which {costs.binary_parameters:,} binary"
-    for name, value in {**facts, "parameters": parameters}.items():
+    for name, value in {**facts, "normalization": str(normalization), "parameters": parameters}.items():
         table.add_row(name, value)
     console.print(table)
 

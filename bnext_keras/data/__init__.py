@@ -18,10 +18,10 @@ True
 from bnext_keras.data.augment import Augmentation, RandAugment
 from bnext_keras.data.broken import BrokenImages
 from bnext_keras.data.examples import Examples
-from bnext_keras.data.normalization import Normalization
 from bnext_keras.data.pipeline import evaluation_data, steps_per_epoch, training_data
 from bnext_keras.data.sources import from_arrays, from_cifar, from_folder, from_tfds, from_tfrecords
 from bnext_keras.errors import LabelError
+from bnext_keras.preprocessing import Normalization
 
 __all__ = [
     "Augmentation",

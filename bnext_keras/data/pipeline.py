@@ -22,9 +22,8 @@ from bnext_keras.data.augment.mixing import mix_batch
 from bnext_keras.data.broken import BrokenImages
 from bnext_keras.data.examples import Examples
 from bnext_keras.data.loading import LONGEST_BROKEN_RUN, Loader
-from bnext_keras.data.normalization import Normalization
 from bnext_keras.data.randomness import generator
-from bnext_keras.preprocessing import CROP, centre_crop
+from bnext_keras.preprocessing import CROP, Normalization, centre_crop
 
 import numpy as np
 import tensorflow as tf

@@ -8,6 +8,7 @@ All but `Dense` take and return float feature maps of shape ``(batch, height, wi
 lost.
 """
 
+from bnext_keras.annotations import Annotated
 from bnext_keras.constraints import UnitInterval
 from bnext_keras.quantizers import AnnealedSign, FusedSteSign
 from bnext_keras.roles import OTHER, SQUEEZE_EXPAND, check_role
@@ -45,18 +46,20 @@ class Conv2D(tf.keras.layers.Conv2D):
 
 
 @tf.keras.utils.register_keras_serializable(package="bnext_keras")
-class Dense(tf.keras.layers.Dense):
-    """Keras' `Dense` that states its role and, as a head, of which data set it tells the classes.
+class Dense(Annotated, tf.keras.layers.Dense):
+    """Keras' `Dense` that states its role and, as a head, what the network is for: its classes and its images.
 
     Args:
         units: Number of outputs.
         role: One of `bnext_keras.roles.ROLES`.
         classes: Name of the data set, such as ``"imagenet"``, or None where it is unknown. It says how the network's
-            images are normalized and what its classes are called; ``.tflite`` files made from it say so too.
-        **kwargs: Any other argument of `tf.keras.layers.Dense`.
+            images are normalized and what its classes are called, unless the next ones do; ``.tflite`` files made from
+            it say so too.
+        **kwargs: ``class_names``, ``mean`` and ``std``, see `bnext_keras.annotations.Annotated`; and any other argument
+            of `tf.keras.layers.Dense`.
 
     Raises:
-        ValueError: if there is no such role.
+        ValueError: if there is no such role, or something else cannot be stated.
 
     Example:
         >>> import bnext_keras
@@ -70,6 +73,8 @@ class Dense(tf.keras.layers.Dense):
         super().__init__(units, **kwargs)
         self.role = check_role(role)
         self.classes = classes
+        if self.class_names is not None and len(self.class_names) != units:
+            raise ValueError(f"there are {len(self.class_names)} class_names for {units} outputs")
 
     def build(self, input_shape):
         super().build(input_shape)

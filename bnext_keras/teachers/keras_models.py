@@ -4,7 +4,7 @@ import math
 import sys
 
 from bnext_keras.errors import FileError
-from bnext_keras.preprocessing import IMAGENET_MEAN, IMAGENET_STD, pixels_from_normalized
+from bnext_keras.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Normalization, pixels_from_normalized
 from bnext_keras.teachers.teacher import Teacher
 from bnext_keras.text import first_line
 
@@ -19,8 +19,9 @@ def keras_teacher(
     input_shape: tuple[int | None, int | None, int] = (224, 224, 3),
     num_classes: int = 1000,
     name: str | None = None,
+    normalization: Normalization | None = None,
 ) -> Teacher:
-    """A network of ``tf.keras.applications`` for students that see ImageNet-normalized images.
+    """A network of ``tf.keras.applications`` for students that see normalized images.
 
     The images become pixels from 0 to 255 and then go through the architecture's own ``preprocess_input``;
     EfficientNets and ConvNeXts scale them inside. It returns logits.
@@ -31,6 +32,7 @@ def keras_teacher(
         input_shape: Shape of the student's images; need not be what the teacher was published for.
         num_classes: Number of logits.
         name: Name in logs and caches; by default the architecture's in small letters.
+        normalization: That of the student's images; by default ImageNet's.
 
     Raises:
         ValueError: if there is no such architecture, or from Keras if the weights do not fit.
@@ -64,7 +66,13 @@ def keras_teacher(
     preprocess_input = getattr(sys.modules[build.__module__], "preprocess_input", lambda pixels: pixels)
     correction = _efficientnet_correction(model) if weights != "imagenet" else None
 
+    students = Normalization.imagenet() if normalization is None else normalization
+
     def preprocess(images):
+        if students != Normalization.imagenet():
+            factor = np.divide(students.std, IMAGENET_STD)
+            offset = np.subtract(students.mean, IMAGENET_MEAN) / IMAGENET_STD
+            images = images * tf.constant(factor, images.dtype) + tf.constant(offset, images.dtype)
         if correction is not None:
             images = images * tf.constant(correction, images.dtype)
         return preprocess_input(pixels_from_normalized(images))

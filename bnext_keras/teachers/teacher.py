@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
+from bnext_keras.annotations import Annotation
+
 import tensorflow as tf
 
 
@@ -185,7 +187,7 @@ def ends_in_softmax(model: tf.keras.Model) -> bool:
     """
     layer = model
     while isinstance(layer, tf.keras.Model) and layer.layers:
-        layer = layer.layers[-1]
+        *_, layer = (inner for inner in layer.layers if not isinstance(inner, Annotation))
     activation = getattr(layer, "activation", None)
     return isinstance(layer, tf.keras.layers.Softmax) or activation is tf.keras.activations.softmax
 

@@ -74,7 +74,7 @@ def training_batches(
         epochs=recipe.schedule.epochs if epochs is None else epochs,
         first_epoch=first_epoch,
         augmentation=augmentation(recipe),
-        normalization=_normalization(recipe),
+        normalization=normalization(recipe),
         seed=recipe.seed,
         shard=shard,
         broken=broken,
@@ -92,7 +92,7 @@ def validation_batches(examples: data.Examples, recipe: Recipe, shard=(0, 1), br
         examples,
         image_size=recipe.data.image_size,
         batch_size=recipe.data.batch_size,
-        normalization=_normalization(recipe),
+        normalization=normalization(recipe),
         shard=shard,
         broken=broken,
         **crop,
@@ -102,7 +102,8 @@ def validation_batches(examples: data.Examples, recipe: Recipe, shard=(0, 1), br
     return batches.map(lambda images, labels: (images, tf.one_hot(labels, recipe.data.num_classes)))
 
 
-def _normalization(recipe):
+def normalization(recipe: Recipe) -> data.Normalization:
+    """What happens to the pixels of all images."""
     return {"imagenet": data.Normalization.imagenet, "cifar": data.Normalization.cifar}[recipe.data.normalization]()
 
 
@@ -154,4 +155,8 @@ def _digits():
     images = np.round(digits.images * 255 / 16).astype(np.uint8).repeat(4, axis=1).repeat(4, axis=2)
     split = train_test_split(images, digits.target, test_size=0.2, stratify=digits.target, random_state=0)
     train_images, held_out_images, train_labels, held_out_labels = split
-    return data.from_arrays(train_images, train_labels), data.from_arrays(held_out_images, held_out_labels)
+    names = [str(digit) for digit in digits.target_names]
+    return (
+        data.from_arrays(train_images, train_labels, class_names=names),
+        data.from_arrays(held_out_images, held_out_labels, class_names=names),
+    )

@@ -93,7 +93,7 @@ def train(
     if record is not None:
         check_same_examples(folder, record, examples)
     with devices.scope():
-        model = build_model(recipe)
+        model = build_model(recipe, train_examples.class_names)
         compile_model(model, recipe, build_optimizer(recipe))
         teachers = published_teachers(recipe, teacher_weights)
 

@@ -1,17 +1,26 @@
 """From a recipe to a compiled network."""
 
+from collections.abc import Sequence
+
 from bnext_keras import networks
+from bnext_keras.classes import annotate, stated
 from bnext_keras.errors import RunError
+from bnext_keras.labels import without_synsets
 from bnext_keras.optimizers import RectifiedAdam, TwoGroupAdamW
 from bnext_keras.recipes import Recipe
 from bnext_keras.recipes._settings import near_misses
-from bnext_keras.training.datasets import augmentation
+from bnext_keras.training.datasets import augmentation, normalization
 
 import tensorflow as tf
 
 
-def build_model(recipe: Recipe) -> tf.keras.Model:
-    """The network of a recipe, with the seed's initial weights.
+def build_model(recipe: Recipe, class_names: Sequence[str] | None = None) -> tf.keras.Model:
+    """The network of a recipe, with the seed's initial weights. It states its classes and how images are normalized.
+
+    Args:
+        recipe: All settings.
+        class_names: What the data set calls its classes, None if it has no names. WordNet's numbers, as ImageNet's
+            folders are called, become ImageNet's names.
 
     Raises:
         RunError: if there is no such model, or it does not fit the other settings.
@@ -23,7 +32,7 @@ def build_model(recipe: Recipe) -> tf.keras.Model:
     size = recipe.data.image_size
     tf.keras.utils.set_random_seed(recipe.seed)
     try:
-        return network(input_shape=(size, size, 3), num_classes=recipe.data.num_classes, **recipe.model_options)
+        model = network(input_shape=(size, size, 3), num_classes=recipe.data.num_classes, **recipe.model_options)
     except ValueError as error:
         raise RunError(f"model={recipe.model}: {error}") from error
     except TypeError as error:
@@ -33,6 +42,11 @@ def build_model(recipe: Recipe) -> tf.keras.Model:
             where=f"model={recipe.model}",
             remedy=f"its options are {', '.join(recipe.model_options) or 'none'}; widths= takes one away, say",
         ) from error
+    names = None if class_names is None else without_synsets(class_names)
+    if names == stated(model).class_names:
+        names = None  # ImageNet's need not be listed
+    scale = normalization(recipe)
+    return annotate(model, class_names=names, mean=scale.mean, std=scale.std)
 
 
 def compile_model(model: tf.keras.Model, recipe: Recipe, optimizer: tf.keras.optimizers.Optimizer) -> None:

@@ -10,6 +10,7 @@ from bnext_keras.model_files.hdf5 import check_hdf5
 from bnext_keras.recipes import Recipe
 from bnext_keras.saving import hdf5
 from bnext_keras.teachers import Teacher, convnet, keras_teacher
+from bnext_keras.training.datasets import normalization
 from bnext_keras.training.schedule import WarmupCosine
 from bnext_keras.training.student import compile_model
 
@@ -90,6 +91,7 @@ def _published_teacher(name, recipe, weights_folder):
     options = {
         "input_shape": (recipe.data.image_size, recipe.data.image_size, 3),
         "num_classes": recipe.data.num_classes,
+        "normalization": normalization(recipe),
     }
     advice = f"put Keras' weights for it, the file {file}, into a folder and name that with --teacher-weights"
     if weights_folder is not None:

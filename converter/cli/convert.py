@@ -12,9 +12,11 @@ from pathlib import Path
 
 from bnext_keras.cli._tool import (
     add_architecture_arguments,
+    add_normalization_arguments,
     add_trust_argument,
     complain,
     dispatch,
+    normalization,
     quiet_tensorflow,
     renamed,
     run,
@@ -96,7 +98,7 @@ def _convert(arguments):
 
 def _convert_verified(arguments, console, messages):
     weights = parse_weights(arguments.weights)
-    labels = read_labels(arguments.labels) if arguments.labels else None
+    labels, scale = read_labels(arguments.labels) if arguments.labels else None, normalization(arguments)
     for path in filter(None, (arguments.input, arguments.verify_data)):
         check_exists(path)
     outputs = [arguments.output, arguments.json, arguments.report]
@@ -121,6 +123,7 @@ def _convert_verified(arguments, console, messages):
             float32=arguments.float32,
             weights=weights,
             labels=labels,
+            normalization=scale,
             trusted=arguments.trust,
             engines=_engines(arguments),
             progress=lambda step: status.update(f"{arguments.input.name}: {step}"),
@@ -267,9 +270,10 @@ def _parser():
         "--labels",
         type=Path,
         metavar="FILE",
-        help="names of the classes, one per line, to put into the file (default: ImageNet's for a published model of "
-        "1000 classes)",
+        help="names of the classes, one per line, to put into the file (default: those that the model states, as "
+        "models of bnext-train do; ImageNet's for a published one of 1000 classes)",
     )
+    add_normalization_arguments(parser)
     add_trust_argument(parser)
     add_architecture_arguments(parser)
     return parser

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from bnext_keras.cli._tool import (
     add_architecture_arguments,
+    add_normalization_arguments,
     add_trust_argument,
     complain,
+    normalization,
     positive,
     quiet_tensorflow,
     run,
@@ -28,14 +30,17 @@ from converter.tflite.engine import RUNNERS
 TOOL = "bnext-predict"
 
 DESCRIPTION = """\
-Print the most probable classes of images. They are resized, cropped and normalized as in
-the published evaluation on ImageNet, and turned upright as the camera noted."""
+Print the most probable classes of images. They are turned upright as the camera noted, resized
+and cropped as in the published evaluation on ImageNet, and normalized as the model's file says.
+Where it does not say so, a line tells what is assumed."""
 
 EPILOG = """\
 examples:
   bnext-predict model.h5 photo.jpg
   bnext-predict phone.tflite photos/ --top 1 --threads 4
   bnext-predict digits.keras scan.png --labels digits.txt --json
+  bnext-predict other.h5 photo.jpg --scale 255                    wants pixels from 0 to 255
+  bnext-predict other.h5 photo.jpg --mean 0.5 --std 0.5           wants values from -1 to 1
   bnext-predict bnext_tiny.weights.h5 photo.jpg --model BNextTiny    a file of weights only
 
 exit status:
@@ -54,7 +59,7 @@ def _predict(arguments):
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(arguments.threads)
     check_exists(arguments.model_file)
     files = _files(arguments.images)
-    labels = read_labels(arguments.labels) if arguments.labels else None
+    labels, stated_scale = read_labels(arguments.labels) if arguments.labels else None, normalization(arguments)
     from converter.predict.classifier import load_classifier
 
     classifier = load_classifier(
@@ -68,18 +73,19 @@ def _predict(arguments):
     )
     if classifier.note:
         complain(TOOL, f"{arguments.model_file}: runs in Larq Compute Engine, {classifier.note}")
-    labels = _labels(arguments.labels, labels, classifier)
+    labels, of_labels = _labels(arguments.labels, labels, classifier)
+    scale, of_scale = _scale(stated_scale, classifier)
     results = []
     for file in files:
-        result = _predict_image(classifier, file, labels, arguments, alone=len(files) == 1)
+        result = _predict_image(classifier, file, labels, scale, arguments, alone=len(files) == 1)
         if not arguments.json:
             _print(result)
         results.append(result)
     if arguments.json:
         print(json.dumps(results, indent=2))
-    if labels is None:
-        message = f"the model's {classifier.num_classes} classes are shown by number; name them with --labels FILE"
-        complain(TOOL, message)
+    # Last, where it is seen, and not at all where the reader of the answers has had enough.
+    if assumed := "; ".join(filter(None, (of_scale, of_labels))):
+        complain(TOOL, assumed)
     return 1 if any("error" in result for result in results) else 0
 
 
@@ -89,26 +95,47 @@ def _files(paths):
     return [file for path in paths for file in (find_images(path) if path.is_dir() else [path])]
 
 
+def _scale(scale, classifier):
+    """How to normalize images, and what of that is assumed, in words."""
+    from bnext_keras.preprocessing import Normalization
+
+    if scale is not None:
+        try:
+            return scale.of_channels(classifier.input_shape[-1]), ""
+        except ValueError as error:
+            raise PredictionError(f"--mean, --std, --scale: {error}") from error
+    if classifier.normalization is not None:
+        return classifier.normalization, ""
+    assumed = (
+        "the model does not say how its images are normalized; ImageNet's mean and deviation are assumed, "
+        "--mean, --std and --scale give others"
+    )
+    return Normalization.imagenet(), assumed
+
+
 def _labels(path, labels, classifier):
+    """The classes' names, None where they have none, and what of that is assumed, in words."""
     where, embedded = path, classifier.metadata and classifier.metadata.labels
     if labels is None and embedded:
         where, labels = "the model's own list", embedded
     if labels is None:
-        return imagenet_labels() if classifier.num_classes == IMAGENET_CLASSES else None
+        if classifier.num_classes == IMAGENET_CLASSES:
+            return imagenet_labels(), "its 1000 classes are taken for ImageNet's; --labels FILE names others"
+        return None, f"the model's {classifier.num_classes} classes are shown by number; name them with --labels FILE"
     if len(labels) != classifier.num_classes:
         raise PredictionError(f"{where}: has {len(labels)} labels, but the model has {classifier.num_classes} classes")
-    return labels
+    return labels, ""
 
 
-def _predict_image(classifier, file, labels, arguments, *, alone):
+def _predict_image(classifier, file, labels, scale, arguments, *, alone):
     """One image's result, ready for JSON; an unreadable image among others is a result too."""
     from bnext_keras.preprocessing import load_image
 
     height, width, channels = classifier.input_shape
-    normalization = classifier.normalization
+    options = {"channels": channels, "upright": True, "mean": scale.mean, "std": scale.std}
     turned = arguments.rotate or classifier.wants_rotated_images
     try:
-        image = load_image(file, (height, width), channels=channels, upright=True, **normalization)
+        image = load_image(file, (height, width), **options)
     # Pillow's decoders let through whatever a broken file provokes: SyntaxError, struct.error, EOFError ...
     except Exception as error:
         message = f"{file}: cannot be read as an image ({first_line(error)})"
@@ -152,7 +179,7 @@ def _parser():
         type=Path,
         metavar="FILE",
         help="names of the classes: text, one per line, or Keras' imagenet_class_index.json "
-        "(default: those that a .tflite file has in itself, or ImageNet's for a model of 1000 classes)",
+        "(default: those that the model's file has in itself, or ImageNet's for a model of 1000 classes)",
     )
     parser.add_argument("--json", action="store_true", help="print the answers as JSON")
     parser.add_argument(
@@ -168,6 +195,7 @@ def _parser():
         choices=RUNNERS,
         help="what runs a .tflite file: this project's engine, or Larq Compute Engine (default: the engine if it can)",
     )
+    add_normalization_arguments(parser)
     add_trust_argument(parser)
     add_architecture_arguments(parser)
     return parser

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from bnext_keras.cli._tool import silenced
 from bnext_keras.errors import ConversionError, PredictionError
 from bnext_keras.files import check_exists, file_errors_as
-from bnext_keras.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from bnext_keras.preprocessing import Normalization
 
 import numpy as np
 
@@ -46,7 +46,7 @@ class Classifier:
         input_shape: ``(height, width, channels)`` of an image.
         num_classes: Number of classes.
         run: From a float32 batch of one image to the model's output, logits or probabilities.
-        metadata: What the file says about itself, None if it says nothing.
+        metadata: What the model says about itself, None if it says nothing.
         note: Why a ``.tflite`` file does not run in the engine though that was not ruled out; empty if it does.
     """
 
@@ -62,20 +62,18 @@ class Classifier:
         return self.metadata is not None and self.metadata.input_orientation is InputOrientation.ROTATED_180
 
     @property
-    def normalization(self) -> dict[str, tuple[float, ...]]:
-        """The ``mean`` and ``std`` of `bnext_keras.preprocessing.load_image`: the file's own, or else ImageNet's.
+    def normalization(self) -> Normalization | None:
+        """How images are normalized, as the model states it; None if it does not.
 
         Raises:
-            PredictionError: if the file's do not fit its channels.
+            PredictionError: if that does not fit its channels.
         """
-        channels, metadata = self.input_shape[-1], self.metadata
-        if metadata is None or metadata.mean is None:
-            return {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}
-        mean, std = tuple(metadata.mean), tuple(metadata.std or ())
-        if len(mean) != channels or len(std) != channels or not all(std):
+        try:
+            stated = self.metadata and self.metadata.normalization
+            return stated and stated.of_channels(self.input_shape[-1])
+        except ValueError as error:
             message = "the file's metadata is damaged (its normalization does not fit the model's channels)"
-            raise PredictionError(message)
-        return {"mean": mean, "std": std}
+            raise PredictionError(message) from error
 
     def probabilities(self, image: np.ndarray) -> np.ndarray:
         """Answers for one image, float64 and summing to one.
@@ -154,7 +152,12 @@ def from_keras(model: "tf.keras.Model") -> Classifier:
     """A classifier from a Keras model of one image and one output, logits or probabilities."""
     _check_one_each(model.inputs or [], model.outputs or [])
     input_shape, num_classes = _check_shapes(tuple(model.inputs[0].shape[1:]), tuple(model.outputs[0].shape[1:]))
-    return Classifier(input_shape, num_classes, lambda batch: np.asarray(model.predict_on_batch(batch)))
+    from converter.source.description import describe
+
+    def run(batch):
+        return np.asarray(model.predict_on_batch(batch))
+
+    return Classifier(input_shape, num_classes, run, describe(model))
 
 
 def from_tflite(content: bytes, threads: int = 1, runner: str = "") -> Classifier:

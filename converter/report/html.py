@@ -14,7 +14,7 @@ import jinja2
 
 from converter.advice import merged
 from converter.report.charts import COLOURS, TIMES, bars, costliest, kind_rows, timeline
-from converter.report.words import size_in_words, verification_in_words
+from converter.report.words import normalization_in_words, size_in_words, verification_in_words
 from converter.result import ConversionResult
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -68,6 +68,7 @@ def _context(result):
         "costliest": costliest(operators),
         "unmeasured": milliseconds.count(None),
         "words": verification_in_words(result),
+        "normalization": normalization_in_words(result),
         "published": _published(inspection),
         "with_kernel": sum(layer.is_binarized is not None for layer in inspection.layers),
         "passes": [_pass(report) for report in result.passes if report.removed or report.removed_maps],

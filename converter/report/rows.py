@@ -3,7 +3,7 @@
 from bnext_keras.text import format_bytes, format_milliseconds, format_percent
 
 from converter.report.charts import times_by
-from converter.report.words import engine_in_words, inputs_in_words, relative, size_in_words
+from converter.report.words import engine_in_words, inputs_in_words, normalization_in_words, relative, size_in_words
 from converter.result import ConversionResult
 
 
@@ -20,6 +20,8 @@ def rows(result: ConversionResult) -> list[tuple[str, str]]:
         ("file", "not written" if result.path is None else str(result.path)),
         ("size", f"{format_bytes(result.size)}, {size_in_words(result)}"),
         ("input orientation", str(result.input_orientation)),
+        ("normalization", normalization_in_words(result)),
+        ("named classes", f"{result.named_classes:,}" if result.named_classes else "none; --labels names them"),
         ("binary convolutions", f"{converted} of {total} became LceBconv2d"),
         ("operators", ", ".join(f"{name} {count}" for name, count in result.operators.most_common())),
         ("verified on", f"{checked.samples} inputs against Keras ({inputs_in_words(result)})"),

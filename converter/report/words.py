@@ -67,6 +67,11 @@ def size_in_words(result: ConversionResult) -> str:
     )
 
 
+def normalization_in_words(result: ConversionResult) -> str:
+    """How the file says that its images are normalized."""
+    return str(result.normalization or "not stated; --mean, --std and --scale put it into the file")
+
+
 def relative(difference: float, checked: Verification) -> str:
     """A difference of outputs as people can judge it: by the largest output."""
     return f"{difference / (checked.largest_output or 1):.1e} of the largest output"

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bnext_keras.errors import ConversionError
+from bnext_keras.preprocessing import Normalization
 
 import flatbuffers
 
@@ -82,6 +83,15 @@ class Metadata:
     source_sha256: str = ""
     version: str = ""
 
+    @property
+    def normalization(self) -> Normalization | None:
+        """``mean`` and ``std`` together, None if they are not known.
+
+        Raises:
+            ValueError: if they are none, in a damaged file.
+        """
+        return None if self.mean is None else Normalization(tuple(self.mean), tuple(self.std or ()))
+
 
 def write_metadata(flatbuffer: Flatbuffer, metadata: Metadata) -> bytes:
     """The whole file: the flatbuffer with metadata, and the archive behind it.
@@ -122,26 +132,32 @@ def read_metadata(content: bytes) -> Metadata | None:
     if buffer is None:
         return None
     try:
-        return _read(buffer, _read_archive(content))
+        return _read(buffer, content)
     # Whatever struct, zipfile or a decoder raise where a number does not fit.
     except Exception as error:
         raise ConversionError(f"the file's metadata is damaged ({type(error).__name__})") from error
 
 
-def _read_archive(content):
+def _read_archive(content, names):
     stream = io.BytesIO(content)
     if not zipfile.is_zipfile(stream):
         return {}
     files = {}
     with zipfile.ZipFile(stream) as archive:
-        for name in (LABELS_FILE, PROJECT_FILE):
+        for name in names:
             if name in archive.namelist():
                 with archive.open(name) as file:
                     files[name] = file.read(MAX_BYTES).decode()
     return files
 
 
-def _read(buffer, files):
+def _labels_file(graph):
+    """What the file of the classes' names is called in the archive: others than this project call it as they like."""
+    files = [file for scores in graph.tables(_SUBGRAPH["outputs"])[:1] for file in scores.tables(_TENSOR["files"])]
+    return next((file.string(_FILE["name"]) for file in files if file.byte(_FILE["type"]) == _AXIS_LABELS), LABELS_FILE)
+
+
+def _read(buffer, content):
     if buffer[4:8] != IDENTIFIER:
         raise ValueError("it is not of TFLite's kind")
     model = TableReader.root(buffer)
@@ -154,16 +170,18 @@ def _read(buffer, files):
                 options = unit.table(_UNION["value"])
                 mean = [value / 255 for value in options.floats(_NORMALIZATION["mean"])]
                 std = [value / 255 for value in options.floats(_NORMALIZATION["std"])]
-        content = image.table(_TENSOR["content"])
-        if content is not None and content.byte(_UNION["type"]) == _IMAGE_PROPERTIES:
-            channels = 1 if content.table(_UNION["value"]).byte(_IMAGE["color_space"]) == _GRAYSCALE else 3
+        kind = image.table(_TENSOR["content"])
+        if kind is not None and kind.byte(_UNION["type"]) == _IMAGE_PROPERTIES:
+            channels = 1 if kind.table(_UNION["value"]).byte(_IMAGE["color_space"]) == _GRAYSCALE else 3
+    labels_file = _labels_file(graphs[0]) if graphs else LABELS_FILE
+    files = _read_archive(content, (labels_file, PROJECT_FILE))
     project = json.loads(files.get(PROJECT_FILE, "{}"))
-    labels = files.get(LABELS_FILE)
+    labels = files.get(labels_file)
     return Metadata(
         name=model.string(_MODEL["name"]),
         input_orientation=InputOrientation(project.get("input_orientation", InputOrientation.AS_MODEL)),
         channels=channels,
-        labels=None if labels is None else labels.rstrip("\n").split("\n"),
+        labels=None if labels is None else labels.replace("\r\n", "\n").rstrip("\n").split("\n"),
         mean=mean,
         std=std,
         source_sha256=str(project.get("source_sha256", "")),

@@ -5,7 +5,7 @@ from pathlib import Path
 from bnext_keras.errors import ConversionError
 from bnext_keras.files import file_errors_as
 from bnext_keras.image_files import find_images
-from bnext_keras.preprocessing import load_image
+from bnext_keras.preprocessing import Normalization, load_image
 
 import numpy as np
 
@@ -24,12 +24,17 @@ def synthetic_count(input_shape: tuple[int, ...]) -> int:
     return SYNTHETIC_SAMPLES if np.prod(input_shape[:-1]) <= _SMALL else SYNTHETIC_SAMPLES_LARGE
 
 
-def users_inputs(input_shape: tuple[int, int, int], verify_data: np.ndarray | str | Path | None) -> np.ndarray:
+def users_inputs(
+    input_shape: tuple[int, int, int],
+    verify_data: np.ndarray | str | Path | None,
+    normalization: Normalization | None = None,
+) -> np.ndarray:
     """The user's inputs to verify a file on.
 
     Args:
         input_shape: ``(height, width, channels)`` of the model.
         verify_data: The inputs, or where to read them (`read_samples`); None for none.
+        normalization: How the model wants images; by default like ImageNet's.
 
     Returns:
         float32 ``(samples, height, width, channels)``.
@@ -40,7 +45,7 @@ def users_inputs(input_shape: tuple[int, int, int], verify_data: np.ndarray | st
     if verify_data is None:
         return np.empty((0, *input_shape), np.float32)
     if isinstance(verify_data, str | Path):
-        verify_data = read_samples(Path(verify_data), input_shape)
+        verify_data = read_samples(Path(verify_data), input_shape, normalization)
     verify_data = np.asarray(verify_data, np.float32)
     if verify_data.shape[1:] != tuple(input_shape):
         expected = (None, *input_shape)
@@ -48,20 +53,23 @@ def users_inputs(input_shape: tuple[int, int, int], verify_data: np.ndarray | st
     return verify_data
 
 
-def read_samples(path: Path, input_shape: tuple[int, int, int]) -> np.ndarray:
+def read_samples(
+    path: Path, input_shape: tuple[int, int, int], normalization: Normalization | None = None
+) -> np.ndarray:
     """Reads inputs of a model.
 
     Args:
         path: A ``.npy`` file of inputs just as the model takes them, ``(samples, height, width, channels)``; or a
-            folder of images, which are resized, cropped and normalized like ImageNet's (`bnext_keras.preprocessing`).
+            folder of images, which are resized, cropped and normalized (`bnext_keras.preprocessing.load_image`).
         input_shape: ``(height, width, channels)`` of the model.
+        normalization: How the model wants images; by default like ImageNet's.
 
     Raises:
         ConversionError: if there is nothing to read, or it does not fit.
     """
     path = Path(path)
     if path.is_dir():
-        return _read_images(path, input_shape)
+        return _read_images(path, input_shape, normalization or Normalization.imagenet())
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -76,14 +84,15 @@ def read_samples(path: Path, input_shape: tuple[int, int, int]) -> np.ndarray:
     return array.astype(np.float32)
 
 
-def _read_images(folder, input_shape):
+def _read_images(folder, input_shape, normalization):
     height, width, channels = input_shape
     images = []
     with file_errors_as(ConversionError):
         files = find_images(folder)
     for file in files:
         try:
-            images.append(load_image(file, (height, width), channels=channels))
+            options = {"channels": channels, "mean": normalization.mean, "std": normalization.std}
+            images.append(load_image(file, (height, width), **options))
         except (OSError, ValueError) as error:
             raise ConversionError(f"{file}: cannot be read as an image ({error})") from error
     return np.stack(images)

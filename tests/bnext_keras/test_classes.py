@@ -1,8 +1,9 @@
 """What a model's outputs are classes of: stated by its head, never by what it is called."""
 
 from bnext_keras import models
-from bnext_keras.classes import classes_of
+from bnext_keras.classes import annotate, classes_of, stated
 from bnext_keras.importers.released import Architecture
+from bnext_keras.labels import imagenet_labels
 
 import pytest
 import tensorflow as tf
@@ -56,8 +57,11 @@ def test_the_statement_goes_with_the_head():
 
 @pytest.mark.parametrize(("num_classes", "expected"), [(1000, "imagenet"), (999, None)])
 def test_networks_of_earlier_versions_are_known_by_their_parameters(num_classes, expected):
-    model = models.MeliusNet23(input_shape=(96, 96, 3), num_classes=num_classes, name="x")
-    assert classes_of(without_statements(model)) == expected
+    model = without_statements(models.MeliusNet23(input_shape=(96, 96, 3), num_classes=num_classes, name="x"))
+    assert classes_of(model) == expected
+    # One that is told more keeps the names that it had.
+    names = stated(annotate(model, mean=0.5, std=0.25)).class_names
+    assert names == (None if expected is None else tuple(imagenet_labels()))
 
 
 def test_a_network_of_earlier_versions_that_is_none_of_the_published():

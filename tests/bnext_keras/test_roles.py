@@ -1,6 +1,7 @@
 """Roles: stated by who builds a network, kept by every file format, found by structure where nobody states them."""
 
 from bnext_keras import layers, models, orientation
+from bnext_keras.classes import annotate
 from bnext_keras.layers import BinaryConv2D, Conv2D, Dense, LearnableBias
 from bnext_keras.roles import HEAD, OTHER, SQUEEZE_EXPAND, STEM, stated_role
 from bnext_keras.structure import find_roles
@@ -63,10 +64,12 @@ def test_the_float_shortcuts_of_bnext18_count_as_stem():
 
 @pytest.mark.parametrize("file", ["model.h5", "model.keras", "saved_model"])
 def test_roles_survive_a_file_without_custom_objects(tmp_path, file):
-    models.BNext([8, 16], classes="imagenet", **SMALL).save(tmp_path / file)
+    model = annotate(models.BNext([8, 16], classes="imagenet", **SMALL), mean=0.5, std=0.25)
+    model.save(tmp_path / file)
     copy = tf.keras.models.load_model(tmp_path / file)
     assert stated(copy) == STATED
     assert copy.get_layer("head").classes == "imagenet"
+    assert (copy.get_layer("head").mean, copy.get_layer("head").std) == ((0.5,) * 3, (0.25,) * 3)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import json
 
 import tensorflow as tf
 
-_STATEMENTS = ("role", "classes")
+_STATEMENTS = ("role", "classes", "class_names", "mean", "std")
 
 
 def without_statements(model):

@@ -4,7 +4,7 @@ import json
 
 import bnext_keras
 from bnext_keras.callbacks import AttentionMatching, Distillation, DiversifiedConsecutiveDistillation
-from bnext_keras.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from bnext_keras.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Normalization
 from bnext_keras.teachers import CachedTeacher, Teacher, cache_logits, keras_teacher, with_cached_logits
 from bnext_keras.teachers.cache import fingerprint, read_logits
 from bnext_keras.teachers.teacher import as_teachers, ends_in_softmax
@@ -97,6 +97,14 @@ def test_networks_that_scale_inside_get_pixels(architecture):
     np.testing.assert_allclose(teacher.preprocessed(tf.constant(normalized)), pixels, atol=1e-3)
     assert teacher.from_logits
     assert (teacher.name, teacher.num_classes) == (architecture.lower(), 10)
+
+
+def test_students_may_see_images_of_another_normalization():
+    scale = Normalization.cifar()
+    options = {"weights": None, "input_shape": (32, 32, 3), "num_classes": 10, "normalization": scale}
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3))
+    teacher = keras_teacher("EfficientNetB0", **options)
+    np.testing.assert_allclose(teacher.preprocessed(tf.constant(scale(pixels))), pixels, atol=1e-3)
 
 
 def test_networks_that_do_not_get_what_their_module_says():

