@@ -8,9 +8,9 @@
 namespace runner {
 namespace {
 
-constexpr u64 MOST_BYTES = u64(1) << 36;
+constexpr u64 MOST_BYTES = u64(1) << 36, MOST_ARENA = u64(1) << 32;
 constexpr u32 MOST_SIDE = 1 << 16, MOST_CHANNELS = 1 << 20, MOST_WINDOW = 1 << 12, MOST_PARTS = 1 << 20;
-constexpr u64 MOST_WORK = u64(1) << 40;  // Multiplications of one step.
+constexpr u64 MOST_WORK = u64(1) << 40;  // Multiplications, and elements that are moved, of all steps together.
 
 // Eight bytes at a time, each through a table of its own: byte by byte, this took half of the time of a start.
 u32 crc32(const u8* data, u64 size) {
@@ -53,6 +53,7 @@ bool is_tensor(const Header& h, const Tensor& t) {
 struct Checker {
   PlanView plan;
   const Step& step;
+  u64& left;  // Of the work that all steps may take.
 
   template <class T>
   const T* words() const {
@@ -83,8 +84,10 @@ struct Checker {
            u64(out.width) * w.stride_x + u64(w.width) * w.dilation_x < (u64(1) << 28) && in.height && in.width;
   }
   // Whether a step of a x b x c operations, none of them 0, comes to an end soon enough.
-  static bool work(u64 a, u64 b, u64 c) {
-    return a <= MOST_WORK && b <= MOST_WORK / a && c <= MOST_WORK / (a * b);
+  bool work(u64 a, u64 b, u64 c) const {
+    if (a > left || b > left / a || c > left / (a * b)) return false;
+    left -= a * b * c;
+    return true;
   }
   static bool overlap(const Tensor& a, const Tensor& b) {
     return a.place == b.place && a.offset < b.offset + extent(b) && b.offset < a.offset + extent(a);
@@ -140,7 +143,7 @@ struct Checker {
     if (!in || !out || (kernel->type != FLOAT && kernel->type != INT8) || !packed(kernel)) return false;
     return pixels(*in) == 1 && pixels(*out) == 1 && kernel->height == out->channels && kernel->width == 1 &&
            kernel->channels == in->channels && vector(w->scale, out->channels) && vector(w->bias, out->channels) &&
-           !overlap(*in, *out);
+           work(in->channels, out->channels, 1) && !overlap(*in, *out);
   }
 
   bool pool() const {
@@ -171,7 +174,7 @@ struct Checker {
       count *= size;
       if (count > MOST_BYTES) return false;
     }
-    if (!reach(*out, w->out_start, w->sizes, w->out_strides)) return false;
+    if (!work(count, 1, 1) || !reach(*out, w->out_start, w->sizes, w->out_strides)) return false;
     if (w->input == NOTHING) return true;
     const Tensor* in = tensor(w->input, out->type);
     return in && reach(*in, w->in_start, w->sizes, w->in_strides) && !overlap(*in, *out);
@@ -182,6 +185,7 @@ struct Checker {
     if (!w) return false;
     const Tensor *in = tensor(w->input, FLOAT), *out = written(w->output, FLOAT);
     if (!in || !out || pixels(*in) != pixels(*out) || overlap(*in, *out)) return false;
+    if (!work(pixels(*out), out->channels, 1)) return false;
     if (step.count - sizeof(GatherWords) / 4 < out->channels) return false;
     const u32* indices = (const u32*)(w + 1);
     for (u32 i = 0; i < out->channels; i++)
@@ -194,7 +198,7 @@ struct Checker {
     if (!w) return false;
     const Tensor *in = tensor(w->input, FLOAT), *out = written(w->output, FLOAT);
     return in && out && in->channels == out->channels && pixels(*in) == pixels(*out) && finite(w->beta) &&
-           !overlap(*in, *out);
+           work(pixels(*out), out->channels, 1) && !overlap(*in, *out);
   }
 
   bool operand(const MapWords& w, u32 index, u32 type) const {
@@ -216,7 +220,7 @@ struct Checker {
     const u64 rest = step.count - sizeof(MapWords) / 4, count = rest / (sizeof(Instruction) / 4);
     if (w->height - 1 >= MOST_SIDE || w->width - 1 >= MOST_SIDE || w->channels - 1 >= MOST_CHANNELS) return false;
     if (count > MOST_INSTRUCTIONS || w->registers > MOST_REGISTERS || rest % (sizeof(Instruction) / 4)) return false;
-    if (!work(u64(w->height) * w->width, w->channels, 1)) return false;
+    if (!work(u64(w->height) * w->width, w->channels, count + 1)) return false;
     const Instruction* instructions = (const Instruction*)(w + 1);
     u32 sums = 0;
     for (u64 n = 0; n < count; n++) {
@@ -264,7 +268,7 @@ extern "C" int runner_check(const void* bytes, uint64_t size) {
   if (h.version != VERSION) return RUNNER_VERSION;
   if (h.size != size) return RUNNER_NO_PLAN;
   if (crc32((const u8*)bytes + sizeof(Header), size - sizeof(Header)) != h.checksum) return RUNNER_DAMAGED;
-  if (h.size > MOST_BYTES || h.arena > MOST_BYTES) return RUNNER_TOO_LARGE;
+  if (h.size > MOST_BYTES || h.arena > MOST_ARENA) return RUNNER_TOO_LARGE;
   if (!is_section(h, h.tensors, sizeof(Tensor)) || !is_section(h, h.steps, sizeof(Step)) ||
       !is_section(h, h.words, 4) || !is_section(h, h.names, 1) || !is_section(h, h.data, 1))
     return RUNNER_INVALID;
@@ -280,11 +284,12 @@ extern "C" int runner_check(const void* bytes, uint64_t size) {
         (t.place != ARENA || t.stride != elements(t) || !(t.type == FLOAT || (t.type == SIGNS && i >= h.inputs))))
       return RUNNER_INVALID;
   }
+  u64 left = MOST_WORK;
   for (u64 i = 0; i < h.steps.count; i++) {
     const Step& step = plan.steps[i];
     if (step.name >= h.names.count || step.first > h.words.count || step.count > h.words.count - step.first)
       return RUNNER_INVALID;
-    if (!Checker{plan, step}.valid()) return RUNNER_INVALID;
+    if (!Checker{plan, step, left}.valid()) return RUNNER_INVALID;
   }
   return RUNNER_OK;
 }

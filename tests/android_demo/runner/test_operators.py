@@ -1,0 +1,124 @@
+"""Operators as others write them: files of LCE's own converter, and what the engine refuses."""
+
+from functools import partial
+
+import bnext_keras
+from bnext_keras.errors import VerificationError
+
+import larq as lq
+import numpy as np
+import pytest
+import tensorflow as tf
+from larq_compute_engine import convert_keras_model
+from rewrites import randomize
+from tflite_graphs import Graph
+
+from android_demo.runner import Interpreter, UnsupportedOperator, compile_plan
+from android_demo.runner.compiler import rewrites
+from converter import convert
+from converter.tflite.flatbuffer import Flatbuffer
+from converter.tflite.interpreter import lite_interpreter
+
+Layers = tf.keras.layers
+ENGINE = {"the engine": partial(Interpreter, num_threads=2)}
+
+
+def binary(filters, kernel_size=3, **options):
+    options = {"padding": "same", "pad_values": 1.0, "use_bias": False, **options}
+    quantizers = {"input_quantizer": "ste_sign", "kernel_quantizer": "ste_sign", "kernel_constraint": "weight_clip"}
+    return lq.layers.QuantConv2D(filters, kernel_size, **quantizers, **options)
+
+
+def zoo_network():
+    """What Larq Zoo's networks consist of, in one small one."""
+    image = tf.keras.Input((24, 24, 3))
+    x = Layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False)(image)
+    x = Layers.DepthwiseConv2D(3, padding="same", use_bias=False)(Layers.ReLU()(Layers.BatchNormalization()(x)))
+    for _ in range(2):  # QuickNet
+        x = Layers.Add()([x, Layers.BatchNormalization()(binary(32, activation="relu")(x))])
+    x = Layers.MaxPool2D(3, strides=1, padding="same")(x)
+    x = Layers.DepthwiseConv2D(3, strides=2, padding="same", use_bias=False)(x)  # its blur pool
+    y = Layers.BatchNormalization()(binary(32, pad_values=0.0)(x))  # Bi-RealNet
+    x = Layers.Concatenate()([x, Layers.PReLU(shared_axes=[1, 2])(y)])  # BinaryDenseNet
+    gate = Layers.Dense(64, activation="sigmoid")(Layers.Dense(8, activation="relu")(Layers.GlobalAvgPool2D()(x)))
+    x = binary(64, strides=2)(Layers.BatchNormalization()(x)) * Layers.Reshape((1, 1, 64))(gate)  # Real-to-Binary
+    x = Layers.BatchNormalization()(binary(64, padding="valid")(x))  # BinaryAlexNet, signs from conv to conv
+    x = Layers.BatchNormalization()(binary(64)(x))
+    x = lq.layers.QuantDense(10, input_quantizer="ste_sign", kernel_quantizer="ste_sign")(Layers.Flatten()(x))
+    return randomize(tf.keras.Model(image, Layers.Activation("softmax")(x)))
+
+
+@pytest.mark.parametrize("kernels", ["reference", None])
+def test_a_file_of_lces_own_converter_runs(kernels):
+    content = convert_keras_model(zoo_network())
+    assert {"LceBconv2d", "LceDequantize"} <= set(Flatbuffer(content).operators)
+    image = np.random.default_rng(0).normal(size=(1, 24, 24, 3)).astype(np.float32)
+    expected = lite_interpreter(content, use_reference_bconv=True).predict([image])
+    np.testing.assert_allclose(
+        Interpreter(content, kernels=kernels).run([image])[0], np.squeeze(expected)[np.newaxis], atol=1e-5
+    )
+
+
+def test_every_sign_of_the_engine_is_verified_as_lces_are():
+    model = randomize(bnext_keras.models.BNext([32, 64], input_shape=(32, 32, 3), num_classes=10))
+    found = convert(model, engines=ENGINE).engines["the engine"]
+    assert found.passed
+    assert found.signs > 100_000
+    assert found.max_difference_same_signs <= 1e-5 * found.largest_output
+
+
+def test_a_threshold_that_is_wrong_is_found(monkeypatch):
+    right = rewrites.vector
+
+    def wrong(values, name=""):
+        return right(np.asarray(values) + 0.05, name)
+
+    monkeypatch.setattr(rewrites, "vector", wrong)
+    model = randomize(bnext_keras.models.BNext([32, 64], input_shape=(32, 32, 3), num_classes=10))
+    with pytest.raises(VerificationError, match=r"layer '.*': with the engine \d+ of \d+ signs of its input differ"):
+        convert(model, engines=ENGINE)
+
+
+def test_to_look_at_signs_changes_no_answer(bnext):
+    file = Flatbuffer(bnext.content)
+    signs = [conv.input_tensor for conv in file.binary_convs]
+    answer, *shown = Interpreter(file.pack(more_outputs=signs)).run([bnext.image])
+    np.testing.assert_array_equal(answer, Interpreter(bnext.content).run([bnext.image])[0])
+    expected = lite_interpreter(file.pack(more_outputs=signs)).predict([bnext.image])[1:]
+    assert [words.shape for words in shown] == [words.shape for words in expected]
+    np.testing.assert_array_equal(shown[0], expected[0])
+
+
+def refusal(graph, *outputs):
+    with pytest.raises(UnsupportedOperator) as caught:
+        compile_plan(graph.content(*outputs))
+    return str(caught.value).partition(";")[0]
+
+
+def test_other_types_and_batches_are_refused():
+    graph = Graph()
+    bytes = graph.input((1, 4), "INT8")
+    assert refusal(graph, bytes) == "the file is not for the engine: its input is INT8, the engine takes float32"
+    graph = Graph()
+    several = graph.input((2, 3, 3, 4))
+    reason = "its input is of shape (2, 3, 3, 4), not of one image"
+    assert refusal(graph, several) == f"the file is not for the engine: {reason}"
+
+
+def test_weights_that_quantize_their_input_are_refused():
+    graph = Graph()
+    x = graph.input((1, 8))
+    weights = graph.constant(np.ones((4, 8), np.int8), scale=[0.5])
+    y = graph.add("FULLY_CONNECTED", [x, weights], (1, 4))
+    assert refusal(graph, y) == f"FULLY_CONNECTED t{y}: it quantizes its input as it runs"
+
+
+def test_what_is_moved_may_also_be_concatenated():
+    graph = Graph()
+    x = graph.input((1, 3, 3, 2))
+    y = graph.add("MUL", [x, x], (1, 3, 3, 2))
+    padded = graph.add("PAD", [y, graph.constant(np.int32([[0, 0], [0, 0], [0, 0], [1, 0]]))], (1, 3, 3, 3))
+    joined = graph.add("CONCATENATION", [y, padded], (1, 3, 3, 5), axis=3)
+    image = np.arange(18, dtype=np.float32).reshape(1, 3, 3, 2)
+    expected = np.concatenate([image**2, np.pad(image**2, [(0, 0)] * 3 + [(1, 0)])], axis=3)
+    np.testing.assert_array_equal(Interpreter(graph.content(joined)).run([image])[0], expected)
