@@ -4,7 +4,8 @@
 
 For each loop: its instructions, how many of them touch the stack (none should: a spill costs more than a lookup), and
 cycles for 1024 multiplications and accumulations by llvm-mca's models of Cortex-A55, A76 (neoverse-n1), X1
-(neoverse-v1) and X3 (neoverse-v2). The models know no caches and are not silicon. It needs objdump for ARM64 and llvm-mca.
+(neoverse-v1) and X3 (neoverse-v2). The models know no caches and are not silicon. It needs objdump for ARM64 and
+llvm-mca.
 """
 
 import argparse
