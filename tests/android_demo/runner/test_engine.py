@@ -8,9 +8,13 @@ from bnext_keras.layers import BinaryConv2D
 import numpy as np
 import pytest
 import tensorflow as tf
+from rewrites import randomize
 
 from android_demo.runner import EngineError, Interpreter, UnsupportedOperator, compile_plan
+from android_demo.runner.compiler.network import Network, Node, Value, vector
+from android_demo.runner.compiler.rewrites import fuse_means, rewrite
 from android_demo.runner.compiler.source import read
+from android_demo.runner.plan import Type
 from converter import convert
 from converter.tflite.interpreter import Interpreter as LceInterpreter
 
@@ -62,6 +66,9 @@ def test_answers_are_the_same_bits_for_any_number_of_threads(request, network):
         ((6, 7, 32), {"kernel_size": (3, 2), "padding": "valid"}),
         ((3, 3, 512), {"kernel_size": 3}),
         ((1, 1, 64), {"kernel_size": 3}),
+        ((7, 3, 33), {"kernel_size": 3}),
+        ((5, 4, 480), {"kernel_size": 1}),
+        ((3, 3, 2080), {"kernel_size": 1}),
     ],
 )
 def test_binary_convolutions_are_exact(shape, options, kernels):
@@ -102,6 +109,57 @@ def test_a_profile_names_every_step(bnext):
     assert sum(step.kind == "BinaryConv" for step in steps) == sum(
         node.op == "BinaryConv" for node in read(bnext.content).nodes
     )
+
+
+def test_maps_of_bnext_stay_whole(bnext):
+    """Behind a concatenation of two maps, nothing is split into slices of channels."""
+    network = read(bnext.content)
+    rewrite(network)
+    assert [node.op for node in network.nodes if node.op == "View" and node.output.pixels > 1] == []
+
+
+def test_means_are_sums_of_whole_numbers(bnext):
+    network = read(bnext.content)
+    rewrite(network)
+    means = [node for node in network.nodes if node.op == "Mean"]
+    assert len(means) == sum(node.op == "BinaryConv" for node in network.nodes)
+    assert {node.inputs[1].type for node in means} == {Type.INT16}
+
+
+def test_a_mean_of_sums_is_that_of_the_function():
+    """Slopes on either side, a scale of 0, points between, at and beyond the dot products."""
+    x = Value(3, 5, 7, Type.INT16)
+    conv = Node("BinaryConv", [Value(3, 5, 4, Type.SIGNS)], x, {"window": (1, 1, 1, 1, 1, 1, 0, 0)})
+    scale = np.array([1.5, -1.5, 0.0, 0.0, 0.1, -0.1, 1.0])
+    shift = np.array([0.7, 1.3, 2.0, -2.0, 9.0, 9.0, 2.0])
+    slope = np.array([0.25, 1.75, 0.5, 0.5, 0.25, 0.25, -0.5])
+    normalized, mean = Value(3, 5, 7), Value(1, 1, 7)
+    nodes = [
+        conv,
+        Node("AffinePrelu", [x, vector(scale), vector(shift), vector(slope)], normalized),
+        Node("Sum", [normalized, vector(np.full(7, 1 / 15))], mean),
+    ]
+    network = Network(nodes, conv.inputs, [mean])
+    fuse_means(network)
+    (fused,) = [node for node in network.nodes if node.op == "Mean"]
+    corners, factors = (value.data.reshape(-1, 7) for value in fused.inputs[1:])
+    values = np.random.default_rng(0).choice([-4, -2, 0, 2, 4], (15, 7))
+    sums = [np.ones(7), values.sum(0), np.maximum(values, corners).sum(0), np.maximum(values, corners + 2).sum(0)]
+    result = scale * values + shift
+    expected = np.where(result < 0, slope * result, result).mean(0)
+    np.testing.assert_allclose(sum(np.multiply(factors, sums)), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_slopes_above_one_are_slopes():
+    """The larger one of x and slope x is PReLU for slopes up to 1 alone."""
+    model = randomize(bnext_keras.models.BNext([32, 64], input_shape=(32, 32, 3), num_classes=10), seed=3)
+    for layer in model.layers:
+        if isinstance(layer, tf.keras.layers.PReLU):
+            layer.set_weights([np.full_like(weight, 1.5) for weight in layer.get_weights()])
+    content = convert(model).content
+    image = np.random.default_rng(2).normal(size=(1, 32, 32, 3)).astype(np.float32)
+    expected = LceInterpreter(content).run([image])[0]
+    np.testing.assert_allclose(Interpreter(content).run([image])[0], expected, atol=1e-4 * np.abs(expected).max())
 
 
 def test_concatenations_of_meliusnet_cost_nothing(melius):

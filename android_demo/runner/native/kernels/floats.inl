@@ -186,29 +186,29 @@ static void pool_signs(const Pool& p, u32 y) {
 }
 
 // COUNT channels, or vectors of them, of a pixel from channel `at` on; `from` and `to` are what of the window is inside.
-template <int COUNT, class T>
+template <bool MEAN, int COUNT, class T>
 INLINE void pool_channels(const Pool& p, const float* corner, u32 rows, u32 columns, float* out, float share) {
   constexpr u32 SIZE = sizeof(T) / sizeof(float);
   T value[COUNT];
-  unrolled<COUNT>([&](auto n) INLINED { value[n.value] = splat(T{}, p.mean ? 0.f : -3.402823466e38f); });
+  unrolled<COUNT>([&](auto n) INLINED { value[n.value] = splat(T{}, MEAN ? 0.f : -3.402823466e38f); });
   for (u32 y = 0; y < rows; y++, corner += u64(p.input.width) * p.input.stride) {
     const float* a = corner;
     for (u32 x = 0; x < columns; x++, a += p.input.stride)
       unrolled<COUNT>([&](auto n) INLINED {
         T b;
         __builtin_memcpy(&b, a + n.value * SIZE, sizeof b);
-        value[n.value] = p.mean ? value[n.value] + b : larger(value[n.value], b);
+        value[n.value] = MEAN ? value[n.value] + b : larger(value[n.value], b);
       });
   }
   unrolled<COUNT>([&](auto n) INLINED {
-    T v = p.mean ? value[n.value] * splat(T{}, share) : value[n.value];
+    T v = MEAN ? value[n.value] * splat(T{}, share) : value[n.value];
     v = smaller(larger(v, splat(T{}, p.least)), splat(T{}, p.most));
     __builtin_memcpy(out + n.value * SIZE, &v, sizeof v);
   });
 }
 
-static void pool(const Pool& p, u32 y) {
-  if (p.signs) return pool_signs(p, y);
+template <bool MEAN>
+static void pool_floats(const Pool& p, u32 y) {
   const Window& w = p.window;
   const auto clipped = [](u32 at, u32 stride, u32 before, u32 taps, u32 size) {
     const i32 first = i32(at * stride) - i32(before), last = first + i32(taps);
@@ -224,11 +224,17 @@ static void pool(const Pool& p, u32 y) {
     const float share = height && width ? 1.f / float(height * width) : 0.f;
     u32 c = 0;
     for (; c + 4 * LANES <= p.output.channels; c += 4 * LANES)
-      pool_channels<4, V>(p, corner + c, height, width, out + c, share);
+      pool_channels<MEAN, 4, V>(p, corner + c, height, width, out + c, share);
     for (; c + LANES <= p.output.channels; c += LANES)
-      pool_channels<1, V>(p, corner + c, height, width, out + c, share);
-    for (; c < p.output.channels; c++) pool_channels<1, float>(p, corner + c, height, width, out + c, share);
+      pool_channels<MEAN, 1, V>(p, corner + c, height, width, out + c, share);
+    for (; c < p.output.channels; c++) pool_channels<MEAN, 1, float>(p, corner + c, height, width, out + c, share);
   }
+}
+
+static void pool(const Pool& p, u32 y) {
+  if (p.signs) pool_signs(p, y);
+  else if (p.mean) pool_floats<true>(p, y);
+  else pool_floats<false>(p, y);
 }
 
 template <class W>

@@ -113,8 +113,8 @@ INLINE void make(u8* to, u64 pitch, const u32* a, const u32* b, u32 words, u32 i
     for (u32 i = 0; i < indices; i++, to += pitch) put(to, low, high);
 }
 
-// Tables that three taps share take registers of their own.
-constexpr u32 most_pairs(bool shared, u32 stride) { return shared && stride == 1 ? 3 : 4; }
+// Tables that three taps share take registers of their own: with four pairs compilers spill.
+constexpr u32 most_pairs(bool shared) { return shared ? 3 : 4; }
 #include "tables.inl"
 
 template <int PAIRS, int STRIDE, bool SHARED>

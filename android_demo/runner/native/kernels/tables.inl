@@ -169,15 +169,15 @@ typedef void Tile(const Chunk&, const Place&);
 template <int PAIRS, int STRIDE, bool SHARED>
 static void tile(const Chunk&, const Place&);
 
+// For 1 to 4 pairs; not all, if a place has at most three.
 template <int STRIDE, bool SHARED>
 INLINE Tile* tile_of(u32 pairs) {
   static Tile* const TILES[] = {tile<1, STRIDE, SHARED>, tile<2, STRIDE, SHARED>, tile<3, STRIDE, SHARED>,
-                                tile<4, STRIDE, SHARED>};
+                                tile<most_pairs(SHARED), STRIDE, SHARED>};
   return TILES[pairs - 1];
 }
 static Tile* choose_tile(const Geometry& g, u32 stride, u32 pairs) {
-  if (g.shared) return stride == 1 ? tile_of<1, true>(pairs) : tile_of<2, true>(pairs);
-  return stride == 1 ? tile_of<1, false>(pairs) : stride == 2 ? tile_of<2, false>(pairs) : tile_of<0, false>(pairs);
+  return !g.shared ? tile_of<0, false>(pairs) : stride == 1 ? tile_of<1, true>(pairs) : tile_of<2, true>(pairs);
 }
 
 // `rows`: how many rows of taps are inside, for the first and the second pixels of a row of pairs.
@@ -276,7 +276,7 @@ static void tile_part(const BinaryConv& c, u32 part) {
     set_place(c, g, batch.places[batch.count++], y, x, pairs, second, rows);
     if (batch.count == MOST_PLACES) run();
   };
-  const u32 most = most_pairs(g.shared, c.window.stride_x), lone = g.flat && g.out_limit % 2, whole = g.out_width - lone;
+  const u32 most = most_pairs(g.shared), lone = g.flat && g.out_limit % 2, whole = g.out_width - lone;
   for (u32 y = first_row; y < last_row; y++) {
     u32 rows[2] = {c.window.height, c.window.height};
     if (!g.flat && !c.ones)
