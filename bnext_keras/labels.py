@@ -84,7 +84,7 @@ def read_labels(path: Path) -> list[str]:
         if isinstance(content, dict):
             content = [content[str(index)] for index in range(len(content))]
         return [_name(entry) for entry in content]
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise PredictionError(
             f'{path}: must be a list of names or of the form {{"0": ["n01440764", "tench"], ...}}'
         ) from error

@@ -72,7 +72,7 @@ def read_samples(
         return _read_images(path, input_shape, normalization or Normalization.imagenet())
     try:
         array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, MemoryError) as error:
         raise ConversionError(f"{path}: neither a folder of images nor a readable .npy file ({error})") from error
     if not isinstance(array, np.ndarray) or array.ndim != 4 or array.shape[1:] != tuple(input_shape):
         shape = getattr(array, "shape", "several arrays")

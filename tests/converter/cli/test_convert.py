@@ -1,5 +1,6 @@
 """bnext-convert as a user runs it: in a process of its own, on files good and bad."""
 
+import io
 import json
 import os
 import subprocess
@@ -244,6 +245,14 @@ def test_a_temperature_that_is_not_annealed(refused, tmp_path, small_bnext):
     assert "layer 'block1_1x1b_conv': its weight temperature is 0.25, not annealed" in refused(tmp_path / "model.h5")
 
 
+def npy_header(samples):
+    """The beginning of a file that promises so many inputs, of which none follows."""
+    header = io.BytesIO()
+    description = {"descr": "<f4", "fortran_order": False, "shape": (samples, 32, 32, 3)}
+    np.lib.format.write_array_header_1_0(header, description)
+    return header.getvalue()
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -253,6 +262,7 @@ def test_a_temperature_that_is_not_annealed(refused, tmp_path, small_bnext):
         (lambda path: np.save(path, np.array([{}], object)), "readable .npy"),
         (lambda path: path.write_bytes(b"\x93NUMPY"), "readable .npy"),
         (lambda path: path.write_bytes(b""), "readable .npy"),
+        (lambda path: path.write_bytes(npy_header(10**12)), "readable .npy"),
         (lambda path: path.mkdir(), "has no images"),
         (
             lambda path: (path.mkdir(), (path / "broken.png").write_bytes(b"?")),

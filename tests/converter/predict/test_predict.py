@@ -427,7 +427,17 @@ def test_files_of_labels(tmp_path, name, content):
 
 
 @pytest.mark.parametrize(
-    "content", ["red", "3", '{"1": "red"}', '["red", 3]', '[["n1"]]', '{"0": {"name": "red"}}', '{"0": ["n1", 2]}']
+    "content",
+    [
+        "red",
+        "3",
+        '{"1": "red"}',
+        '["red", 3]',
+        '[["n1"]]',
+        '{"0": {"name": "red"}}',
+        '{"0": ["n1", 2]}',
+        pytest.param("[" * 100_000, id="deep"),
+    ],
 )
 def test_json_that_holds_no_labels(tmp_path, content):
     (tmp_path / "labels.json").write_text(content)
