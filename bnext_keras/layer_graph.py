@@ -29,6 +29,7 @@ class LayerGraph:
 
     Attributes:
         layers: Every layer but inputs and models, in the model's order.
+        inputs: The model's symbolic inputs.
         outputs: The layers whose results the model returns.
 
     Example:
@@ -46,6 +47,7 @@ class LayerGraph:
         self._producers: dict[int, list[tf.keras.layers.Layer]] = {}
         self._consumers: dict[int, list[tf.keras.layers.Layer]] = {}
         self._add(model, [])
+        self.inputs: list[Any] = list(model.inputs)
         origins = [_origin(tensor) for tensor in model.outputs]
         self.outputs: list[tf.keras.layers.Layer] = [origin for origin in origins if origin is not None]
         for layer in self.layers:

@@ -10,16 +10,14 @@ from bnext_keras.errors import ConversionError, VerificationError
 from bnext_keras.files import check_outputs, file_errors_as, write_atomically
 from bnext_keras.models import count
 from bnext_keras.orientation import is_rotating, remove_rotation
-from bnext_keras.quantizers import soft_kernels
 
 import numpy as np
 import tensorflow as tf
 
 from converter import passes
-from converter.advice import Advice, advise
-from converter.advice.finding import NOTE
+from converter.advice import advise, notes
 from converter.compiler import lce, preflight
-from converter.compiler._tensorflow import check_process
+from converter.compiler._tensorflow import eagerly
 from converter.compiler.freeze import freeze
 from converter.compiler.trace import trace
 from converter.inspection.inspection import inspect
@@ -29,6 +27,7 @@ from converter.result import ConversionResult
 from converter.source.binary_layers import signs_moved_into_convolutions
 from converter.source.description import describe
 from converter.source.loading import load
+from converter.source.rebuilding import in_float32, of_size, other_precisions
 from converter.tflite.metadata import InputOrientation, write_metadata
 from converter.verification.samples import synthetic_count, users_inputs
 from converter.verification.synthetic import choose
@@ -37,17 +36,19 @@ from converter.verification.verify import verify
 _ONE_AT_A_TIME = threading.RLock()
 
 
+@eagerly
 def convert(
     model: tf.keras.Model | str | Path,
     output: str | Path | None = None,
     *,
     verify_data: np.ndarray | str | Path | None = None,
     architecture: str | None = None,
-    input_size: int = 224,
+    input_size: int | None = None,
     num_classes: int = 1000,
     rotation: bool = True,
     simplify: bool = True,
     harden: bool = False,
+    float32: bool = False,
     weights: str | Mapping[str, str] = "float32",
     labels: Sequence[str] | None = None,
     trusted: bool = False,
@@ -66,7 +67,8 @@ def convert(
             channels)``, or the path of a ``.npy`` file or a folder of images (see
             `converter.verification.samples.read_samples`).
         architecture: For a file that holds weights only, the name of the model in `bnext_keras.models`.
-        input_size: Height and width of that model's input.
+        input_size: Height and width of that model's input, 224 by default; or of a whole model's that takes images of
+            any size.
         num_classes: Number of its classes.
         rotation: Whether an imported model's first layer, which turns images by 180 degrees, becomes part of the file.
             Without it the file wants turned images, and an operator less runs on the device.
@@ -74,6 +76,8 @@ def convert(
         harden: Whether a model whose training ended before its kernels were binary is converted with their signs, which
             is what Keras evaluates it with. The report tells so. The model itself stays what it is; see
             `bnext_keras.quantizers.harden`.
+        float32: Whether a model that computes in mixed precision or float64 is converted, and compared, as one that
+            computes in float32. The report tells so.
         weights: Type of the weights of float layers, ``"float32"`` or ``"int8"``, for all or by role
             (`converter.quantization.precision.parse_weights`). Anything but float32 changes the answers: the float file
             is verified first, then the quantized one is compared with it.
@@ -99,7 +103,6 @@ def convert(
         >>> result.verification.passed
         True
     """
-    check_process()
     clock = _Clock(progress)
     source = None
     weights = parse_weights(weights)
@@ -110,6 +113,11 @@ def convert(
         output = Path(output) if output is not None else source.with_suffix(".tflite")
         clock.start("load")
         model = load(source, architecture, input_size, num_classes, trusted=trusted)
+    else:
+        model = of_size(model, input_size)
+    precision = next(iter(other_precisions(model).values()), "") if float32 else ""
+    if precision:
+        model = in_float32(model)
     if output is not None:
         with file_errors_as(ConversionError):
             check_outputs([Path(output)], [] if source is None else [source])
@@ -127,10 +135,13 @@ def convert(
             labels=labels,
             progress=progress,
             clock=clock,
+            precision=precision,
         )
 
 
-def _convert(model, source, output, *, verify_data, rotation, simplify, harden, weights, labels, progress, clock):
+def _convert(
+    model, source, output, *, verify_data, rotation, simplify, harden, weights, labels, progress, clock, precision
+):
     preflight.check(model, harden=harden)
     metadata = describe(model, labels, source)
     if not rotation:
@@ -158,6 +169,7 @@ def _convert(model, source, output, *, verify_data, rotation, simplify, harden, 
         compare(quantization, float_file, flatbuffer, inputs if len(inputs) else made)
 
     content = write_metadata(flatbuffer, metadata)
+    size_notes = notes.large_floats(model, flatbuffer, len(content)) if quantization is None else []
     result = ConversionResult(
         content=content,
         path=None,
@@ -169,7 +181,7 @@ def _convert(model, source, output, *, verify_data, rotation, simplify, harden, 
         verification=verification,
         on_random_inputs_only=verify_data is None,
         seconds=clock.seconds,
-        advice=[*_hardened(model), *advise(model)],
+        advice=[*notes.hardened(model), *notes.in_float32(model, precision), *advise(model), *size_notes],
         passes=pass_reports,
         quantization=quantization,
         users_inputs=len(inputs),
@@ -186,19 +198,6 @@ def _convert(model, source, output, *, verify_data, rotation, simplify, harden, 
             write_atomically(Path(output), content)
         result.path = Path(output)
     return result
-
-
-def _hardened(model):
-    """A note for each kernel that is taken as its signs though it was trained otherwise."""
-    return [
-        Advice(
-            NOTE,
-            name,
-            f"its kernel was hardened: training ended at weight temperature {temperature:.2g}, the file has its signs",
-            "answers are those of Keras' evaluation; their accuracy may be far from that in training, so measure it",
-        )
-        for name, temperature in soft_kernels(model).items()
-    ]
 
 
 class _Clock:

@@ -82,6 +82,22 @@ class ConversionResult:
         """Bytes of the file."""
         return len(self.content)
 
+    @property
+    def parameter_bytes(self) -> int:
+        """The `theoretical_size`, with 8 bits for the weights that have been quantized to them. The file may still be
+        smaller: simplification folds parameters into others."""
+        if self.quantization is None:
+            return self.theoretical_size
+        before, after = self.quantization.bytes_before, self.quantization.bytes_after
+        return self.theoretical_size - sum(before.values()) + sum(after.values())
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the table of the terminal."""
+        # Reports read results, so results cannot import them at the top.
+        from converter.report.notebook import render_table
+
+        return render_table(self)
+
     def to_dict(self) -> dict:
         """Everything but the file itself, ready for JSON."""
         return {

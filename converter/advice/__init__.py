@@ -19,8 +19,9 @@ from bnext_keras.layer_graph import LayerGraph
 
 import tensorflow as tf
 
-from converter.advice import signs, speed
+from converter.advice import signs, size, speed
 from converter.advice.finding import SEVERITIES, Advice, merged
+from converter.compiler._tensorflow import eagerly
 from converter.compiler.preflight import check_built
 from converter.source.binary_layers import signs_moved_into_convolutions
 
@@ -37,9 +38,12 @@ RULES: tuple[Callable[[LayerGraph], Iterator[Advice]], ...] = (
     speed.activations_that_are_not_fused,
     speed.absolute_values,
     speed.softmax,
+    size.fixed_batches,
+    size.unusual_paddings,
 )
 
 
+@eagerly
 def advise(model: tf.keras.Model, refusals: bool = False) -> list[Advice]:
     """All advice on a model, the gravest first.
 
@@ -56,5 +60,8 @@ def advise(model: tf.keras.Model, refusals: bool = False) -> list[Advice]:
         layer_graph = LayerGraph(model)
         found = [advice for rule in RULES for advice in rule(layer_graph)]
         if refusals:
-            found += signs.unconvertible(layer_graph)
+            refused = list(signs.unconvertible(layer_graph))
+            # What a rule has said of the same layer is the reason now.
+            reasons = {(advice.layer, advice.what) for advice in refused}
+            found = [*refused, *(advice for advice in found if (advice.layer, advice.what) not in reasons)]
     return sorted(dict.fromkeys(found), key=lambda advice: SEVERITIES.index(advice.severity))

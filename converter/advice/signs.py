@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from bnext_keras.errors import ConversionError
 from bnext_keras.layer_graph import LayerGraph, has_kernel, is_quant_layer, kernel_quantizer, precision
 
-import larq as lq
 import tensorflow as tf
 
 from converter.advice.finding import (
@@ -19,31 +18,16 @@ from converter.advice.finding import (
     activation,
     binarizes_input,
 )
-from converter.compiler.preflight import check_binary_conv
+from converter.compiler.preflight import check_layer
+from converter.source.binary_layers import in_place_of
 from converter.source.quantizers import input_fault
-
-#: The layers that `converter.compiler.preflight` looks at.
-_CONVOLUTIONS = (lq.layers.QuantConv2D, lq.layers.QuantDepthwiseConv2D)
-
-#: What does on bits what a layer does that LCE has no binary form of.
-_IN_PLACE_OF = {
-    "QuantDense": "use a QuantConv2D of 1x1 on a 1x1 map",
-    "QuantConv1D": "use a QuantConv2D of 1xN on maps of height 1",
-    "QuantConv3D": "use QuantConv2Ds, with the slices among the channels or one after the other",
-    "QuantSeparableConv2D": "use a QuantConv2D, of 3x3 say, which mixes pixels and channels at once",
-    "QuantConv2DTranspose": "use an UpSampling2D and a QuantConv2D",
-    "QuantConv3DTranspose": "use an UpSampling2D and a QuantConv2D on slices",
-    "QuantLocallyConnected1D": "use a QuantConv2D of 1xN on maps of height 1, which shares its weights",
-    "QuantLocallyConnected2D": "use a QuantConv2D, which shares its weights",
-}
 
 
 def unconvertible(layer_graph: LayerGraph) -> Iterator[Advice]:
-    """Binary convolutions that a conversion would refuse, all of them and not only the first."""
-    convs = [layer for layer in layer_graph.layers if isinstance(layer, _CONVOLUTIONS)]
-    for layer in filter(binarizes_input, convs):
+    """Layers that a conversion would refuse, all of them and not only the first."""
+    for layer in layer_graph.layers:
         try:
-            check_binary_conv(layer)
+            check_layer(layer)
         except ConversionError as error:
             yield Advice(REFUSED, layer.name, error.what, error.remedy)
 
@@ -99,14 +83,15 @@ def half_binary(layer_graph: LayerGraph) -> Iterator[Advice]:
         if not is_quant_layer(layer) or not (has_kernel(layer) or kernel_quantizer(layer)):
             continue
         bits = precision(getattr(layer, "input_quantizer", None)), precision(kernel_quantizer(layer))
-        if bits == (1, 32) and not isinstance(layer, _CONVOLUTIONS):
+        # Of convolutions that take signs, what is no QuantConv2D with a binary kernel is refused.
+        if bits == (1, 32) and isinstance(layer, tf.keras.layers.Dense):
             yield Advice(SLOW, layer.name, "it has no kernel quantizer and runs as a float layer", "add one")
-        elif bits == (1, 1) and not isinstance(layer, _CONVOLUTIONS):
+        elif bits == (1, 1) and isinstance(layer, tf.keras.layers.Dense):
             yield Advice(
                 SLOW,
                 layer.name,
                 f"LCE has no binary {type(layer).__name__}; it runs as a float layer, its weights in 32 bits each",
-                _IN_PLACE_OF.get(type(layer).__name__, "use a QuantConv2D"),
+                in_place_of(layer) or "use a QuantConv2D",
             )
         elif bits[0] == 32 and bits[1] < 32 and not layer_graph.reads_image(layer):
             yield Advice(

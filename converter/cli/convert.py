@@ -77,9 +77,9 @@ def _main_advise(argv):
 
 def _convert(arguments):
     quiet_tensorflow()
-    from rich.console import Console
+    from bnext_keras.console import SafeConsole
 
-    console, messages = Console(), Console(stderr=True)
+    console, messages = SafeConsole(), SafeConsole(stderr=True)
     try:
         return _convert_verified(arguments, console, messages)
     except VerificationError as error:
@@ -115,6 +115,7 @@ def _convert_verified(arguments, console, messages):
             rotation=not arguments.no_rotation,
             simplify=not arguments.no_simplify,
             harden=arguments.harden,
+            float32=arguments.float32,
             weights=weights,
             labels=labels,
             trusted=arguments.trust,
@@ -131,11 +132,11 @@ def _convert_verified(arguments, console, messages):
 
 def _advise(arguments):
     quiet_tensorflow()
-    from rich.console import Console
+    from bnext_keras.console import SafeConsole
 
     check_exists(arguments.input)
-    console = Console()
-    with Console(stderr=True).status("starting TensorFlow"):
+    console = SafeConsole()
+    with SafeConsole(stderr=True).status("starting TensorFlow"):
         with silenced():
             from converter.advice import advise
             from converter.compiler import preflight
@@ -217,6 +218,12 @@ def _parser():
         action="store_true",
         help="convert a model whose training ended before its kernels were binary, with their signs, as validation "
         "used them; measure its accuracy, which may be far from that in training",
+    )
+    parser.add_argument(
+        "--float32",
+        action="store_true",
+        help="convert a model that computes in mixed precision or float64 as one in float32, which is what it is "
+        "compared with",
     )
     parser.add_argument(
         "--weights",

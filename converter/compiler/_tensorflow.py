@@ -1,7 +1,10 @@
-"""All private API of TensorFlow that the compiler uses, behind four functions; ``docs/private-api.md`` tells why."""
+"""All private API of TensorFlow that the compiler uses, behind few functions; ``docs/private-api.md`` tells why."""
 
+import functools
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
 
 from bnext_keras.errors import ConversionError
 
@@ -9,6 +12,8 @@ import tensorflow as tf
 from tensorflow.python.eager import context
 from tensorflow.python.framework import op_def_registry
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+_Parameters, _Result = ParamSpec("_Parameters"), TypeVar("_Result")
 
 _forked = False
 
@@ -22,17 +27,37 @@ def _note_fork():
 os.register_at_fork(after_in_child=_note_fork)
 
 
-def check_process() -> None:
-    """Refuses a process in which TensorFlow would hang: one that was forked after TensorFlow had been used.
+def eagerly(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
+    """Makes a function compute at once, wherever it is called: within a ``tf.Graph`` or a ``tf.function``, too.
+
+    Graphs belong to the thread that builds them, so there the function runs in another one.
 
     Raises:
-        ConversionError: with what to do instead.
+        ConversionError: where it cannot: in a process that was forked after TensorFlow had been used, where it would
+            hang, and in one that executes nothing eagerly.
     """
-    if _forked:
-        raise ConversionError(
-            "this process was forked from one that had used TensorFlow, which hangs in such a process",
-            remedy="start it with multiprocessing.get_context('spawn')",
-        )
+
+    @functools.wraps(function)
+    def outside(*arguments: _Parameters.args, **options: _Parameters.kwargs) -> _Result:
+        if _forked:
+            raise ConversionError(
+                "this process was forked from one that had used TensorFlow, which hangs in such a process",
+                remedy="start it with multiprocessing.get_context('spawn')",
+            )
+        if tf.executing_eagerly():
+            return function(*arguments, **options)
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(at_once, *arguments, **options).result()
+
+    def at_once(*arguments: _Parameters.args, **options: _Parameters.kwargs) -> _Result:
+        if not tf.executing_eagerly():
+            raise ConversionError(
+                "TensorFlow executes nothing eagerly in this process",
+                remedy="leave out tf.compat.v1.disable_eager_execution()",
+            )
+        return function(*arguments, **options)
+
+    return tf.autograph.experimental.do_not_convert(outside)
 
 
 def freeze_variables(function: Callable):

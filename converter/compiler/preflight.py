@@ -9,8 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from converter.graph import Graph
-from converter.source.binary_layers import binary_convs, quantized_kernel
+from converter.source.binary_layers import binarizes_input, in_place_of, quantized_kernel
 from converter.source.quantizers import input_fault, name_of
+from converter.source.rebuilding import other_precisions
 
 
 def check(model: tf.keras.Model, *, harden: bool = False) -> None:
@@ -35,14 +36,15 @@ def check(model: tf.keras.Model, *, harden: bool = False) -> None:
         raise ConversionError(
             f"it has a dynamic input shape {shape}",
             where=where,
-            remedy="build it with a fixed input_shape (the batch dimension alone may be None)",
+            remedy="give the size, bnext-convert --input-size N or convert(input_size=N), or build it with a fixed "
+            "input_shape",
         )
     _check_precision(model)
-    _check_layers(model)
     if not harden:
         _check_temperatures(model)
-    for layer in binary_convs(model):
-        check_binary_conv(layer)
+    for layer in model.submodules:
+        if isinstance(layer, tf.keras.layers.Layer):
+            check_layer(layer)
 
 
 def check_built(model: tf.keras.Model) -> None:
@@ -56,6 +58,13 @@ def check_built(model: tf.keras.Model) -> None:
             "it has no symbolic input",
             where=f"model '{model.name}'",
             remedy="only functional models, and Sequential ones with an input shape, can be converted",
+        )
+    # Keras' own symbolic tensors belong to no graph.
+    if tf.is_symbolic_tensor(model.inputs[0]):
+        raise ConversionError(
+            "it was built in a tf.Graph, and its weights have no values outside of that graph's sessions",
+            where=f"model '{model.name}'",
+            remedy="save it there and load the file, or build it outside of tf.Graph().as_default()",
         )
 
 
@@ -87,38 +96,37 @@ def _is_function(value):
     return isinstance(value, tf.compat.v1.AttrValue) and value.WhichOneof("value") == "func"
 
 
-def _check_layers(model):
-    for layer in model.submodules:
-        where = f"layer '{getattr(layer, 'name', '')}'"
-        if isinstance(layer, tf.keras.layers.RNN) and not layer.unroll:
-            raise ConversionError(
-                f"{type(layer).__name__} loops over time steps, which is not supported",
-                where=where,
-                remedy="build it with unroll=True, or use convolutions over time",
-            )
-        quantizer = getattr(layer, "input_quantizer", None)
-        if quantizer is not None and isinstance(layer, tf.keras.layers.Layer):
-            fault = input_fault(quantizer)
-            if fault is not None and not fault.runs_as_float:
-                raise ConversionError(fault.what, where=where, remedy=fault.remedy)
+def check_layer(layer: tf.keras.layers.Layer) -> None:
+    """Refuses a layer that Larq Compute Engine would get wrong, or run as a float convolution though it is binary.
 
-
-def check_binary_conv(layer: tf.keras.layers.Layer) -> None:
-    """Refuses a binary convolution that `converter.compiler.lower` has no form for.
+    Dense layers are no convolutions: with binary quantizers they run as floats, as in LCE itself, and get advice.
 
     Raises:
         ConversionError: naming the layer, the reason and the remedy.
     """
     where = f"layer '{layer.name}'"
-    if not isinstance(layer, lq.layers.QuantConv2D):
+    if isinstance(layer, tf.keras.layers.RNN) and not layer.unroll:
         raise ConversionError(
-            f"Larq Compute Engine has no binary form of {type(layer).__name__}",
+            f"{type(layer).__name__} loops over time steps, which is not supported",
             where=where,
-            remedy="remove its input quantizer, or use QuantConv2D",
+            remedy="build it with unroll=True, or use convolutions over time",
         )
-    fault = input_fault(layer.input_quantizer)
-    if fault is not None:
+    quantizer = getattr(layer, "input_quantizer", None)
+    fault = None if quantizer is None else input_fault(quantizer)
+    if fault is not None and not fault.runs_as_float:
         raise ConversionError(fault.what, where=where, remedy=fault.remedy)
+    if not binarizes_input(layer):
+        return
+    if isinstance(layer, lq.layers.QuantConv2D):
+        _check_binary_conv(layer, where)
+    elif not isinstance(layer, tf.keras.layers.Dense) and (remedy := in_place_of(layer)):
+        raise ConversionError(
+            f"Larq Compute Engine has no binary form of {type(layer).__name__}", where=where, remedy=remedy
+        )
+
+
+def _check_binary_conv(layer, where):
+    """Refuses a binary convolution that `converter.compiler.lower` has no form for."""
     if layer.data_format != "channels_last":
         raise ConversionError(
             f"TFLite does not support data_format {layer.data_format!r}", where=where, remedy="use 'channels_last'"
@@ -141,21 +149,12 @@ def check_binary_conv(layer: tf.keras.layers.Layer) -> None:
 
 
 def _check_precision(model):
-    for layer in model.submodules:
-        if not isinstance(layer, tf.keras.layers.Layer):
-            continue
-        where = f"layer '{layer.name}'"
-        if layer.compute_dtype != layer.variable_dtype:
-            raise ConversionError(
-                f"it computes in mixed precision ({layer.dtype_policy.name})",
-                where=where,
-                remedy="rebuild the model with tf.keras.mixed_precision.set_global_policy('float32') and load its "
-                "weights",
-            )
-        if layer.variable_dtype not in (None, "float32") and layer.weights:
-            raise ConversionError(
-                f"it is {layer.variable_dtype}", where=where, remedy="rebuild the model in float32 and load its weights"
-            )
+    for name, precision in other_precisions(model).items():
+        raise ConversionError(
+            f"it computes in mixed precision ({precision})" if precision.startswith("mixed") else f"it is {precision}",
+            where=f"layer '{name}'",
+            remedy="have it converted as a model of float32: bnext-convert --float32, convert(float32=True)",
+        )
 
 
 def _check_temperatures(model):

@@ -22,7 +22,9 @@ from bnext_keras.structure import find_roles
 import tensorflow as tf
 
 from converter.inspection.layers import Layer, describe_layer
+from converter.inspection.memory import peak_memory
 from converter.inspection.operators import Operator, read_operators
+from converter.tflite.flatbuffer import Flatbuffer
 from converter.tflite.kinds import Kind
 
 _SUMMED = ("macs", "bytes", "output_bytes")
@@ -49,6 +51,7 @@ class Inspection:
         costs: The model's parameters and multiply-accumulates, see `bnext_keras.models.count`.
         other_bytes: Bytes of the file beside constants: tables, names, alignment.
         card: The published network of just these counts, None if there is none.
+        peak_memory: The most bytes of results that must be kept at one moment (`converter.inspection.memory`).
     """
 
     layers: list[Layer]
@@ -56,6 +59,7 @@ class Inspection:
     costs: Costs
     other_bytes: int
     card: Card | None
+    peak_memory: int = 0
 
     @property
     def kinds(self) -> list[KindTotals]:
@@ -81,6 +85,7 @@ class Inspection:
             "operators": [{**asdict(operator), "kind": operator.kind.value} for operator in self.operators],
             "kinds": [{**asdict(kind), "kind": kind.kind.value} for kind in self.kinds],
             "other_bytes": self.other_bytes,
+            "peak_memory": self.peak_memory,
             "totals": {
                 "parameters": self.costs.parameters,
                 "binary_parameters": self.costs.binary_parameters,
@@ -109,6 +114,7 @@ def inspect(model: tf.keras.Model, content: bytes, binarized: Collection[str]) -
         costs=costs,
         other_bytes=len(content) - sum(operator.bytes for operator in operators),
         card=_published(costs),
+        peak_memory=peak_memory(Flatbuffer(content)),
     )
 
 

@@ -81,7 +81,7 @@ def read_operators(content: bytes, layer_graph: LayerGraph) -> list[Operator]:
             layer = layers.answer
         constants = {flatbuffer.buffer(tensor): flatbuffer.nbytes(tensor) for tensor in inputs}
         output_bytes = sum(
-            math.prod(flatbuffer.shape(tensor)) * _bits(flatbuffer, tensor) // 8 for tensor in operation.outputs
+            math.prod(flatbuffer.shape(tensor)) * bits(flatbuffer, tensor) // 8 for tensor in operation.outputs
         )
         if output in stored:
             # It runs once, when the file is loaded, for the operator that reads it: that one has its bytes and name.
@@ -145,7 +145,8 @@ class _LayerNames:
         return layer.name
 
 
-def _bits(flatbuffer, tensor):
+def bits(flatbuffer: Flatbuffer, tensor: int) -> int:
+    """Bits of one number of a tensor; of signs, those of a word of 32."""
     return _BITS.get(flatbuffer.type(tensor), 32)
 
 
@@ -153,7 +154,7 @@ def _kernel_bits(flatbuffer, operation, inputs):
     if operation.type not in _KERNEL_INPUTS:
         return None
     # Words of 32 channels have the type of int32.
-    return 1 if operation.type == "LceBconv2d" else _bits(flatbuffer, inputs[_KERNEL_INPUTS[operation.type]])
+    return 1 if operation.type == "LceBconv2d" else bits(flatbuffer, inputs[_KERNEL_INPUTS[operation.type]])
 
 
 def _output_shape(flatbuffer, operation):

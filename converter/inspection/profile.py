@@ -96,9 +96,12 @@ def profile(
         True
     """
     progress("profile, cutting out operators")
-    network = {name: Runner(content, name) for name in KERNELS}
+    flatbuffer = Flatbuffer(content)
+    # Without binary convolutions they are all the same.
+    choices = KERNELS if flatbuffer.binary_convs else ("default",)
+    network = {name: Runner(content, name) for name in choices}
     kernels = min(network, key=lambda name: network[name].fastest(SLOWER_SHARE * budget, MOST_ROUNDS))
-    keys, runnable = stopwatches(Flatbuffer(content), kernels)
+    keys, runnable = stopwatches(flatbuffer, kernels)
 
     seconds: dict[Hashable, list[float]] = {key: [] for key in (*runnable, *network)}
     start = time.perf_counter()

@@ -107,7 +107,7 @@ def load_classifier(
     path: Path,
     *,
     architecture: str | None = None,
-    input_size: int = 224,
+    input_size: int | None = None,
     num_classes: int = 1000,
     threads: int = 1,
     trusted: bool = False,
@@ -118,7 +118,7 @@ def load_classifier(
         path: A ``.tflite`` file, or what `converter.source.loading.load` takes: a ``.h5`` or ``.keras`` file or a
             SavedModel folder.
         architecture: For a file that holds weights only, the name of the model in `bnext_keras.models`.
-        input_size: Height and width of that model's input.
+        input_size: Height and width of that model's input, 224 by default; or of images for a model of any size.
         num_classes: Number of its classes.
         threads: For a ``.tflite`` file, how many threads it runs on.
         trusted: Whether whoever made a Keras file may run code here (`bnext_keras.model_files`).

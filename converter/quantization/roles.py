@@ -38,6 +38,14 @@ def find_roles(flatbuffer: Flatbuffer) -> dict[str, list[Operation]]:
     return roles
 
 
+def weight_bytes(flatbuffer: Flatbuffer) -> dict[str, int]:
+    """Bytes of the weights of each role in a float file; one constant that several operators share counts once."""
+    return {
+        role: sum({flatbuffer.buffer(op.inputs[1]): flatbuffer.nbytes(op.inputs[1]) for op in operations}.values())
+        for role, operations in find_roles(flatbuffer).items()
+    }
+
+
 class _OperatorGraph:
     """Which operator feeds which."""
 

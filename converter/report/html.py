@@ -8,13 +8,13 @@ import datetime
 from pathlib import Path
 
 from bnext_keras._version import __version__
-from bnext_keras.text import format_bytes, format_count, format_milliseconds, format_percent
+from bnext_keras.text import finalized, format_bytes, format_count, format_milliseconds, format_percent
 
 import jinja2
 
 from converter.advice import merged
 from converter.report.charts import COLOURS, TIMES, bars, costliest, kind_rows, timeline
-from converter.report.words import verification_in_words
+from converter.report.words import size_in_words, verification_in_words
 from converter.result import ConversionResult
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -27,7 +27,9 @@ def render_html(result: ConversionResult) -> str:
         result: A conversion with its `inspection`; its `profile` is shown if there is one.
     """
     loader = jinja2.FileSystemLoader(_TEMPLATES)
-    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, finalize=finalized, undefined=jinja2.StrictUndefined
+    )
     environment.filters |= {
         "bytes": format_bytes,
         "count": format_count,
@@ -53,6 +55,7 @@ def _context(result):
         "advice_list": merged(result.advice),
         "file": None if result.path is None else result.path.name,
         "made": f"bnext-keras {__version__}, {datetime.date.today():%d %B %Y}",
+        "size_in_words": size_in_words(result),
         "size": format_bytes(result.size).split(),
         "binary_calls": len(checked.binary_convs) + len(checked.float_convs),
         "kinds": kinds,

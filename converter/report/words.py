@@ -1,6 +1,6 @@
 """What a conversion's verification says, in sentences."""
 
-from bnext_keras.text import format_percent
+from bnext_keras.text import format_bytes, format_percent
 
 from converter.result import ConversionResult
 from converter.verification.verify import Verification
@@ -49,6 +49,15 @@ def inputs_in_words(result: ConversionResult) -> str:
     return f"{result.users_inputs} of yours, the rest made on the spot"
 
 
+def size_in_words(result: ConversionResult) -> str:
+    """The file's size by that of the parameters alone, which is no bound: simplification needs fewer."""
+    eight = "" if result.quantization is None else "8 for those in int8, "
+    return (
+        f"{result.size / max(1, result.parameter_bytes):.3f} times the model's parameters "
+        f"({format_bytes(result.parameter_bytes)}: 1 bit for binary weights, {eight}32 for others)"
+    )
+
+
 def relative(difference: float, checked: Verification) -> str:
     """A difference of outputs as people can judge it: by the largest output."""
     return f"{difference / (checked.largest_output or 1):.1e} of the largest output"
@@ -56,8 +65,10 @@ def relative(difference: float, checked: Verification) -> str:
 
 def rounding_in_words(checked: Verification) -> str:
     """What to make of a right file whose answers are not Keras'."""
+    hang = f"Every operator does what its layer does, but answers hang on {checked.flips:,} signs of values within "
+    if reason := checked.looks_untrained:
+        return f"{hang}rounding of zero: the network looks untrained, {reason}. Train it first."
     return (
-        f"Every operator does what its layer does, but answers hang on {checked.flips:,} signs of values within "
-        "rounding of zero: the network looks untrained, or the inputs are unlike those that it was trained on. Train "
-        "it, or verify on images of yours (--verify-data)."
+        f"{hang}rounding of zero. Inputs unlike those that a network was trained on can do that, or values "
+        "that lie on thresholds: verify on images of yours (--verify-data)."
     )

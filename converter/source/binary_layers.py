@@ -11,25 +11,41 @@ import larq as lq
 import numpy as np
 import tensorflow as tf
 
-#: Name of the kernel variable of each kind of layer.
-_KERNELS = {lq.layers.QuantConv2D: "kernel", lq.layers.QuantDepthwiseConv2D: "depthwise_kernel"}
+#: What does on bits what a layer of Larq's does that LCE has no binary form of.
+_IN_PLACE_OF = {
+    lq.layers.QuantDense: "use a QuantConv2D of 1x1 on a 1x1 map",
+    lq.layers.QuantConv1D: "use a QuantConv2D of 1xN on maps of height 1",
+    lq.layers.QuantConv3D: "use QuantConv2Ds, with the slices among the channels or one after the other",
+    lq.layers.QuantDepthwiseConv2D: "use a QuantConv2D, which mixes the channels too, or a DepthwiseConv2D of floats",
+    lq.layers.QuantSeparableConv1D: "use a QuantConv2D of 1xN on maps of height 1, which mixes the channels at once",
+    lq.layers.QuantSeparableConv2D: "use a QuantConv2D, of 3x3 say, which mixes pixels and channels at once",
+    lq.layers.QuantConv2DTranspose: "use an UpSampling2D and a QuantConv2D",
+    lq.layers.QuantConv3DTranspose: "use an UpSampling2D and a QuantConv2D on slices",
+    lq.layers.QuantLocallyConnected1D: "use a QuantConv2D of 1xN on maps of height 1, which shares its weights",
+    lq.layers.QuantLocallyConnected2D: "use a QuantConv2D, which shares its weights",
+}
 
 
 def binary_convs(model: tf.keras.Model) -> list[tf.keras.layers.Layer]:
-    """The 2-D convolutions of a model, nested ones too, that binarize their input: the ones meant to run in LCE."""
-    return [
-        layer
-        for layer in model.submodules
-        if isinstance(layer, tuple(_KERNELS)) and precision(layer.input_quantizer) == 1
-    ]
+    """The `QuantConv2D` layers of a model, nested ones too, that binarize their input: those meant to run in LCE."""
+    return [layer for layer in model.submodules if isinstance(layer, lq.layers.QuantConv2D) and binarizes_input(layer)]
+
+
+def binarizes_input(layer: tf.keras.layers.Layer) -> bool:
+    """Whether a layer takes signs of its input."""
+    return precision(getattr(layer, "input_quantizer", None)) == 1
+
+
+def in_place_of(layer: tf.keras.layers.Layer) -> str | None:
+    """What to use in place of a layer of Larq's that LCE has no binary form of; None for any other layer."""
+    return next((remedy for kind, remedy in _IN_PLACE_OF.items() if isinstance(layer, kind)), None)
 
 
 def quantized_kernel(layer: tf.keras.layers.Layer) -> np.ndarray:
     """The kernel that a layer uses in evaluation, ``(height, width, in, out)``."""
-    kernel = next(name for kind, name in _KERNELS.items() if isinstance(layer, kind))
     # Larq lists the latent variable among the layer's weights and quantizes on access, inside a forward pass only.
     with tf.init_scope(), lq.context.quantized_scope(True):
-        return tf.convert_to_tensor(getattr(layer, kernel)).numpy()
+        return tf.convert_to_tensor(layer.kernel).numpy()
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """Reads Keras models from files, with one clear line for everything that can be wrong with a file."""
 
 import hashlib
+import logging
+from contextlib import contextmanager
 from pathlib import Path
 
 import bnext_keras
@@ -12,6 +14,8 @@ from bnext_keras.text import first_line
 
 import tensorflow as tf
 
+from converter.source.rebuilding import of_size
+
 #: Names that ``--model`` takes.
 ARCHITECTURES = tuple(card.name for card in CARDS)
 
@@ -19,7 +23,7 @@ ARCHITECTURES = tuple(card.name for card in CARDS)
 def load(
     path: Path,
     architecture: str | None = None,
-    input_size: int = 224,
+    input_size: int | None = None,
     num_classes: int = 1000,
     *,
     trusted: bool = False,
@@ -29,7 +33,8 @@ def load(
     Args:
         path: A ``.h5`` or ``.keras`` file or a SavedModel folder; with ``architecture`` a file of weights only.
         architecture: One of `ARCHITECTURES`, for a file that holds weights only.
-        input_size: Height and width of the architecture's input.
+        input_size: Height and width of the architecture's input, 224 by default; or that of a whole model which
+            takes images of any size.
         num_classes: Number of its outputs.
         trusted: Whether whoever made the file may run code here.
 
@@ -54,8 +59,21 @@ def load(
             if architecture is not None and has_architecture:
                 raise ConversionError(f"{path}: holds a whole model; leave out --model {architecture}")
         if architecture is not None:
-            return _with_weights(path, architecture, input_size, num_classes)
-        return load_model(path, trusted=trusted)
+            return _with_weights(path, architecture, input_size or 224, num_classes)
+        with _without_advice_on_training():
+            return of_size(load_model(path, trusted=trusted), input_size)
+
+
+@contextmanager
+def _without_advice_on_training():
+    """Keeps Larq from warning of kernels without constraints, which matter while they are trained."""
+    larq = logging.getLogger("larq")
+    level = larq.level
+    larq.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        larq.setLevel(level)
 
 
 def digest(path: Path) -> str:

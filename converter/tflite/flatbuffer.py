@@ -125,6 +125,11 @@ class Flatbuffer:
         return {} if operator.builtinOptions is None else dict(vars(operator.builtinOptions))
 
     @property
+    def inputs(self) -> list[int]:
+        """The tensors that the file takes."""
+        return list(self._graph.inputs)
+
+    @property
     def outputs(self) -> list[int]:
         """The tensors that the file computes."""
         return list(map(int, self._graph.outputs))

@@ -42,6 +42,10 @@ SHAKE = 1e-6
 LAST_PLACE = 2.0**-23
 #: A difference may be this many times the effect of that noise.
 REACH = 10
+#: Logits of trained networks stay below it by far; those of a network whose values explode do not.
+EXPLODED = 1e4
+#: Outputs that vary less between inputs, as a share of the largest one, do not depend on the input.
+CONSTANT = 1e-3
 #: Inputs that Keras runs at once.
 BATCH = 8
 
@@ -55,6 +59,7 @@ class Verification:
         float_convs: Layers whose convolution was meant to run bitpacked and stayed float, once for each call.
         samples: Number of inputs compared.
         largest_output: Largest absolute output of Keras, which differences are to be compared with.
+        output_range: Largest difference of one output between two of the inputs, in Keras.
         max_difference: Largest absolute difference of any output, including what flipped signs change.
         top1_agreement: Share of inputs whose largest output is the same.
         signs: Number of signs taken, for all inputs and convolutions together.
@@ -69,6 +74,7 @@ class Verification:
     float_convs: list[str] = field(default_factory=list)
     samples: int = 0
     largest_output: float = 0.0
+    output_range: float = 0.0
     max_difference: float = 0.0
     top1_agreement: float = 1.0
     signs: int = 0
@@ -83,6 +89,15 @@ class Verification:
         """Whether the file is right and still answers visibly otherwise: signs within rounding of zero decide."""
         differs = self.max_difference > 0.05 * self.largest_output or self.top1_agreement < 1
         return self.passed and self.flips > 0 and differs
+
+    @property
+    def looks_untrained(self) -> str:
+        """What in Keras' own outputs shows that training has not begun, or has failed; "" if nothing does."""
+        if self.largest_output > EXPLODED:
+            return f"for its outputs reach {self.largest_output:.1e}"
+        if self.samples > 1 and self.output_range < CONSTANT * self.largest_output:
+            return f"for it gives all {self.samples} inputs nearly the same outputs"
+        return ""
 
     @property
     def passed(self) -> bool:
@@ -121,6 +136,8 @@ class _Comparison:
         self._agreeing = dict.fromkeys(KERNELS, 0)
         self._errors: dict[str, str] = {}
         self._result = Verification()
+        #: The smallest and the largest value of each output so far.
+        self._bounds: tuple[np.ndarray, np.ndarray] | None = None
         #: Each binary call by its number, with the tensors of the signs that it sees, one per group.
         self._seen_by: dict[int, tuple[BinaryCall, list[int]]] = {}
         found = {conv.name: conv.input_tensor for conv in flatbuffer.binary_convs}
@@ -145,6 +162,8 @@ class _Comparison:
             self._errors["finite"] = "the Keras model's own outputs are not finite"
         self._result.samples += len(inputs)
         self._result.largest_output = max(self._result.largest_output, float(np.abs(expected).max()))
+        lowest, highest = self._bounds or (expected[0], expected[0])
+        self._bounds = np.minimum(lowest, expected.min(axis=0)), np.maximum(highest, expected.max(axis=0))
         seen = None
         for kernels, interpreter in self._interpreters.items():
             answers, *signs = interpreter.run_each(inputs)
@@ -170,6 +189,8 @@ class _Comparison:
         for tensor, (minus, plus) in self._sides.items():
             self._result.sign_channels += channels[tensor]
             self._result.sign_channels_covered += int((minus & plus)[: channels[tensor]].sum())
+        if self._bounds is not None:
+            self._result.output_range = float(np.subtract(*self._bounds[::-1]).max())
         self._result.errors = list(self._errors.values())
         return self._result
 

@@ -1,6 +1,7 @@
 """Each piece of advice on a small model that deserves it, and none on a twin that does not."""
 
 import dataclasses
+import importlib.util
 
 from bnext_keras import models
 from bnext_keras.layers import BinaryConv2D
@@ -107,6 +108,12 @@ CASES = {
         lambda: chain(conv(), shape=(8, 8, 64)),
         ("slow", "conv", "40 input channels take the time and space of 64"),
     ),
+    "unusual padding": (
+        lambda: chain(conv(pad_values=2.0)),
+        lambda: chain(conv(pad_values=-1.0)),
+        # 8 x 8 x 32 numbers of four bytes.
+        ("slow", "conv", "it pads with 2, for which the file needs a constant of the size of its output, 8.00 KiB"),
+    ),
     "zero padding before a ReLU": (
         lambda: chain(conv(), Layers.ReLU(name="relu")),
         lambda: chain(conv(pad_values=1.0), Layers.ReLU(name="relu")),
@@ -194,6 +201,28 @@ def test_all_layers_that_would_be_refused_are_named_at_once():
 @pytest.mark.parametrize("name", ["BNextSmall", "BNext18", "MeliusNet22"])
 def test_published_networks_need_no_advice(name):
     assert advise(getattr(models, name)()) == []
+
+
+def test_a_fixed_batch_is_noted():
+    image = tf.keras.Input((8, 8, 32), batch_size=4, name="images")
+    (advice,) = advise(tf.keras.Model(image, conv()(image)))
+    assert (advice.severity, advice.layer) == ("note", "images")
+    assert advice.what == "its batch is fixed at 4 images; the file takes one at a time"
+    result = convert(tf.keras.Model(image, conv()(image)))
+    assert (result.input_shape, result.advice) == ((1, 8, 8, 32), [advice])
+
+
+def test_a_file_of_float_weights_for_the_most_part_is_noted():
+    large = chain(conv(), Layers.GlobalAveragePooling2D(), Layers.Dense(9000, name="head"))
+    (advice,) = convert(large).advice
+    # 32 x 9000 weights of four bytes.
+    assert "weights of its float layers take 1.10 MiB of the file's" in advice.what
+    assert advice.what.endswith("(head 1.10 MiB)")
+    assert advice.remedy.startswith("--weights int8 stores them in 281.25 KiB")
+    if importlib.util.find_spec("ai_edge_quantizer"):
+        quantized = convert(large, weights="int8")
+        assert quantized.advice == []
+        assert quantized.parameter_bytes < quantized.size < quantized.theoretical_size
 
 
 def test_layers_of_nested_models_get_advice():

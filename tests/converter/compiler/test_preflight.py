@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from converter import ConversionError, convert
 from converter.advice import advise
+from converter.compiler import preflight
 
 Layers = tf.keras.layers
 
@@ -63,6 +64,79 @@ def test_a_ternary_dense_layer_is_refused_too():
     dense = lq.layers.QuantDense(8, input_quantizer="ste_tern", name="dense")
     with pytest.raises(ConversionError, match=r"layer 'dense': .* SteTern gives"):
         convert(model_of(Layers.Flatten(), dense))
+
+
+SISTERS = {
+    lq.layers.QuantConv1D: ([Layers.Reshape((64, 32))], (8, 3), "use a QuantConv2D of 1xN on maps of height 1"),
+    lq.layers.QuantConv3D: ([Layers.Reshape((4, 4, 4, 32))], (8, 3), "use QuantConv2Ds, with the slices among the"),
+    lq.layers.QuantDepthwiseConv2D: ([], (3,), "use a QuantConv2D, which mixes the channels too, or a DepthwiseConv2D"),
+    lq.layers.QuantSeparableConv1D: ([Layers.Reshape((64, 32))], (8, 3), "use a QuantConv2D of 1xN"),
+    lq.layers.QuantSeparableConv2D: ([], (8, 3), "use a QuantConv2D, of 3x3 say"),
+    lq.layers.QuantConv2DTranspose: ([], (8, 3), "use an UpSampling2D and a QuantConv2D"),
+    lq.layers.QuantConv3DTranspose: (
+        [Layers.Reshape((4, 4, 4, 32))],
+        (8, 3),
+        "use an UpSampling2D and a QuantConv2D on",
+    ),
+    lq.layers.QuantLocallyConnected1D: ([Layers.Reshape((64, 32))], (8, 3), "use a QuantConv2D of 1xN"),
+    lq.layers.QuantLocallyConnected2D: ([], (8, 3), "use a QuantConv2D, which shares its weights"),
+}
+
+
+@pytest.mark.parametrize("kind", SISTERS, ids=lambda kind: kind.__name__)
+def test_every_convolution_that_lce_has_no_binary_form_of_is_refused_with_its_own_remedy(kind):
+    before, arguments, remedy = SISTERS[kind]
+    layer = kind(*arguments, input_quantizer="ste_sign", name="conv")
+    model = model_of(*before, layer)
+    message = f"layer 'conv': Larq Compute Engine has no binary form of {kind.__name__}; {remedy}"
+    with pytest.raises(ConversionError, match=message):
+        preflight.check(model)
+    assert [advice.severity for advice in advise(model, refusals=True)] == ["refused"]
+    layer.input_quantizer = None
+    preflight.check(model)
+
+
+def test_a_binary_dense_layer_is_no_convolution_and_runs_as_a_float_layer():
+    dense = lq.layers.QuantDense(8, input_quantizer="ste_sign", kernel_quantizer="ste_sign", name="dense")
+    preflight.check(model_of(Layers.Flatten(), dense))
+
+
+def test_a_quantizer_is_tried_once_for_each_layer_that_has_it(conv_model, monkeypatch):
+    tried = []
+    monkeypatch.setattr(preflight, "input_fault", lambda quantizer: tried.append(quantizer))
+    model = conv_model((8, 8, 32), filters=32, kernel_size=3)
+    preflight.check(model)
+    assert tried == [model.get_layer("conv").input_quantizer]
+
+
+def test_what_is_refused_is_not_called_wrong_besides(conv_model):
+    model = conv_model((8, 8, 32), filters=32, kernel_size=3, input_quantizer="ste_tern")
+    assert [(advice.severity, advice.layer) for advice in advise(model, refusals=True)] == [("refused", "conv")]
+
+
+def test_a_conversion_within_a_graph_or_a_tf_function_is_that_outside_of_it(conv_model):
+    model = conv_model((8, 8, 32), filters=32, kernel_size=3, padding="same", pad_values=-1.0)
+    expected = convert(model)
+    with tf.Graph().as_default():
+        assert convert(model).content == expected.content
+        assert advise(model) == expected.advice
+    contents = []
+
+    @tf.function
+    def function():
+        contents.append(convert(model).content)
+
+    function()
+    assert contents == [expected.content]
+
+
+def test_a_model_of_a_graph_is_refused():
+    with tf.Graph().as_default():
+        model = model_of(Layers.Dense(4))
+        with pytest.raises(ConversionError, match=r"it was built in a tf\.Graph, .* save it there and load the file"):
+            convert(model)
+    with pytest.raises(ConversionError, match=r"it was built in a tf\.Graph"):
+        convert(model)
 
 
 def test_messages_have_no_addresses(conv_model):

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from bnext_keras import models
+from bnext_keras.console import SafeConsole
 from bnext_keras.layers import BinaryConv2D
 from bnext_keras.text import format_bytes, format_count, format_milliseconds, format_percent
 
@@ -15,7 +16,6 @@ import larq as lq
 import pytest
 import tensorflow as tf
 from html_page import Page
-from rich.console import Console
 
 from converter import convert
 from converter.advice import Advice
@@ -25,6 +25,7 @@ from converter.inspection.profile import profile
 from converter.passes import PassReport
 from converter.quantization.quantize import Quantization
 from converter.report.html import render_html
+from converter.report.rows import rows
 from converter.report.terminal import print_report
 
 
@@ -168,6 +169,8 @@ def test_the_page_shows_the_figures(result):
     assert "no: reads the image" in text
     assert "1.18 M" in text
     assert result.profile.processor in text
+    assert f"{format_bytes(result.inspection.peak_memory)} of results have to be kept" in text
+    assert f"one thread, {result.profile.kernels} kernels, " in text
     assert "Against the paper" not in text
 
 
@@ -278,10 +281,55 @@ def test_8_bit_weights_belong_to_the_operator_that_reads_them(three_layers):
 def test_the_console_report_shows_time_and_advice(result):
     output = io.StringIO()
     advice = [Advice("slow", "conv[red]", "is slow", "make it fast")]
-    print_report(dataclasses.replace(result, advice=advice), Console(width=120, file=output))
+    print_report(dataclasses.replace(result, advice=advice), SafeConsole(width=120, file=output))
     text = output.getvalue()
     assert "time on this machine" in text
     assert "slow    conv[red]: is slow; make it fast" in text
+
+
+HOSTILE = "conv[/x][red]\x1b[2J\x1b]0;title\x07\u202egnp"
+SHOWN = r"conv[/x][red]\x1b[2J\x1b]0;title\x07\u202egnp"
+
+
+def test_what_a_file_calls_its_layers_is_obeyed_by_nothing(result):
+    hostile = dataclasses.replace(
+        result,
+        name=HOSTILE,
+        source=HOSTILE,
+        path=Path(HOSTILE),
+        operators=Counter({HOSTILE: 1}),
+        advice=[Advice("slow", HOSTILE, HOSTILE, HOSTILE)],
+        profile=dataclasses.replace(result.profile, processor=HOSTILE),
+        verification=dataclasses.replace(result.verification, errors=[HOSTILE, "another"]),
+    )
+    output = io.StringIO()
+    print_report(hostile, SafeConsole(width=1000, file=output))
+    text = output.getvalue()
+    assert not any(mark in text for mark in "\x1b\x07\u202e")
+    assert text.count(SHOWN) == 9
+    assert not any(mark in render_html(hostile) for mark in "\x1b\x07\u202e")
+
+
+def test_rows_name_the_kernels_and_claim_no_minimum(result):
+    shown = dict(rows(result))
+    assert f" an image, 1 thread, {result.profile.kernels} kernels, " in shown["time on this machine"]
+    assert "minimum" not in shown["size"]
+    assert shown["size"].endswith("1 bit for binary weights, 32 for others)")
+    quantization = Quantization({}, {}, {"head": 2560}, {"head": 640})
+    quantized = dataclasses.replace(result, quantization=quantization)
+    assert quantized.parameter_bytes == result.theoretical_size - 1920
+    assert dict(rows(quantized))["size"].endswith("1 bit for binary weights, 8 for those in int8, 32 for others)")
+
+
+def test_a_notebook_shows_the_rows_and_escapes_them(result):
+    hostile = dataclasses.replace(
+        result, name="<script>", advice=[Advice("slow", HOSTILE, "is <b>slow</b>", "mend it")]
+    )
+    page = Page(hostile._repr_html_())
+    assert set(page.tags) == {"table", "caption", "tr", "th", "td"}
+    assert "<script>, 1 x 8 x 8 x 3" in page.texts
+    assert "binary convolutions 1 of 1 became LceBconv2d" in page.text
+    assert f"slow {SHOWN}: is <b>slow</b>; mend it" in page.text
 
 
 def test_the_command_writes_the_page(three_layers, tmp_path, capsys):

@@ -243,6 +243,40 @@ def test_inputs_that_lie_on_thresholds_get_the_signs_that_keras_gives_them():
     assert (checked.flips, checked.top1_agreement) == (0, 1.0)
 
 
+def hanging(**facts):
+    return Verification(samples=4, flips=3, signs=100, top1_agreement=0.5, max_difference=0.1, **facts)
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({"largest_output": 2e8, "output_range": 1e8}, "untrained, for its outputs reach 2.0e+08. Train it first."),
+        ({"largest_output": 1.0, "output_range": 1e-4}, "untrained, for it gives all 4 inputs nearly the same outputs"),
+        ({"largest_output": 1.0, "output_range": 0.5}, "or values that lie on thresholds"),
+    ],
+)
+def test_a_network_is_called_untrained_where_its_outputs_show_it(facts, reason):
+    checked = hanging(**facts)
+    assert checked.hangs_on_rounding
+    words = rounding_in_words(checked)
+    assert reason in words
+    assert ("untrained" in words) == bool(checked.looks_untrained)
+
+
+def test_how_far_outputs_vary_is_measured(conv_model):
+    image = tf.keras.Input((8, 8, 3))
+    head = tf.keras.layers.Dense(2, kernel_initializer="zeros", bias_initializer="ones")
+    constant = tf.keras.Model(image, head(tf.keras.layers.Flatten()(image)))
+    checked = convert(constant).verification
+    assert (checked.largest_output, checked.output_range) == (1.0, 0.0)
+    assert checked.looks_untrained == "for it gives all 8 inputs nearly the same outputs"
+    plain = tf.keras.Model(image, tf.keras.layers.GlobalMaxPooling2D()(image))
+    inputs = np.float32([1, 2, 4])[:, np.newaxis, np.newaxis, np.newaxis] * np.ones((3, 8, 8, 3), np.float32)
+    checked = convert(plain, verify_data=inputs).verification
+    assert checked.output_range >= 3.0
+    assert checked.looks_untrained == ""
+
+
 def test_an_untrained_network_is_called_so():
     checked = Verification(samples=4, flips=3, signs=100, top1_agreement=0.5, max_difference=1e8, largest_output=2e8)
     assert checked.hangs_on_rounding

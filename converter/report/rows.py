@@ -1,0 +1,66 @@
+"""What the terminal and a notebook show of a conversion: a row for each fact."""
+
+from bnext_keras.text import format_bytes, format_milliseconds, format_percent
+
+from converter.report.charts import times_by
+from converter.report.words import inputs_in_words, relative, size_in_words
+from converter.result import ConversionResult
+
+
+def title(result: ConversionResult) -> str:
+    """The model and the shape of its input."""
+    return f"{result.title}, {' x '.join(map(str, result.input_shape))}"
+
+
+def rows(result: ConversionResult) -> list[tuple[str, str]]:
+    """Names and texts: what became of the binary convolutions, operators, size, agreement with Keras, time."""
+    checked = result.verification
+    converted, total = len(checked.binary_convs), len(checked.binary_convs) + len(checked.float_convs)
+    found = [
+        ("file", "not written" if result.path is None else str(result.path)),
+        ("size", f"{format_bytes(result.size)}, {size_in_words(result)}"),
+        ("input orientation", str(result.input_orientation)),
+        ("binary convolutions", f"{converted} of {total} became LceBconv2d"),
+        ("operators", ", ".join(f"{name} {count}" for name, count in result.operators.most_common())),
+        ("verified on", f"{checked.samples} inputs against Keras ({inputs_in_words(result)})"),
+        ("top-1 agreement", f"{checked.top1_agreement:.2%}"),
+        ("largest difference", relative(checked.max_difference, checked)),
+        ("  with equal signs", relative(checked.max_difference_same_signs, checked)),
+        ("sign flips", f"{checked.flips:,} of {checked.signs:,} signs, of values within rounding of zero"),
+    ]
+    if result.passes:
+        before, after = result.passes[0].before.total(), result.passes[-1].after.total()
+        simplified = f"{before} operators of the graph became {after}"
+        found.append(("simplification", f"{simplified}; LCE made the {result.operators.total()} above of them"))
+    if result.inspection is not None:
+        found.append(("memory", f"{format_bytes(result.inspection.peak_memory)} for results, at least"))
+    if result.quantization is not None:
+        found.append(("quantization", _quantization(result.quantization)))
+    found.append(("seconds", ", ".join(f"{step} {seconds:.1f}" for step, seconds in result.seconds.items())))
+    if result.profile is not None:
+        found.append(("time on this machine", _profile(result)))
+    return found
+
+
+def _quantization(quantization):
+    roles = [role for role, count in quantization.layers.items() if count and quantization.weights[role] == "int8"]
+    before, after = (
+        format_bytes(sum(sizes[role] for role in roles))
+        for sizes in (quantization.bytes_before, quantization.bytes_after)
+    )
+    return (
+        f"{', '.join(roles)} in int8: {after} instead of {before}; on {quantization.samples} inputs the same first "
+        f"answer as the float file for {format_percent(quantization.top1_agreement)}, outputs changed by "
+        f"{format_percent(quantization.drift)} of their standard deviation"
+    )
+
+
+def _profile(result):
+    profile = result.profile
+    operators = list(zip(result.inspection.operators, profile.milliseconds, strict=True))
+    milliseconds = times_by(lambda operator: operator.kind, operators)
+    shares = [f"{kind} {format_percent(time / profile.explained)}" for kind, time in milliseconds.items()]
+    return (
+        f"{format_milliseconds(profile.total)} an image, 1 thread, {profile.kernels} kernels, {profile.processor}: "
+        f"{', '.join(shares)} of the operators' sum, {format_milliseconds(profile.explained)}. Not a phone's figures"
+    )
