@@ -69,8 +69,8 @@ class Interpreter(OneImageInterpreter):
         first = int.from_bytes(plan[32:40], "little")
         tensors = np.frombuffer(plan, np.uint32, 8 * int(header[0] + header[1]), first).reshape(-1, 8)
         # The stride of inputs and outputs is the number of their elements: of signs, words.
-        shapes = [(1, int(row[2]), int(row[3]), int(row[5])) for row in tensors]
-        types = [np.int32 if row[0] == Type.SIGNS else np.float32 for row in tensors]
+        shapes: list[tuple[int, ...]] = [(1, int(row[2]), int(row[3]), int(row[5])) for row in tensors]
+        types: list[type] = [np.int32 if row[0] == Type.SIGNS else np.float32 for row in tensors]
         self.input_shapes, self.input_types = shapes[: header[0]], types[: header[0]]
         self.output_shapes, self.output_types = shapes[header[0] :], types[header[0] :]
         self.output_shapes = [
