@@ -176,8 +176,9 @@ class _Emitter:
             move = [value.pixels, value.elements], 0, [into.stride, 1], 0, [out.stride, 1]
             self.copy(node, self.tensor(value), *move)
             return
-        assert out.stride == node.output.elements, "elements are moved within a tensor of their own"
-        assert into.stride == value.elements, "elements are moved out of a tensor of their own"
+        # A single pixel has no gaps, wherever it lies.
+        for moved, place in ((value, into), (node.output, out)):
+            assert place.stride == moved.elements or moved.pixels == 1, "elements are moved without gaps"
         if node.attributes.get("zeros"):
             size = node.output.pixels * node.output.elements
             self.copy(node, NOTHING, [size], 0, [0], 0, [1])

@@ -122,3 +122,13 @@ def test_what_is_moved_may_also_be_concatenated():
     image = np.arange(18, dtype=np.float32).reshape(1, 3, 3, 2)
     expected = np.concatenate([image**2, np.pad(image**2, [(0, 0)] * 3 + [(1, 0)])], axis=3)
     np.testing.assert_array_equal(Interpreter(graph.content(joined)).run([image])[0], expected)
+
+
+def test_some_channels_of_a_single_pixel_are_moved():
+    graph = Graph()
+    x = graph.input((1, 1, 1, 7))
+    some = graph.add("SLICE", [x, *(graph.constant(np.int32(at)) for at in ([0, 0, 0, 3], [1, 1, 1, 4]))], (1, 1, 1, 4))
+    blocks = graph.add("DEPTH_TO_SPACE", [some], (1, 2, 2, 1), blockSize=2)
+    image = np.arange(7, dtype=np.float32).reshape(1, 1, 1, 7)
+    answer = Interpreter(graph.content(blocks)).run([image])[0]
+    np.testing.assert_array_equal(answer, np.float32([3, 4, 5, 6]).reshape(1, 2, 2, 1))

@@ -66,7 +66,7 @@ def test_a_plan_of_more_work_than_any_network_is_refused(mixed):
     """Each of its steps alone would pass: so many of them would not come to an end."""
     plan = Plan(
         [Tensor(Type.FLOAT, Place.ARENA, 2**11, 2**11, 16, 16, 0)],
-        [Step(Kind.MAP, [2**11, 2**11, 16, 1, Op.MUL, 0, TENSOR, TENSOR, 0, 0], "square")] * 2**14,
+        [Step(Kind.MAP, [2**11, 2**11, 16, 1, Op.MUL, 0, TENSOR, TENSOR, 0, 0], "square")] * 2**10,
         b"",
         2**28,
         1,
