@@ -21,7 +21,7 @@ INLINE u32 masks(const VI* conditions) {
   uint32x4_t all = vandq_u32((uint32x4_t)conditions[0], bits[0]);
   for (int n = 1; n < 4; n++) {
     __asm__("" : "+w"(all));  // One `bit` for each, whatever the compiler knows of `all`.
-    all = vbslq_u32((uint32x4_t)conditions[n], bits[n], all);
+    all = vbslq_u32(bits[n], (uint32x4_t)conditions[n], all);
   }
   return vaddvq_u32(all);
 }
