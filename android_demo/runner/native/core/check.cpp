@@ -81,7 +81,14 @@ struct Checker {
     return true;
   }
   static bool overlap(const Tensor& a, const Tensor& b) {
-    return a.place == b.place && a.offset < b.offset + extent(b) && b.offset < a.offset + extent(a);
+    if (a.place != b.place || a.offset >= b.offset + extent(b) || b.offset >= a.offset + extent(a)) return false;
+    // Slices of one tensor's channels lie between each other.
+    const u64 pitch = a.stride * element_bytes(a.type);
+    const u64 first = a.offset % pitch, second = b.offset % pitch;
+    const u64 first_end = first + elements(a) * element_bytes(a.type);
+    const u64 second_end = second + elements(b) * element_bytes(b.type);
+    if (pitch != b.stride * element_bytes(b.type) || first_end > pitch || second_end > pitch) return true;
+    return first < second_end && second < first_end;
   }
 
   bool binary_conv() const {
