@@ -84,11 +84,10 @@ struct Checker {
     if (a.place != b.place || a.offset >= b.offset + extent(b) || b.offset >= a.offset + extent(a)) return false;
     // Slices of one tensor's channels lie between each other.
     const u64 pitch = a.stride * element_bytes(a.type);
-    const u64 first = a.offset % pitch, second = b.offset % pitch;
-    const u64 first_end = first + elements(a) * element_bytes(a.type);
-    const u64 second_end = second + elements(b) * element_bytes(b.type);
-    if (pitch != b.stride * element_bytes(b.type) || first_end > pitch || second_end > pitch) return true;
-    return first < second_end && second < first_end;
+    const Tensor &low = a.offset < b.offset ? a : b, &high = a.offset < b.offset ? b : a;
+    const u64 between = (high.offset - low.offset) % pitch;
+    return pitch != b.stride * element_bytes(b.type) || between < elements(low) * element_bytes(low.type) ||
+           between + elements(high) * element_bytes(high.type) > pitch;
   }
 
   bool binary_conv() const {
