@@ -132,3 +132,15 @@ def test_some_channels_of_a_single_pixel_are_moved():
     image = np.arange(7, dtype=np.float32).reshape(1, 1, 1, 7)
     answer = Interpreter(graph.content(blocks)).run([image])[0]
     np.testing.assert_array_equal(answer, np.float32([3, 4, 5, 6]).reshape(1, 2, 2, 1))
+
+
+def test_a_part_of_a_concatenation_may_be_computed_from_another():
+    graph = Graph()
+    x = graph.input((1, 3, 2, 4))
+    pool = {"filterHeight": 1, "filterWidth": 1, "strideH": 1, "strideW": 1}
+    first = graph.add("MAX_POOL_2D", [x], (1, 3, 2, 4), **pool)
+    second = graph.add("AVERAGE_POOL_2D", [first], (1, 3, 2, 4), **pool)
+    joined = graph.add("CONCATENATION", [first, second], (1, 3, 2, 8), axis=3)
+    image = np.arange(24, dtype=np.float32).reshape(1, 3, 2, 4)
+    answer = Interpreter(graph.content(joined)).run([image])[0]
+    np.testing.assert_array_equal(answer, np.concatenate([image, image], axis=3))

@@ -91,7 +91,13 @@ struct Checker {
     return true;
   }
   static bool overlap(const Tensor& a, const Tensor& b) {
-    return a.place == b.place && a.offset < b.offset + extent(b) && b.offset < a.offset + extent(a);
+    if (a.place != b.place || a.offset >= b.offset + extent(b) || b.offset >= a.offset + extent(a)) return false;
+    // Slices of one tensor's channels lie between each other.
+    const u64 pitch = a.stride * element_bytes(a.type);
+    const Tensor &low = a.offset < b.offset ? a : b, &high = a.offset < b.offset ? b : a;
+    const u64 between = (high.offset - low.offset) % pitch;
+    return pitch != b.stride * element_bytes(b.type) || between < elements(low) * element_bytes(low.type) ||
+           between + elements(high) * element_bytes(high.type) > pitch;
   }
 
   bool binary_conv() const {
