@@ -67,6 +67,7 @@ def test_answers_are_the_same_bits_for_any_number_of_threads(request, network):
         ((3, 3, 512), {"kernel_size": 3}),
         ((1, 1, 64), {"kernel_size": 3}),
         ((7, 3, 33), {"kernel_size": 3}),
+        ((5, 4, 1), {"kernel_size": (1, 2), "pad_values": 1.0}),
         ((5, 4, 480), {"kernel_size": 1}),
         ((3, 3, 2080), {"kernel_size": 1}),
     ],

@@ -176,7 +176,7 @@ void finish_means(const BinaryConv& c, u32 parts) {
   i32* total = m.sums;
   for (u32 part = 1; part < parts; part++) {
     const i32* sums = m.sums_of(c, part);
-    for (u32 i = 0; i < 3 * filters; i++) total[i] += sums[i];
+    for (u32 i = 0; i < 3 * filters; i++) total[i] = i32(u32(total[i]) + u32(sums[i]));
   }
   for (u32 o = 0; o < filters; o++) {
     double mean = m.factors[o];

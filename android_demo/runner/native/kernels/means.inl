@@ -1,8 +1,10 @@
 // Sums over the pixels of a binary convolution's result, see `Means` in kernels.h. Included behind vectors.inl. They are
-// sums of whole numbers, so in whatever order parts add up, a mean is the same bits.
+// sums of whole numbers, so in whatever order parts add up, a mean is the same bits. They are added up without a sign:
+// no plan of the compiler's lets them overflow, and with any other they must do no more harm than be wrong.
 
 typedef i16 VS __attribute__((vector_size(LANES * 4)));
-typedef i32 VW __attribute__((vector_size(LANES * 8)));
+typedef u16 VU __attribute__((vector_size(LANES * 4)));
+typedef u32 VW __attribute__((vector_size(LANES * 8)));
 constexpr u32 SHORTS = 2 * LANES;
 
 INLINE VS load_shorts(const i16* p) {
@@ -11,10 +13,10 @@ INLINE VS load_shorts(const i16* p) {
   return v;
 }
 INLINE VS larger_shorts(VS a, VS b) { return a > b ? a : b; }
-INLINE void add_wide(i32* to, VS v) {
+INLINE void add_wide(i32* to, VU v) {
   VW w;
   __builtin_memcpy(&w, to, sizeof w);
-  w += __builtin_convertvector(v, VW);
+  w += __builtin_convertvector((VS)v, VW);
   __builtin_memcpy(to, &w, sizeof w);
 }
 
@@ -26,11 +28,11 @@ INLINE void add_vectors(const BinaryConv& c, i32* sums, u32 o, u64 first, u64 la
   for (int n = 0; n < N; n++) corner[n] = load_shorts(c.means.corners + o + n * SHORTS), next[n] = corner[n] + 2;
   while (first < last) {
     const u64 end = last - first < most ? last : first + most;
-    VS sum[N] = {}, above[N] = {}, beyond[N] = {};
+    VU sum[N] = {}, above[N] = {}, beyond[N] = {};
     for (; first < end; first++)
       for (int n = 0; n < N; n++) {
         const VS x = load_shorts(c.output.data + first * c.output.stride + o + n * SHORTS);
-        sum[n] += x, above[n] += larger_shorts(x, corner[n]), beyond[n] += larger_shorts(x, next[n]);
+        sum[n] += (VU)x, above[n] += (VU)larger_shorts(x, corner[n]), beyond[n] += (VU)larger_shorts(x, next[n]);
       }
     for (int n = 0; n < N; n++) {
       i32* to = sums + o + n * SHORTS;
@@ -50,8 +52,10 @@ static void add_pixels(const BinaryConv& c, i32* sums, u32 from, u32 to, u64 fir
   for (; o < to; o++)
     for (u64 p = first; p < last; p++) {
       const i32 x = c.output.data[p * c.output.stride + o], corner = c.means.corners[o];
-      sums[o] += x;
-      sums[c.output.channels + o] += x > corner ? x : corner;
-      sums[2 * c.output.channels + o] += x > corner + 2 ? x : corner + 2;
+      i32* const to = sums + o;
+      const u32 filters = c.output.channels;
+      to[0] = i32(u32(to[0]) + u32(x));
+      to[filters] = i32(u32(to[filters]) + u32(x > corner ? x : corner));
+      to[2 * filters] = i32(u32(to[2 * filters]) + u32(x > corner + 2 ? x : corner + 2));
     }
 }

@@ -147,7 +147,8 @@ struct Place {
   bool second;     // Whether they have a second pixel.
   u64 tables;      // Bytes from the first table on.
   u64 to;          // Elements of the output from its first pixel on.
-  i16 starts[8];   // Half the signs of each pixel, rounded down.
+  i16 starts[8];   // Half the signs of each pixel, rounded down ...
+  u32 odd;         // ... and, a bit for each, whether that dropped a half.
 };
 
 // A chunk of a block of filters. Its counts are subtracted from the counters of a place's pixels, which are the halves of
@@ -184,25 +185,26 @@ static Tile* choose_tile(const Geometry& g, u32 stride, u32 pairs) {
 INLINE void set_place(const BinaryConv& c, const Geometry& g, Place& place, u32 y, u32 x, u32 pairs, bool second,
                       const u32* rows) {
   const Window& w = c.window;
-  place.pairs = pairs, place.second = second;
+  place.pairs = pairs, place.second = second, place.odd = 0;
   place.tables = u64(y) * w.stride_y * g.row_pitch + u64(x) * w.stride_x * ENTRY;
   place.to = (u64(y) * g.out_width + x) * c.output.stride;
   for (u32 p = 0; p < pairs; p++) {
     const u32 columns = g.flat || c.ones
                             ? w.width
                             : taps_inside(x + p, w.stride_x, w.dilation_x, w.left, w.width, g.in_width);
-    for (u32 h = 0; h < 2; h++) place.starts[2 * p + h] = i16(rows[h] * columns * c.input.channels / 2);
+    for (u32 h = 0; h < 2; h++) {
+      const u32 signs = rows[h] * columns * c.input.channels;
+      place.starts[2 * p + h] = i16(signs / 2), place.odd |= signs % 2 << (2 * p + h);
+    }
   }
 }
 
-// A dot product of an odd number of signs is odd: what halving it has dropped. Where the channels are odd, so is the
-// number of signs where that of the taps is.
+// A dot product of an odd number of signs is odd: what halving it has dropped.
 static void add_odd(const BinaryConv& c, const Geometry& g, const Place& place, u32 from, u32 to) {
   for (u32 h = 0; h < 1 + u32(place.second); h++)
     for (u32 p = 0; p < place.pairs; p++) {
       i16* out = c.output.data + place.to + (u64(h) * g.half * g.out_width + p) * c.output.stride;
-      const u32 taps = (2 * u32(place.starts[2 * p + h]) + 1) / c.input.channels;
-      if (taps % 2)
+      if (place.odd >> (2 * p + h) & 1)
         for (u32 o = from; o < to; o++) out[o]++;
     }
 }
