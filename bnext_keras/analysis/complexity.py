@@ -168,7 +168,7 @@ def rank_teachers(
         ValueError: if there are no teachers, or something must be measured but there are no data.
 
     Example:
-        >>>         >>> published = {"EfficientNetB0": (5_288_548, 0.771), "ConvNeXtTiny": (28_589_128, 0.813)}
+        >>> published = {"EfficientNetB0": (5_288_548, 0.771), "ConvNeXtTiny": (28_589_128, 0.813)}
         >>> measured = [
         ...     KnowledgeComplexity(name, count, cross_entropy_of_accuracy(accuracy, 1000), 1000, accuracy)
         ...     for name, (count, accuracy) in published.items()

@@ -81,7 +81,8 @@ def test_what_is_told_after_ctrl_c_is_the_commands_choice(invoke, arguments):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_what_tidies_up_does_so_when_a_process_is_told_to_end(invoke, arguments, tmp_path, number):
-    before = signal.getsignal(number)
+    # Where the tests run under nohup, SIGHUP is ignored.
+    inherited = signal.signal(number, signal.SIG_DFL)
 
     def work(arguments):
         with replacing(tmp_path / "model.tflite") as temporary:
@@ -89,19 +90,22 @@ def test_what_tidies_up_does_so_when_a_process_is_told_to_end(invoke, arguments,
             signal.raise_signal(number)
 
     expected = (128 + number, "", "tool: interrupted; nothing has been written\n")
-    assert invoke(run, "tool", work, arguments) == expected
-    assert list(tmp_path.iterdir()) == []
-    assert signal.getsignal(number) is before
+    try:
+        assert invoke(run, "tool", work, arguments) == expected
+        assert list(tmp_path.iterdir()) == []
+        assert signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        signal.signal(number, inherited)
 
 
 def test_a_signal_that_is_ignored_stays_so(invoke, arguments):
     """nohup ignores SIGHUP."""
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    inherited = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         work = lambda arguments: signal.raise_signal(signal.SIGHUP) or 7  # noqa: E731
         assert invoke(run, "tool", work, arguments) == (7, "", "")
     finally:
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, inherited)
 
 
 def test_other_errors_are_bugs_and_keep_their_traceback(arguments):

@@ -115,7 +115,7 @@ struct Checker {
   bool means(const BinaryConvWords& w, const Tensor& in, const Tensor& out) const {
     const Tensor *mean = written(w.mean, FLOAT), *corners = tensor(w.corners, INT16), *factors = tensor(w.factors, FLOAT);
     const u64 signs = u64(w.window.height) * w.window.width * in.channels;
-    return mean && corners && factors && packed(mean) && packed(corners) && packed(factors) && corners->place == DATA &&
+    return mean && corners && factors && packed(corners) && packed(factors) && corners->place == DATA &&
            factors->place == DATA && pixels(*mean) == 1 && pixels(*corners) == 1 && pixels(*factors) == 4 &&
            mean->channels == out.channels && corners->channels == out.channels && factors->channels == out.channels &&
            in.channels % 2 == 0 && pixels(out) <= ((u64(1) << 31) - 1) / (signs + 2) && bounded(*corners, i32(signs)) &&
