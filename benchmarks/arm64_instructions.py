@@ -97,7 +97,7 @@ def main() -> None:
         folder = Path(name)
         plugin, program, plan = folder / "blocks.so", folder / "runner", folder / "plan"
         subprocess.run([os.environ.get("CC", "cc"), "-O2", "-shared", "-fPIC", "-o", plugin, PLUGIN], check=True)
-        sources = [*build.HOST, build.PROGRAM]
+        sources = [*build.HOST, *build.PROGRAM]
         build.build(
             sources, program, command=shlex.split(arguments.cxx), target="aarch64", link=["-static", "-lpthread"]
         )
