@@ -11,7 +11,7 @@ import zlib
 from itertools import count, takewhile
 from pathlib import Path
 
-from bnext_keras import models, networks
+from bnext_keras import networks
 from bnext_keras.errors import StateDictError, UntrustedFileError
 from bnext_keras.files import sha256
 from bnext_keras.importers.checkpoint import CheckpointError
@@ -86,15 +86,7 @@ def import_larq_zoo(
         CheckpointError: if the file cannot be read, or the input size does not fit.
         StateDictError: if its layers are not those of the network.
     """
-    size = 224 if input_size is None else input_size
-    if size <= 64:
-        raise CheckpointError(f"input size {size}: Larq Zoo's {network} is for images above 64")
-    function = networks.find(network)
-    assert function is not None, network
-    try:
-        model = function(input_shape=(size, size, 3), num_classes=num_classes or 1000)
-    except ValueError as error:
-        raise CheckpointError(f"input size {size}: {error}") from error
+    model = _fresh(network, input_size, num_classes)
     return model, load_larq_zoo_weights(model, path, by_position=True)
 
 
@@ -116,14 +108,20 @@ def import_meliusnet22(
         CheckpointError: if the file cannot be read, or the input size does not fit.
         StateDictError: if its layers are not those of the model.
     """
+    model = _fresh("MeliusNet22", input_size, num_classes)
+    return model, load_larq_zoo_weights(model, path)
+
+
+def _fresh(network, input_size, num_classes):
     size = 224 if input_size is None else input_size
     if size <= 64:
-        raise CheckpointError(f"input size {size}: Larq Zoo's MeliusNet22 is for images above 64")
+        raise CheckpointError(f"input size {size}: Larq Zoo's {network} is for images above 64")
+    function = networks.find(network)
+    assert function is not None, network
     try:
-        model = models.MeliusNet22(input_shape=(size, size, 3), num_classes=num_classes or 1000)
+        return function(input_shape=(size, size, 3), num_classes=num_classes or 1000)
     except ValueError as error:
         raise CheckpointError(f"input size {size}: {error}") from error
-    return model, load_larq_zoo_weights(model, path)
 
 
 def load_larq_zoo_weights(model: tf.keras.Model, path: str | Path, *, by_position: bool = False) -> list[str]:

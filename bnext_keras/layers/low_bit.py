@@ -35,6 +35,11 @@ class _LowBit(tf.keras.layers.Layer):
     def get_config(self):
         return {**super().get_config(), "bits": self.bits, "unsigned": self.unsigned}
 
+    def finished(self, products):
+        """Products of the quantized inputs and kernel with the layer's bias and activation."""
+        outputs = tf.nn.bias_add(products, self.bias) if self.use_bias else products
+        return outputs if self.activation is None else self.activation(outputs)
+
     def quantized_inputs(self, inputs):
         """The input at so many bits, in steps of each channel's bound; as it is where there is none yet."""
         is_measured = self.bounds >= 0
@@ -93,9 +98,7 @@ class LowBitConv2D(_LowBit, Conv2D):
 
     def call(self, inputs):
         kernel = self.quantized_kernel(self.kernel, (0, 1, 2))
-        outputs = self.convolution_op(self.quantized_inputs(inputs), kernel)
-        outputs = tf.nn.bias_add(outputs, self.bias) if self.use_bias else outputs
-        return outputs if self.activation is None else self.activation(outputs)
+        return self.finished(self.convolution_op(self.quantized_inputs(inputs), kernel))
 
 
 @tf.keras.utils.register_keras_serializable(package="bnext_keras")
@@ -111,9 +114,7 @@ class LowBitDepthwiseConv2D(_LowBit, DepthwiseConv2D):
     def call(self, inputs):
         kernel = self.quantized_kernel(self.depthwise_kernel, (0, 1))
         options = {"padding": self.padding.upper(), "strides": (1, *self.strides, 1)}
-        outputs = tf.nn.depthwise_conv2d(self.quantized_inputs(inputs), kernel, **options)
-        outputs = tf.nn.bias_add(outputs, self.bias) if self.use_bias else outputs
-        return outputs if self.activation is None else self.activation(outputs)
+        return self.finished(tf.nn.depthwise_conv2d(self.quantized_inputs(inputs), kernel, **options))
 
 
 @tf.keras.utils.register_keras_serializable(package="bnext_keras")
@@ -128,9 +129,7 @@ class LowBitDense(_LowBit, Dense):
 
     def call(self, inputs):
         kernel = self.quantized_kernel(self.kernel, tuple(range(len(self.kernel.shape) - 1)))
-        outputs = tf.tensordot(self.quantized_inputs(inputs), kernel, 1)
-        outputs = tf.nn.bias_add(outputs, self.bias) if self.use_bias else outputs
-        return outputs if self.activation is None else self.activation(outputs)
+        return self.finished(tf.tensordot(self.quantized_inputs(inputs), kernel, 1))
 
 
 @custom_gradient
