@@ -107,14 +107,15 @@ def inspect(model: tf.keras.Model, content: bytes, binarized: Collection[str]) -
         binarized: Names of the layers whose convolution runs bitpacked in it.
     """
     graph, costs, roles = LayerGraph(model), count(model), find_roles(model)
-    operators = read_operators(content, graph)
+    flatbuffer = Flatbuffer(content)
+    operators = read_operators(flatbuffer, graph)
     return Inspection(
         layers=[describe_layer(graph, layer, roles.get(layer), layer.name in binarized) for layer in graph.layers],
         operators=operators,
         costs=costs,
         other_bytes=len(content) - sum(operator.bytes for operator in operators),
         card=_published(costs),
-        peak_memory=peak_memory(Flatbuffer(content)),
+        peak_memory=peak_memory(flatbuffer),
     )
 
 

@@ -1,8 +1,6 @@
 """How much memory the results of a file's operators take at the same time."""
 
-import math
-
-from converter.inspection.operators import bits
+from converter.inspection.operators import stored_weights, tensor_bytes
 from converter.tflite.flatbuffer import Flatbuffer
 
 
@@ -14,18 +12,17 @@ def peak_memory(flatbuffer: Flatbuffer) -> int:
     """
     written = dict.fromkeys(flatbuffer.inputs, 0)
     last_read = dict.fromkeys(flatbuffer.inputs, 0)
-    operations = flatbuffer.operations
+    operations, weights = flatbuffer.operations, stored_weights(flatbuffer)
     for place, operation in enumerate(operations):
-        is_weight = operation.type == "DEQUANTIZE" and flatbuffer.is_constant(operation.inputs[0])
         for tensor in operation.outputs:
             # Weights become floats once, when the file is first run, and stay.
-            written[tensor] = 0 if is_weight else place
-            last_read[tensor] = len(operations) if is_weight else place
+            written[tensor] = 0 if tensor in weights else place
+            last_read[tensor] = len(operations) if tensor in weights else place
         for tensor in operation.inputs:
             if tensor in written:
                 last_read[tensor] = max(last_read[tensor], place)
     last_read.update(dict.fromkeys(set(flatbuffer.outputs) & written.keys(), len(operations)))
-    sizes = {tensor: math.prod(flatbuffer.shape(tensor)) * bits(flatbuffer, tensor) // 8 for tensor in written}
+    sizes = {tensor: tensor_bytes(flatbuffer, tensor) for tensor in written}
     return max(
         (
             sum(size for tensor, size in sizes.items() if written[tensor] <= place <= last_read[tensor])

@@ -60,16 +60,15 @@ class Operator:
     bytes: int
 
 
-def read_operators(content: bytes, layer_graph: LayerGraph) -> list[Operator]:
+def read_operators(flatbuffer: Flatbuffer, layer_graph: LayerGraph) -> list[Operator]:
     """Describes every operator of a file in the order of execution.
 
     Args:
-        content: The ``.tflite`` file.
+        flatbuffer: The ``.tflite`` file.
         layer_graph: The layers of the Keras model that it was made from.
     """
-    flatbuffer = Flatbuffer(content)
     names, layers = flatbuffer.names, _LayerNames(layer_graph)
-    stored = _stored_weights(flatbuffer)
+    stored = stored_weights(flatbuffer)
     counted: set[int] = set()  # Buffers that an operator has been charged with.
     unnamed: dict[int, int] = {}  # Places of operators that get the name of the reader of their tensor.
     operators = []
@@ -80,9 +79,7 @@ def read_operators(content: bytes, layer_graph: LayerGraph) -> list[Operator]:
         if not layer and flatbuffer.outputs[0] in operation.outputs:
             layer = layers.answer
         constants = {flatbuffer.buffer(tensor): flatbuffer.nbytes(tensor) for tensor in inputs}
-        output_bytes = sum(
-            math.prod(flatbuffer.shape(tensor)) * bits(flatbuffer, tensor) // 8 for tensor in operation.outputs
-        )
+        output_bytes = sum(tensor_bytes(flatbuffer, tensor) for tensor in operation.outputs)
         if output in stored:
             # It runs once, when the file is loaded, for the operator that reads it: that one has its bytes and name.
             constants, output_bytes = {}, 0
@@ -108,7 +105,12 @@ def read_operators(content: bytes, layer_graph: LayerGraph) -> list[Operator]:
     return operators
 
 
-def _stored_weights(flatbuffer):
+def tensor_bytes(flatbuffer: Flatbuffer, tensor: int) -> int:
+    """Bytes of a tensor in memory."""
+    return math.prod(flatbuffer.shape(tensor)) * bits(flatbuffer, tensor) // 8
+
+
+def stored_weights(flatbuffer: Flatbuffer) -> dict[int, int]:
     """Constants of few bits by the tensors that they become as floats: they belong to the operator that reads those."""
     return {
         operation.outputs[0]: operation.inputs[0]
