@@ -18,8 +18,19 @@ import numpy as np
 import tensorflow as tf
 
 
+class _StatesRole(tf.keras.layers.Layer):
+    """A layer whose configuration has its role."""
+
+    def __init__(self, *args, role=OTHER, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.role = check_role(role)
+
+    def get_config(self):
+        return {**super().get_config(), "role": self.role}
+
+
 @tf.keras.utils.register_keras_serializable(package="bnext_keras")
-class Conv2D(tf.keras.layers.Conv2D):
+class Conv2D(_StatesRole, tf.keras.layers.Conv2D):
     """Keras' `Conv2D` that states its role.
 
     Args:
@@ -37,16 +48,9 @@ class Conv2D(tf.keras.layers.Conv2D):
         'stem'
     """
 
-    def __init__(self, *args, role=OTHER, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.role = check_role(role)
-
-    def get_config(self):
-        return {**super().get_config(), "role": self.role}
-
 
 @tf.keras.utils.register_keras_serializable(package="bnext_keras")
-class Dense(Annotated, tf.keras.layers.Dense):
+class Dense(Annotated, _StatesRole, tf.keras.layers.Dense):
     """Keras' `Dense` that states its role and, as a head, what the network is for: its classes and its images.
 
     Args:
@@ -70,8 +74,7 @@ class Dense(Annotated, tf.keras.layers.Dense):
     """
 
     def __init__(self, units, role=OTHER, classes=None, **kwargs):
-        super().__init__(units, **kwargs)
-        self.role = check_role(role)
+        super().__init__(units, role=role, **kwargs)
         self.classes = classes
         if self.class_names is not None and len(self.class_names) != units:
             raise ValueError(f"there are {len(self.class_names)} class_names for {units} outputs")
@@ -94,11 +97,11 @@ class Dense(Annotated, tf.keras.layers.Dense):
         return outputs if self.activation is None else self.activation(outputs)
 
     def get_config(self):
-        return {**super().get_config(), "role": self.role, "classes": self.classes}
+        return {**super().get_config(), "classes": self.classes}
 
 
 @tf.keras.utils.register_keras_serializable(package="bnext_keras")
-class DepthwiseConv2D(tf.keras.layers.DepthwiseConv2D):
+class DepthwiseConv2D(_StatesRole, tf.keras.layers.DepthwiseConv2D):
     """Keras' `DepthwiseConv2D` that states its role.
 
     Args:
@@ -115,13 +118,6 @@ class DepthwiseConv2D(tf.keras.layers.DepthwiseConv2D):
         >>> type(conv).from_config(conv.get_config()).role
         'stem'
     """
-
-    def __init__(self, *args, role=OTHER, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.role = check_role(role)
-
-    def get_config(self):
-        return {**super().get_config(), "role": self.role}
 
 
 @tf.keras.utils.register_keras_serializable(package="bnext_keras")
