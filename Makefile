@@ -1,7 +1,7 @@
 # make demo             trains, converts and runs a binary network on real digits
 # make test             runs every test, in two processes: at most 15 minutes on two idle cores, at most 5 GiB of memory
 # make test-fast        runs those that take no more than a second or two each, in less than 3 minutes
-# make test-exhaustive  runs what the others leave out: one more of many networks alike, for some minutes
+# make test-exhaustive  runs what the others leave out: one more of many alike, in some ten minutes
 # make test-oldest      runs these with the lowest versions that pyproject.toml promises
 # make test-memory      runs every test and says how much memory that took
 # make lint             checks style and types
@@ -25,7 +25,7 @@ test: $(VENV)/test.installed
 	$(PYTEST)
 
 test-fast: $(VENV)/test.installed
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not exhaustive"
 
 test-exhaustive: $(VENV)/test.installed
 	$(PYTEST) -m exhaustive

@@ -14,6 +14,7 @@ import references
 import tensorflow as tf
 from tensorflow.python.eager.polymorphic_function import polymorphic_function
 from tensorflow.python.framework.ops import gradient_registry
+from zero_weights import zero_weights
 
 from android_demo.runner.build import library
 
@@ -115,7 +116,8 @@ def small_bnext():
 @pytest.fixture(scope="session")
 def imported_bnext():
     """BNext-T at 32x32 with the reference weights: values of order one, and maps down to 2x2."""
-    model = bnext_keras.models.BNextTiny(input_shape=(32, 32, 3), num_classes=10)
+    with zero_weights():
+        model = bnext_keras.models.BNextTiny(input_shape=(32, 32, 3), num_classes=10)
     return load_bnext_state_dict(model, references.load("bnext_tiny_10_32").weights)
 
 

@@ -9,6 +9,7 @@ from bnext_keras.structure import find_roles
 import larq as lq
 import pytest
 import tensorflow as tf
+from alike import with_more
 from earlier_versions import without_statements
 from strangers import stranger
 
@@ -28,7 +29,11 @@ NETWORKS = {
 }
 
 
-@pytest.fixture(params=NETWORKS, scope="module")
+#: Forms of what others among them have too.
+ALIKE = ("BNext18 without recoupling", "MeliusNet, conv7x7", "MeliusNet, conv3x3", "BNext without attention")
+
+
+@pytest.fixture(params=with_more([name for name in NETWORKS if name not in ALIKE], ALIKE), scope="module")
 def network(request):
     return NETWORKS[request.param]()
 

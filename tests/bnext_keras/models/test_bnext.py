@@ -8,17 +8,13 @@ import numpy as np
 import pytest
 import references
 import tensorflow as tf
+from alike import with_more
+from zero_weights import zero_weights
 
-NAMES = [
-    "bnext_tiny_10_32",
-    "bnext_tiny_noelm_10_32",
-    "bnext_tiny_norecoupling_10_32",
-    "bnext_tiny_noelm_norecoupling_10_32",
-    "bnext_tiny_1000_224",
-    "bnext_small_100_64",
-    "bnext_18_10_32",
-    "bnext_18_1000_224",
-]
+NAMES = with_more(
+    ["bnext_tiny_10_32", "bnext_tiny_noelm_norecoupling_10_32", "bnext_tiny_1000_224", "bnext_18_10_32"],
+    ["bnext_tiny_noelm_10_32", "bnext_tiny_norecoupling_10_32", "bnext_small_100_64", "bnext_18_1000_224"],
+)
 #: Blocks whose outputs are compared.
 BLOCKS = {"bnext_tiny_10_32": 13, "bnext_18_10_32": 8}
 
@@ -27,12 +23,13 @@ def build(name):
     reference = references.load(name)
     side = reference.meta["input_shape_nchw"][-1]
     constructor = {"tiny": BNextTiny, "small": BNextSmall, "18": BNext18}[name.split("_")[1]]
-    model = constructor(
-        input_shape=(side, side, 3),
-        num_classes=reference.meta["num_classes"],
-        elm_attention="noelm" not in name,
-        info_recoupling="norecoupling" not in name,
-    )
+    with zero_weights():
+        model = constructor(
+            input_shape=(side, side, 3),
+            num_classes=reference.meta["num_classes"],
+            elm_attention="noelm" not in name,
+            info_recoupling="norecoupling" not in name,
+        )
     return load_bnext_state_dict(model, reference.weights), reference
 
 

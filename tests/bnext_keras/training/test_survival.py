@@ -94,6 +94,15 @@ def killed(killed_in_epoch_2, tmp_path):
     return shutil.copytree(killed_in_epoch_2, tmp_path / "killed")
 
 
+def test_a_run_that_is_killed_ends_with_the_same_weights(uninterrupted, killed):
+    result = run(killed, "--resume")
+    assert result.returncode == 0, result.stderr
+    assert "Epoch 2/3" in result.stdout
+    assert "Epoch 1/3" not in result.stdout
+    assert_same_run(uninterrupted, killed)
+
+
+@pytest.mark.exhaustive
 def test_a_run_that_is_killed_again_and_again_ends_with_the_same_weights(uninterrupted, killed):
     # Checkpoint 2 is complete, but does not count yet.
     assert run_killed(killed, 1, "--resume") == "ckpt-1"

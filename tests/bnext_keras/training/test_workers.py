@@ -109,6 +109,7 @@ def test_two_devices_train_what_one_does(runs):
     assert_same_run(runs / "one", runs / "mirrored")
 
 
+@pytest.mark.exhaustive
 def test_a_run_on_two_devices_continues(runs):
     checkpoints = runs / "mirrored" / "checkpoints"
     expected = weights(runs / "mirrored")
