@@ -23,8 +23,8 @@ def counted(name, **options):
     return models.count(model)
 
 
-#: Counted in every run: of each kind a small one and, where there is one, the largest.
-FIRST = ("BNextTiny", "BNextLarge", "BNext18", "MeliusNet22", "MeliusNet59", "MeliusNetA")
+#: Counted in every run: one of each kind, and the largest.
+FIRST = ("BNextTiny", "BNextLarge", "BNext18", "MeliusNet22", "MeliusNetA")
 
 #: Parameters that the released code has and never uses: the published sizes count them.
 UNUSED = {"BNextTiny": 8960, "BNextSmall": 13440, "BNextMiddle": 22080, "BNextLarge": 41728, "BNext18": 1920}
@@ -101,13 +101,13 @@ PUBLISHED = {
     with_more(
         [
             ("MeliusNet22", 6_119_424, 4.624, (185.8, 136.4), (6_948_392, 6_944_584)),
-            ("MeliusNet59", 52_641_792, 18.316, (296.4, 247.1), (55_559_144, 55_555_336)),
             ("MeliusNetA", 8_441_856, 4.852, (136.8, 87.4), (9_242_792, 9_238_984)),
         ],
         [
             ("MeliusNet23", 7_446_528, 2.532, (123.9, 74.5), (8_191_592, 8_187_784)),
             ("MeliusNet29", 10_321_920, 5.470, (178.9, 129.5), (11_332_136, 11_328_328)),
             ("MeliusNet42", 24_956_928, 9.693, (224.4, 175.1), (26_829_352, 26_825_544)),
+            ("MeliusNet59", 52_641_792, 18.316, (296.4, 247.1), (55_559_144, 55_555_336)),
             ("MeliusNetB", 11_280_384, 5.722, (156.5, 107.1), (12_242_984, 12_239_176)),
             ("MeliusNetC", 11_427_840, 4.353, (132.3, 82.9), (12_244_072, 12_240_264)),
         ],

@@ -62,6 +62,11 @@ def test_it_is_there_during_fit_and_gone_afterwards(student):
     assert appearance(student) == before
 
 
+def test_autograph_has_nothing_to_warn_of():
+    for hook in (StepCallback.after_step, StepCallback.results):
+        tf.autograph.to_graph(hook)  # raises what `fit` would warn of
+
+
 HOOKS = [
     "on_train_begin",
     "on_epoch_begin",

@@ -10,6 +10,7 @@ import narrow_bnext
 import numpy as np
 import pytest
 import references
+from alike import with_more
 
 from converter.compiler import preflight
 
@@ -27,7 +28,7 @@ def import_state(monkeypatch):
     return run
 
 
-@pytest.mark.parametrize("name", ["bnext_tiny_10_32", "bnext_18_10_32"])
+@pytest.mark.parametrize("name", with_more(["bnext_tiny_10_32"], ["bnext_18_10_32"]))
 def test_upright_images_give_the_released_codes_logits(import_state, float64, name):
     reference = references.load(name)
     imported = import_state(reference.weights)

@@ -232,7 +232,7 @@ def trained():
     return model, images
 
 
-@pytest.mark.parametrize("file", ["model.h5", "model.keras", "saved_model"])
+@pytest.mark.parametrize("file", with_more(["model.keras"], ["model.h5", "saved_model"]))
 def test_a_whole_model_round_trips(trained, tmp_path, file):
     model, images = trained
     model.save(tmp_path / file)
