@@ -52,12 +52,15 @@ def compiled_engine():
 
 @pytest.fixture(autouse=True)
 def _fresh_keras():
-    """Frees models between tests and makes their random initial weights repeatable."""
+    """Frees models between tests, makes their random initial weights repeatable and undoes a test's precision."""
     tf.keras.backend.clear_session()
     tf.keras.utils.set_random_seed(0)
     # What other tests have traced is no reason to warn in this one.
     polymorphic_function._frequent_tracing_detector_manager = polymorphic_function._FrequentTracingDetectorManager()
     yield
+    tf.keras.backend.set_floatx("float32")
+    # Not "float32": None follows floatx again.
+    tf.keras.mixed_precision.set_global_policy(None)
     _forget_custom_gradients()
     # Keras models are full of reference cycles: gigabytes would pile up before Python looks for them.
     gc.collect()
@@ -77,16 +80,11 @@ def _forget_custom_gradients():
 @pytest.fixture
 def float64():
     tf.keras.backend.set_floatx("float64")
-    yield
-    tf.keras.backend.set_floatx("float32")
 
 
 @pytest.fixture
 def mixed_float16():
     tf.keras.mixed_precision.set_global_policy("mixed_float16")
-    yield
-    # Not "float32": None follows floatx again.
-    tf.keras.mixed_precision.set_global_policy(None)
 
 
 @pytest.fixture
