@@ -21,7 +21,8 @@ constexpr bool MULTIPLIES_LANES = false;  // A vector by a lane of another.
 #include "means.inl"
 
 // A shuffle looks up 32 indices in tables of 16 entries: 4 channels of 32 filters.
-constexpr u32 CHANNELS = 4, ENTRY = 16, CHUNK = 21, BLOCK = 32;
+// With four pairs, compilers spill.
+constexpr u32 CHANNELS = 4, ENTRY = 16, CHUNK = 21, BLOCK = 32, TOGETHER = 1, MOST_PAIRS = 3;
 constexpr u8 NOWHERE = 0x80;  // An index whose entry is 0.
 
 // Unpacking the lower and upper bytes of each half of a vector then gives filters 0 to 15 and 16 to 31 in order.
@@ -52,6 +53,7 @@ INLINE void make_with(u8* to, u64 pitch, const u32* a, const u32* b, u32 indices
 }
 
 // The tables of all indices of a pair of pixels, null if they are not there.
+template <u32 TOGETHER>
 INLINE void make(u8* to, u64 pitch, const u32* a, const u32* b, u32 words, u32 indices, bool ones) {
   (void)words;
   const auto low = [](u32 v) { return entry(COUNTS.low[v]); };
@@ -69,18 +71,18 @@ INLINE void make(u8* to, u64 pitch, const u32* a, const u32* b, u32 words, u32 i
 }
 
 typedef int64_t i64;
-constexpr u32 most_pairs(bool) { return 3; }  // With four, compilers spill.
 #include "tables.inl"
 
 INLINE __m256i table(const u8* p) { return _mm256_broadcastsi128_si256(_mm_load_si128((const __m128i*)p)); }
 INLINE __m256i bytes(const void* p) { return _mm256_loadu_si256((const __m256i*)p); }
 
-template <int PAIRS, int STRIDE, bool SHARED>
-static __attribute__((noinline)) void tile(const Chunk& chunk, const Place& place) {
+template <int PAIRS, int KIND>
+static INLINED void tile_at(const Chunk& chunk, const Place& place) {
+  constexpr bool SHARED = KIND == NEIGHBOURS || KIND == NEIGHBOURS_BY_TWO;
   const u8 *tables = chunk.tables + place.tables, *indices = chunk.indices;
   const u32* offsets = chunk.offsets;
   u32 groups = chunk.groups;
-  const u64 stride = STRIDE ? STRIDE * ENTRY : chunk.stride;
+  const u64 stride = KIND == ANYWHERE ? chunk.stride : KIND == NEIGHBOURS_BY_TWO ? 2 * ENTRY : ENTRY;
   const __m256i low = _mm256_set1_epi8(15), zero = _mm256_setzero_si256();
   __m256i all[PAIRS], high[PAIRS];
   for (int p = 0; p < PAIRS; p++) all[p] = high[p] = zero;
@@ -118,6 +120,11 @@ static __attribute__((noinline)) void tile(const Chunk& chunk, const Place& plac
       _mm256_storeu_si256(to, left[0]), _mm256_storeu_si256(to + 1, left[1]);
     }
   }
+}
+
+template <int PAIRS, int KIND>
+static __attribute__((noinline)) void tile(const Chunk& chunk, const Place* place, u32 places) {
+  for (const Place* const end = place + places; place != end; place++) tile_at<PAIRS, KIND>(chunk, *place);
 }
 
 }  // namespace avx2

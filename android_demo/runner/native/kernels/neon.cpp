@@ -33,7 +33,7 @@ constexpr bool MULTIPLIES_LANES = true;  // A vector by a lane of another.
 
 // A lookup in two registers costs what it costs in one, so tables have 32 entries: 5 channels. 16 filters are in the
 // lanes of a vector, and a block is two of them.
-constexpr u32 CHANNELS = 5, ENTRY = 32, CHUNK = 17, BLOCK = 32;
+constexpr u32 CHANNELS = 5, ENTRY = 32, CHUNK = 17, BLOCK = 32, TOGETHER = 3, MOST_PAIRS = 4;
 constexpr u8 NOWHERE = 0x80;  // An index whose entry is 0.
 constexpr u32 lane_of(u32 filter) { return filter; }
 
@@ -66,13 +66,14 @@ INLINE u64 twelve(const u8* bytes, u32 i) {
 }
 constexpr u32 TWELVE = 12;
 
-template <u32 K, class F>
+// f(where its table is, index of the one pixel, of the other), for twelve indices.
+template <u32 TOGETHER, u32 K = 0, class F>
 INLINE void each_index(u64 a, u64 b, u8* to, u64 pitch, F f) {
-  f(to, u32(a >> 5 * K) & 31, u32(b >> 5 * K) & 31);
-  if constexpr (K + 1 < TWELVE) each_index<K + 1>(a, b, to + pitch, pitch, f);
+  f(to + K % TOGETHER * 32, u32(a >> 5 * K) & 31, u32(b >> 5 * K) & 31);
+  if constexpr (K + 1 < TWELVE) each_index<TOGETHER, K + 1>(a, b, K % TOGETHER + 1 < TOGETHER ? to : to + pitch, pitch, f);
 }
 
-template <class F>
+template <u32 TOGETHER, class F>
 INLINE void make_with(u8* to, u64 pitch, const u32* a, const u32* b, u32 words, u32 indices, F f) {
   // Copies, as the last read goes beyond a pixel.
   constexpr u32 MOST = 64;
@@ -86,16 +87,20 @@ INLINE void make_with(u8* to, u64 pitch, const u32* a, const u32* b, u32 words, 
     const u8 *p = (const u8*)copies[0], *q = (const u8*)copies[1];
     const u32 end = word + MOST - 4 < words ? done + 32 * TWELVE : indices;
     u32 i = 0;
-    for (; done + TWELVE <= end; done += TWELVE, i++, to += TWELVE * pitch)
-      each_index<0>(twelve(p, i), twelve(q, i), to, pitch, f);
+    for (; done + TWELVE <= end; done += TWELVE, i++, to += TWELVE / TOGETHER * pitch)
+      each_index<TOGETHER>(twelve(p, i), twelve(q, i), to, pitch, f);
     if (done < end) {
       u64 v = twelve(p, i), w = twelve(q, i);
-      for (; done < end; done++, v >>= 5, w >>= 5, to += pitch) f(to, u32(v) & 31, u32(w) & 31);
+      for (u32 k = 0; done < end; done++, v >>= 5, w >>= 5) {
+        f(to + k * 32, u32(v) & 31, u32(w) & 31);
+        if (++k == TOGETHER) k = 0, to += pitch;
+      }
     }
   }
 }
 
 // The tables of all indices of a pair of pixels, null if they are not there.
+template <u32 TOGETHER>
 INLINE void make(u8* to, u64 pitch, const u32* a, const u32* b, u32 words, u32 indices, bool ones) {
   static const u8 zeros[32] = {};
   const uint8x16x2_t low = table(ones ? COUNTS.low[0] : zeros), high = table(ones ? COUNTS.high[0] : zeros);
@@ -103,36 +108,31 @@ INLINE void make(u8* to, u64 pitch, const u32* a, const u32* b, u32 words, u32 i
     vst1q_u8(at, vaddq_u8(x.val[0], y.val[0])), vst1q_u8(at + 16, vaddq_u8(x.val[1], y.val[1]));
   };
   if (a && b)
-    make_with(to, pitch, a, b, words, indices,
+    make_with<TOGETHER>(to, pitch, a, b, words, indices,
               [=](u8* at, u32 v, u32 w) { put(at, table(COUNTS.low[v]), table(COUNTS.high[w])); });
   else if (a)
-    make_with(to, pitch, a, a, words, indices, [=](u8* at, u32 v, u32) { put(at, table(COUNTS.low[v]), high); });
+    make_with<TOGETHER>(to, pitch, a, a, words, indices, [=](u8* at, u32 v, u32) { put(at, table(COUNTS.low[v]), high); });
   else if (b)
-    make_with(to, pitch, b, b, words, indices, [=](u8* at, u32, u32 w) { put(at, low, table(COUNTS.high[w])); });
+    make_with<TOGETHER>(to, pitch, b, b, words, indices, [=](u8* at, u32, u32 w) { put(at, low, table(COUNTS.high[w])); });
   else
-    for (u32 i = 0; i < indices; i++, to += pitch) put(to, low, high);
+    for (u32 i = 0; i < indices; i++) put(to + i / TOGETHER * pitch + i % TOGETHER * 32, low, high);
 }
 
-// Tables that three taps share take registers of their own: with four pairs compilers spill.
-constexpr u32 most_pairs(bool shared) { return shared ? 3 : 4; }
 #include "tables.inl"
+#include "neon_loops.inl"
 
-template <int PAIRS, int STRIDE, bool SHARED>
-static __attribute__((noinline)) void tile(const Chunk& chunk, const Place& place) {
-  const u8 *tables = chunk.tables + place.tables, *indices = chunk.indices;
-  const u32* offsets = chunk.offsets;
-  u32 groups = chunk.groups;
-  const u64 stride = STRIDE ? STRIDE * ENTRY : chunk.stride;
-  uint8x16_t all[PAIRS][2], high[PAIRS][2];
+// The same with an offset for each lookup.
+template <int PAIRS>
+INLINE void count_anywhere(const u8* tables, const u32* offsets, const u8* indices, u32 groups, u64 stride,
+                           uint8x16_t (*all)[2], uint8x16_t (*high)[2]) {
   for (int p = 0; p < PAIRS; p++)
     for (int f = 0; f < 2; f++) all[p][f] = high[p][f] = vdupq_n_u8(0);
   do {
     uint8x16_t w[3][2];
     for (int k = 0; k < 3; k++)
       for (int f = 0; f < 2; f++) w[k][f] = vld1q_u8(indices + k * BLOCK + f * 16);
-    const u8* t0 = tables + offsets[0];
-    const u8* t[3] = {t0, SHARED ? t0 + ENTRY : tables + offsets[1], SHARED ? t0 + 2 * ENTRY : tables + offsets[2]};
-    offsets += SHARED ? 1 : 3, indices += 3 * BLOCK;
+    const u8* t[3] = {tables + offsets[0], tables + offsets[1], tables + offsets[2]};
+    offsets += 3, indices += 3 * BLOCK;
     for (int p = 0; p < PAIRS; p++) {
       uint8x16_t x[2];
       for (int k = 0; k < 3; k++) {
@@ -148,32 +148,43 @@ static __attribute__((noinline)) void tile(const Chunk& chunk, const Place& plac
       }
     }
   } while (--groups);
-  i16 nowhere[BLOCK];
-  i16* const counters[2] = {chunk.to + place.to, place.second ? chunk.to + place.to + chunk.half : nowhere};
-  const u64 steps[2] = {chunk.step, place.second ? chunk.step : 0};
-  const auto flush = [&](auto first, auto last) INLINED {
-    unrolled<2 * PAIRS>([&](auto pixel) INLINED {
-      constexpr int p = pixel.value / 2, h = pixel.value % 2;
-      i16* to = counters[h] + p * steps[h];
-      uint16x8_t left[4];
-      unrolled<4>([&](auto k) INLINED {
-        left[k.value] = vreinterpretq_u16_s16(first.value ? vdupq_n_s16(place.starts[2 * p + h])
-                                                          : vld1q_s16(to + 8 * k.value));
+}
+
+template <int PAIRS, int KIND>
+static __attribute__((noinline)) void tile(const Chunk& chunk, const Place* place, u32 places) {
+  for (const Place* const end = place + places; place != end; place++) {
+    uint8x16_t all[PAIRS][2], high[PAIRS][2];
+    const u8* const tables = chunk.tables + place->tables;
+    if constexpr (KIND == ANYWHERE)
+      count_anywhere<PAIRS>(tables, chunk.offsets, chunk.indices, chunk.groups, chunk.stride, all, high);
+    else count<PAIRS, KIND>(tables, chunk.offsets, chunk.indices, chunk.groups, all, high);
+    i16 nowhere[BLOCK];
+    i16* const counters[2] = {chunk.to + place->to, place->second ? chunk.to + place->to + chunk.half : nowhere};
+    const u64 steps[2] = {chunk.step, place->second ? chunk.step : 0};
+    const auto flush = [&](auto first, auto last) INLINED {
+      unrolled<2 * PAIRS>([&](auto pixel) INLINED {
+        constexpr int p = pixel.value / 2, h = pixel.value % 2;
+        i16* to = counters[h] + p * steps[h];
+        uint16x8_t left[4];
+        unrolled<4>([&](auto k) INLINED {
+          left[k.value] = vreinterpretq_u16_s16(first.value ? vdupq_n_s16(place->starts[2 * p + h])
+                                                            : vld1q_s16(to + 8 * k.value));
+        });
+        unrolled<2>([&](auto f) INLINED {
+          const uint8x16_t upper = high[p][f.value];
+          const uint8x16_t n = h ? upper : vmlsq_u8(all[p][f.value], upper, vdupq_n_u8(16));
+          left[2 * f.value] = vsubw_u8(left[2 * f.value], vget_low_u8(n));
+          left[2 * f.value + 1] = vsubw_high_u8(left[2 * f.value + 1], n);
+        });
+        unrolled<4>([&](auto k) INLINED {
+          if (last.value) left[k.value] = vshlq_n_u16(left[k.value], 1);
+          vst1q_s16(to + 8 * k.value, vreinterpretq_s16_u16(left[k.value]));
+        });
       });
-      unrolled<2>([&](auto f) INLINED {
-        const uint8x16_t upper = high[p][f.value];
-        const uint8x16_t n = h ? upper : vsubq_u8(all[p][f.value], vshlq_n_u8(upper, 4));
-        left[2 * f.value] = vsubw_u8(left[2 * f.value], vget_low_u8(n));
-        left[2 * f.value + 1] = vsubw_high_u8(left[2 * f.value + 1], n);
-      });
-      unrolled<4>([&](auto k) INLINED {
-        if (last.value) left[k.value] = vshlq_n_u16(left[k.value], 1);
-        vst1q_s16(to + 8 * k.value, vreinterpretq_s16_u16(left[k.value]));
-      });
-    });
-  };
-  if (chunk.first) chunk.last ? flush(Constant<1>{}, Constant<1>{}) : flush(Constant<1>{}, Constant<0>{});
-  else chunk.last ? flush(Constant<0>{}, Constant<1>{}) : flush(Constant<0>{}, Constant<0>{});
+    };
+    if (chunk.first) chunk.last ? flush(Constant<1>{}, Constant<1>{}) : flush(Constant<1>{}, Constant<0>{});
+    else chunk.last ? flush(Constant<0>{}, Constant<1>{}) : flush(Constant<0>{}, Constant<0>{});
+  }
 }
 
 }  // namespace neon

@@ -12,9 +12,20 @@
 // the same for all pixels: any kernel, stride and dilation is the same loop. Where the three lookups of a group are
 // three taps beside each other, neighbours share tables.
 //
-// A kernel of one pixel without stride or padding has no rows: its map is taken as two rows of half its pixels.
+// A kernel of one pixel without stride or padding has no rows: its map is taken as two rows of half its pixels. Its
+// tables lie as [row][index / TOGETHER][column][index % TOGETHER].
 //
-// The instruction set's file defines CHANNELS, ENTRY, CHUNK, BLOCK, lane_of(), NOWHERE, most_pairs(), make() and tile().
+// The instruction set's file defines CHANNELS, ENTRY, CHUNK, BLOCK, TOGETHER, NOWHERE, MOST_PAIRS, lane_of(), make() and
+// tile().
+
+// How the three lookups of a group lie.
+enum Kind : u32 {
+  ANYWHERE,           // Each has an offset of its own.
+  NEIGHBOURS,         // Three taps of a row beside each other: pixels beside each other share tables.
+  NEIGHBOURS_BY_TWO,  // The same at stride 2.
+  FLAT,               // Three indices of the same pixel, of a kernel of one pixel.
+};
+constexpr bool has_one_offset(Kind kind) { return kind == FLAT ? TOGETHER == 3 : kind != ANYWHERE; }
 
 struct Geometry {
   u32 indices;         // For one pixel's channels.
@@ -25,8 +36,9 @@ struct Geometry {
   u32 rows, columns;        // Of tables.
   u32 blocks;               // Of BLOCK filters.
   bool flat;                // No rows, and nothing is outside.
-  bool shared;              // A group is three taps beside each other.
-  u64 pitch, row_pitch;     // Bytes from an index to the next, and from a row to the next.
+  Kind kind;
+  u32 together;             // Tables of a pixel beside each other.
+  u64 pitch, row_pitch;     // Bytes from the tables of so many indices to those of the next, and from a row to the next.
 };
 
 static Geometry geometry(const BinaryConv& c) {
@@ -48,8 +60,11 @@ static Geometry geometry(const BinaryConv& c) {
   g.rows = (g.half - 1) * w.stride_y + (w.height - 1) * w.dilation_y + 1;
   g.columns = (g.out_width - 1) * w.stride_x + (w.width - 1) * w.dilation_x + 1;
   g.blocks = (c.output.channels + BLOCK - 1) / BLOCK;
-  g.shared = w.width == 3 && w.dilation_x == 1 && w.stride_x <= 2;
-  g.pitch = u64(g.columns) * ENTRY, g.row_pitch = g.pitch * g.indices;
+  const bool shared = w.width == 3 && w.dilation_x == 1 && w.stride_x <= 2;
+  g.kind = g.flat ? FLAT : !shared ? ANYWHERE : w.stride_x == 1 ? NEIGHBOURS : NEIGHBOURS_BY_TWO;
+  g.together = g.flat ? TOGETHER : 1;
+  g.pitch = u64(g.columns) * ENTRY * g.together;
+  g.row_pitch = g.pitch * ((g.indices + g.together - 1) / g.together);
   return g;
 }
 
@@ -65,7 +80,7 @@ static u64 packed_bytes(const BinaryConv& c) {
 static u64 scratch_bytes(const BinaryConv& c) {
   const Geometry g = geometry(c);
   const u64 tables = u64(g.rows) * g.columns;  // Below 2^56, see check.cpp.
-  const u64 bytes = u64(g.indices) * ENTRY;
+  const u64 bytes = g.row_pitch / g.columns;
   // Offsets have 32 bits.
   return tables <= (u64(1) << 31) / bytes ? tables * bytes : 0;
 }
@@ -90,9 +105,10 @@ static void pack_tables(const BinaryConv& c) {
   for (u32 i = 0; i < g.indices; i++)
     for (u32 ky = 0; ky < w.height; ky++)
       for (u32 kx = 0; kx < w.width; kx++, lookup++) {
-        const u32 offset = u32(ky * w.dilation_y * g.row_pitch + i * g.pitch + kx * w.dilation_x * ENTRY);
-        if (!g.shared) offsets[lookup] = offset;
-        else if (!kx) offsets[lookup / 3] = offset;
+        const u32 offset = u32(ky * w.dilation_y * g.row_pitch + i / g.together * g.pitch +
+                               (kx * w.dilation_x + i % g.together) * ENTRY);
+        if (!has_one_offset(g.kind)) offsets[lookup] = offset;
+        else if (lookup % 3 == 0) offsets[lookup / 3] = offset;
         for (u32 o = 0; o < c.output.channels; o++) {
           const u32* kernel = c.kernel + ((u64(o) * w.height + ky) * w.width + kx) * c.words();
           to[o / BLOCK * block_bytes(g) + u64(lookup) * BLOCK + lane_of(o % BLOCK)] =
@@ -108,7 +124,7 @@ static void make_row(const BinaryConv& c, u32 row) {
   const Window& w = c.window;
   const i64 upper = i64(row) - w.top, lower = upper + i64(g.half) * w.stride_y;
   u8* to = c.scratch + row * g.row_pitch;
-  for (u32 x = 0; x < g.columns; x++, to += ENTRY) {
+  for (u32 x = 0; x < g.columns; x++, to += g.together * ENTRY) {
     const i64 column = i64(x) - w.left;
     const bool in_column = column >= 0 && column < g.in_width;
     const i64 first = upper * g.in_width + column, second = lower * g.in_width + column;
@@ -116,7 +132,8 @@ static void make_row(const BinaryConv& c, u32 row) {
     const bool has_second = in_column && lower >= 0 && lower < g.in_height && u64(second) < g.in_limit;
     const u32* a = has_first ? c.input.data + u64(first) * c.input.stride : nullptr;
     const u32* b = has_second ? c.input.data + u64(second) * c.input.stride : nullptr;
-    make(to, g.pitch, a, b, c.words(), g.indices, c.ones);
+    if (g.flat) make<TOGETHER>(to, g.pitch, a, b, c.words(), g.indices, c.ones);
+    else make<1>(to, g.pitch, a, b, c.words(), g.indices, c.ones);
   }
 }
 
@@ -163,22 +180,24 @@ struct Chunk {
   i16* to;      // For this block's filters of the first pixel.
   u64 step;     // Elements from a pixel to the next ...
   u64 half;     // ... and to the other of its pair.
-  u64 stride;   // Bytes from a pair's tables to the next.
+  u64 stride;   // Bytes from a pair's tables to the next; not of a flat kernel.
 };
 
-typedef void Tile(const Chunk&, const Place&);
-template <int PAIRS, int STRIDE, bool SHARED>
-static void tile(const Chunk&, const Place&);
+// Places of PAIRS pairs each.
+typedef void Tile(const Chunk&, const Place*, u32 count);
+template <int PAIRS, int KIND>
+static void tile(const Chunk&, const Place*, u32 count);
 
-// For 1 to 4 pairs; not all, if a place has at most three.
-template <int STRIDE, bool SHARED>
+template <int KIND>
 INLINE Tile* tile_of(u32 pairs) {
-  static Tile* const TILES[] = {tile<1, STRIDE, SHARED>, tile<2, STRIDE, SHARED>, tile<3, STRIDE, SHARED>,
-                                tile<most_pairs(SHARED), STRIDE, SHARED>};
+  static Tile* const TILES[] = {tile<1, KIND>, tile<2, KIND>, tile<3, KIND>, tile<MOST_PAIRS, KIND>};
   return TILES[pairs - 1];
 }
-static Tile* choose_tile(const Geometry& g, u32 stride, u32 pairs) {
-  return !g.shared ? tile_of<0, false>(pairs) : stride == 1 ? tile_of<1, true>(pairs) : tile_of<2, true>(pairs);
+static Tile* choose_tile(Kind kind, u32 pairs) {
+  return kind == NEIGHBOURS          ? tile_of<NEIGHBOURS>(pairs)
+         : kind == NEIGHBOURS_BY_TWO ? tile_of<NEIGHBOURS_BY_TWO>(pairs)
+         : kind == FLAT              ? tile_of<FLAT>(pairs)
+                                     : tile_of<ANYWHERE>(pairs);
 }
 
 // `rows`: how many rows of taps are inside, for the first and the second pixels of a row of pairs.
@@ -186,7 +205,7 @@ INLINE void set_place(const BinaryConv& c, const Geometry& g, Place& place, u32 
                       const u32* rows) {
   const Window& w = c.window;
   place.pairs = pairs, place.second = second, place.odd = 0;
-  place.tables = u64(y) * w.stride_y * g.row_pitch + u64(x) * w.stride_x * ENTRY;
+  place.tables = u64(y) * w.stride_y * g.row_pitch + u64(x) * w.stride_x * g.together * ENTRY;
   place.to = (u64(y) * g.out_width + x) * c.output.stride;
   for (u32 p = 0; p < pairs; p++) {
     const u32 columns = g.flat || c.ones
@@ -209,17 +228,17 @@ static void add_odd(const BinaryConv& c, const Geometry& g, const Place& place, 
     }
 }
 
-// Some places of a part, for all of its blocks.
+// Some places of a part, for all of its blocks: those of a row have at most two numbers of pairs, so each has a list.
 constexpr u32 MOST_PLACES = 64;
 struct Batch {
-  Place places[MOST_PLACES];
-  u32 count;
+  Place places[2][MOST_PLACES];
+  u32 pairs[2], counts[2];
 };
 
 static Chunk chunk_at(const BinaryConv& c, const Geometry& g, u32 block, u32 chunk) {
   const u32 group = chunk * CHUNK, left = g.groups - group;
   return {c.scratch,
-          (const u32*)c.packed + (g.shared ? group : 3 * group),
+          (const u32*)c.packed + (has_one_offset(g.kind) ? group : 3 * group),
           c.packed + offset_bytes(g) + block * block_bytes(g) + u64(group) * 3 * BLOCK,
           left < CHUNK ? left : CHUNK,
           chunk == 0,
@@ -231,31 +250,32 @@ static Chunk chunk_at(const BinaryConv& c, const Geometry& g, u32 block, u32 chu
 }
 
 static void run_block(const BinaryConv& c, const Geometry& g, u32 block, const Batch& batch) {
-  Tile* tiles[5];
-  for (u32 pairs = 1; pairs <= 4; pairs++) tiles[pairs] = choose_tile(g, c.window.stride_x, pairs);
   const u32 filters = c.output.channels - block * BLOCK;
-  if (filters >= BLOCK) {
-    for (u32 i = 0; i < g.chunks; i++) {
-      const Chunk chunk = chunk_at(c, g, block, i);
-      for (u32 n = 0; n < batch.count; n++) tiles[batch.places[n].pairs](chunk, batch.places[n]);
+  for (u32 list = 0; list < 2; list++) {
+    const u32 count = batch.counts[list];
+    if (!count) continue;
+    const Place* const places = batch.places[list];
+    Tile* const run = choose_tile(g.kind, batch.pairs[list]);
+    if (filters >= BLOCK) {
+      for (u32 i = 0; i < g.chunks; i++) run(chunk_at(c, g, block, i), places, count);
+      continue;
     }
-    return;
-  }
-  // Counters behind the last filter are the next pixel's: count elsewhere.
-  for (u32 n = 0; n < batch.count; n++) {
-    alignas(64) i16 counters[2][4][BLOCK];
-    Place place = batch.places[n];
-    i16* to = c.output.data + block * BLOCK + place.to;
-    place.to = 0;
-    for (u32 i = 0; i < g.chunks; i++) {
-      Chunk chunk = chunk_at(c, g, block, i);
-      chunk.to = counters[0][0], chunk.step = BLOCK, chunk.half = 4 * BLOCK;
-      tiles[place.pairs](chunk, place);
+    // Counters behind the last filter are the next pixel's: count elsewhere.
+    for (u32 n = 0; n < count; n++) {
+      alignas(64) i16 counters[2][4][BLOCK];
+      Place place = places[n];
+      i16* to = c.output.data + block * BLOCK + place.to;
+      place.to = 0;
+      for (u32 i = 0; i < g.chunks; i++) {
+        Chunk chunk = chunk_at(c, g, block, i);
+        chunk.to = counters[0][0], chunk.step = BLOCK, chunk.half = 4 * BLOCK;
+        run(chunk, &place, 1);
+      }
+      for (u32 h = 0; h < 1 + u32(place.second); h++)
+        for (u32 p = 0; p < place.pairs; p++)
+          __builtin_memcpy(to + (p + u64(h) * g.half * g.out_width) * c.output.stride, counters[h][p],
+                           filters * sizeof(i16));
     }
-    for (u32 h = 0; h < 1 + u32(place.second); h++)
-      for (u32 p = 0; p < place.pairs; p++)
-        __builtin_memcpy(to + (p + u64(h) * g.half * g.out_width) * c.output.stride, counters[h][p],
-                         filters * sizeof(i16));
   }
 }
 
@@ -266,35 +286,41 @@ static void tile_part(const BinaryConv& c, u32 part) {
   const u32 last_block = first_block + PART_BLOCKS < g.blocks ? first_block + PART_BLOCKS : g.blocks;
   const u32 last_row = first_row + height < g.half ? first_row + height : g.half;
   const u32 from = first_block * BLOCK, to = last_block < g.blocks ? last_block * BLOCK : c.output.channels;
+  // The same number of pairs in all places of a row, or one less; and the last one of an odd number of flat pixels.
+  const u32 lone = g.flat && g.out_limit % 2, whole = g.out_width - lone;
+  const u32 tiles = (whole + MOST_PAIRS - 1) / MOST_PAIRS, least = tiles ? whole / tiles : 0;
+  const u32 longer = whole - least * tiles;
   Batch batch;
-  batch.count = 0;
+  batch.pairs[0] = least + 1, batch.pairs[1] = least;
+  batch.counts[0] = batch.counts[1] = 0;
   const auto run = [&] {
     for (u32 block = first_block; block < last_block; block++) run_block(c, g, block, batch);
     if (c.input.channels % 2)
-      for (u32 n = 0; n < batch.count; n++) add_odd(c, g, batch.places[n], from, to);
-    batch.count = 0;
+      for (u32 list = 0; list < 2; list++)
+        for (u32 n = 0; n < batch.counts[list]; n++) add_odd(c, g, batch.places[list][n], from, to);
+    batch.counts[0] = batch.counts[1] = 0;
   };
-  const auto add = [&](u32 y, u32 x, u32 pairs, bool second, const u32* rows) INLINED {
-    set_place(c, g, batch.places[batch.count++], y, x, pairs, second, rows);
-    if (batch.count == MOST_PLACES) run();
+  const auto add = [&](u32 list, u32 y, u32 x, bool second, const u32* rows) INLINED {
+    set_place(c, g, batch.places[list][batch.counts[list]++], y, x, batch.pairs[list], second, rows);
+    if (batch.counts[list] == MOST_PLACES) run();
   };
-  const u32 most = most_pairs(g.shared), lone = g.flat && g.out_limit % 2, whole = g.out_width - lone;
   for (u32 y = first_row; y < last_row; y++) {
     u32 rows[2] = {c.window.height, c.window.height};
     if (!g.flat && !c.ones)
       for (u32 h = 0; h < 2; h++)
         rows[h] = taps_inside(y + h * g.half, c.window.stride_y, c.window.dilation_y, c.window.top, c.window.height,
                               g.in_height);
-    // The same number of pairs in all places of a row, or one less.
-    const u32 tiles = (whole + most - 1) / most, least = tiles ? whole / tiles : 0;
-    for (u32 n = 0, x = 0; n < tiles; n++) {
-      const u32 pairs = least + u32(n < whole - least * tiles);
-      add(y, x, pairs, y + g.half < g.out_height, rows);
-      x += pairs;
-    }
-    if (lone) add(y, whole, 1, false, rows);  // The last of an odd number of pixels.
+    u32 x = 0;
+    for (u32 n = 0; n < longer; n++, x += least + 1) add(0, y, x, y + g.half < g.out_height, rows);
+    for (u32 n = longer; n < tiles; n++, x += least) add(1, y, x, y + g.half < g.out_height, rows);
   }
   run();
+  if (lone && last_row == g.half) {
+    batch.pairs[1] = 1;
+    const u32 rows[2] = {1, 1};
+    add(1, g.half - 1, whole, false, rows);
+    run();
+  }
   if (!c.means.corners) return;
   const u64 first = u64(first_row) * g.out_width, last = u64(last_row) * g.out_width, half = u64(g.half) * g.out_width;
   const auto limited = [&](u64 pixel) { return pixel < g.out_limit ? pixel : g.out_limit; };
