@@ -43,43 +43,48 @@ INLINE Block block_at(const Conv& c, u32 o) {
   return {kernel + (o - first), left < CONV_BLOCK ? left : CONV_BLOCK};
 }
 
-// TILE pixels x COUNT vectors of output channels of one row, from column x and channel o on; taps kx of `taps` only.
-// WIDTH is that of the block, or 0 if it is not known.
+// The taps of a tile that lie inside: rows [top, bottom) and columns [left, right) of the kernel.
+struct Taps {
+  u32 top, bottom, left, right;
+};
+
+// TILE pixels x COUNT vectors of output channels of one row, from column x and channel o on. WIDTH is that of the block,
+// or 0 if it is not known.
 template <int TILE, int COUNT, u32 WIDTH>
-static void conv_tile(const Conv& c, u32 y, u32 x, u32 o, Span taps) {
+static INLINED void conv_tile(const Conv& c, u32 y, u32 x, u32 o, const Taps& taps) {
   const Block block = block_at(c, o);
   V acc[TILE][COUNT];
   unrolled<COUNT>([&](auto n) INLINED {
     const V bias = load(c.bias + o + n.value * LANES);
     unrolled<TILE>([&](auto p) INLINED { acc[p.value][n.value] = bias; });
   });
-  const u32 filters = WIDTH ? WIDTH : block.width, channels = c.input.channels;
+  const u64 filters = WIDTH ? WIDTH : block.width, channels = c.input.channels;
   const u64 pitch = u64(c.window.stride_x) * c.input.stride, tap = u64(c.window.dilation_x) * c.input.stride;
   // Taps that lie without gaps are one tap of more channels.
   const bool dense = tap == channels;
-  const u32 count = taps.from < taps.to ? taps.to - taps.from : 0;
-  const u32 runs = dense ? count > 0 : count, length = dense ? channels * count : channels;
-  for (u32 ky = 0; ky < c.window.height; ky++) {
-    u32 row;
-    if (!row_inside(c.window, y, ky, c.input.height, &row)) continue;
-    const float* w = block.kernel + (u64(ky) * c.window.width + taps.from) * channels * filters;
-    const float* first = c.input.at(row, x * c.window.stride_x + taps.from * c.window.dilation_x - c.window.left);
-    for (u32 run = 0; run < runs; run++, first += tap) {
-      const float* a = first;
-      u32 i = 0;
+  const u64 count = taps.right - taps.left, runs = dense ? count > 0 : count, length = dense ? channels * count : channels;
+  const u64 next_row = u64(c.window.dilation_y) * c.input.width * c.input.stride;
+  const float* w = block.kernel + (u64(taps.top) * c.window.width + taps.left) * channels * filters;
+  const u64 skipped = (c.window.width - count) * channels * filters;
+  const float* first = c.input.at(y * c.window.stride_y + taps.top * c.window.dilation_y - c.window.top,
+                                  x * c.window.stride_x + taps.left * c.window.dilation_x - c.window.left);
+  for (u32 ky = taps.top; ky < taps.bottom; ky++, first += next_row, w += skipped) {
+    const float* start = first;
+    for (u64 run = runs; run; run--, start += tap) {
+      const float* a = start;
+      u64 left = length;
       if (MULTIPLIES_LANES)  // A lane of a vector costs no load of its own.
-        for (; i + LANES <= length; i += LANES, a += LANES) {
+        for (; left >= LANES; left -= LANES, a += LANES, w += LANES * filters) {
           V inputs[TILE];
           unrolled<TILE>([&](auto p) INLINED { inputs[p.value] = load(a + p.value * pitch); });
           unrolled<LANES>([&](auto lane) INLINED {
             unrolled<COUNT>([&](auto n) INLINED {
-              const V weights = load(w + n.value * LANES);
+              const V weights = load(w + lane.value * filters + n.value * LANES);
               unrolled<TILE>([&](auto p) INLINED { acc[p.value][n.value] += weights * inputs[p.value][lane.value]; });
             });
-            w += filters;
           });
         }
-      for (; i < length; i++, a++, w += filters) {
+      for (; left; left--, a++, w += filters) {
         V weights[COUNT];
         unrolled<COUNT>([&](auto n) INLINED { weights[n.value] = load(w + n.value * LANES); });
         unrolled<TILE>([&](auto p) INLINED {
@@ -89,10 +94,12 @@ static void conv_tile(const Conv& c, u32 y, u32 x, u32 o, Span taps) {
       }
     }
   }
+  const V least = all(c.least), most = all(c.most);
+  float* const out = c.output.at(y, x) + o;
   unrolled<TILE>([&](auto p) INLINED {
-    float* out = c.output.at(y, x + p.value) + o;
     unrolled<COUNT>([&](auto n) INLINED {
-      store(out + n.value * LANES, smaller(larger(acc[p.value][n.value], all(c.least)), all(c.most)));
+      store(out + u64(p.value) * c.output.stride + n.value * LANES,
+            smaller(larger(acc[p.value][n.value], least), most));
     });
   });
 }
@@ -115,31 +122,45 @@ static void conv_single(const Conv& c, u32 y, u32 x, u32 o) {
   c.output.at(y, x)[o] = smaller(larger(acc, c.least), c.most);
 }
 
-// As many pixels from column x on as are a power of two up to TILE and have all taps, but at least one.
+// As many pixels from column x on as are a power of two up to TILE and lie before `end`.
 template <int TILE, int COUNT, u32 WIDTH>
-INLINE u32 conv_some(const Conv& c, u32 y, u32 x, u32 o) {
-  if (TILE == 1 || x + TILE <= c.output.width) {
-    const Span taps = taps_of(c.window, x, TILE, c.input.width);
-    if (TILE == 1 || (taps.from == 0 && taps.to == c.window.width)) {
-      conv_tile<TILE, COUNT, WIDTH>(c, y, x, o, taps);
-      return TILE;
-    }
+INLINE u32 conv_some(const Conv& c, u32 y, u32 x, u32 o, u32 end, const Taps& taps) {
+  if (TILE == 1 || x + TILE <= end) {
+    conv_tile<TILE, COUNT, WIDTH>(c, y, x, o, taps);
+    return TILE;
   }
-  if constexpr (TILE > 1) return conv_some<TILE / 2, COUNT, WIDTH>(c, y, x, o);
+  if constexpr (TILE > 1) return conv_some<TILE / 2, COUNT, WIDTH>(c, y, x, o, end, taps);
   return 1;
 }
+// Columns [inner.from, inner.to) have all taps of the rows that are inside.
 template <int TILE, int COUNT, u32 WIDTH>
-INLINE void conv_columns(const Conv& c, u32 y, u32 o) {
-  for (u32 x = 0; x < c.output.width;) x += conv_some<TILE, COUNT, WIDTH>(c, y, x, o);
+static void conv_columns(const Conv& c, u32 y, u32 o, Taps taps, Span inner) {
+  for (u32 x = 0; x < c.output.width;) {
+    const bool whole = x >= inner.from && x < inner.to;
+    const Span columns = whole ? Span{0, c.window.width} : taps_of(c.window, x, 1, c.input.width);
+    taps.left = columns.from < columns.to ? columns.from : 0, taps.right = columns.from < columns.to ? columns.to : 0;
+    if (whole) x += conv_some<TILE, COUNT, WIDTH>(c, y, x, o, inner.to, taps);
+    else x += conv_some<1, COUNT, WIDTH>(c, y, x, o, x + 1, taps);
+  }
 }
 
-static void conv(const Conv& c, u32 y) {
+static void conv(const Conv& job, u32 y) {
+  const Conv c = job;  // What is written to could otherwise be what says where to write.
   // So many pixels that the vectors of a block leave registers for weights.
   constexpr int WHOLE = CONV_BLOCK / LANES, HALF = WHOLE / 2, MORE = MULTIPLIES_LANES ? 8 : 4;
+  Taps taps = {c.window.height, 0, 0, 0};
+  for (u32 ky = 0, row; ky < c.window.height; ky++) {
+    if (!row_inside(c.window, y, ky, c.input.height, &row)) continue;
+    if (ky < taps.top) taps.top = ky;
+    taps.bottom = ky + 1;
+  }
+  const Span first = inside(c.window, 0, c.input.width, c.output.width);
+  const Span last = inside(c.window, c.window.width - 1, c.input.width, c.output.width);
+  const Span inner = {first.from, last.to};
   u32 o = 0;
-  for (; o + CONV_BLOCK <= c.output.channels; o += CONV_BLOCK) conv_columns<4, WHOLE, CONV_BLOCK>(c, y, o);
-  if (o + CONV_BLOCK / 2 == c.output.channels) return conv_columns<MORE, HALF, CONV_BLOCK / 2>(c, y, o);
-  for (; o + LANES <= c.output.channels; o += LANES) conv_columns<4, 1, 0>(c, y, o);
+  for (; o + CONV_BLOCK <= c.output.channels; o += CONV_BLOCK) conv_columns<4, WHOLE, CONV_BLOCK>(c, y, o, taps, inner);
+  if (o + CONV_BLOCK / 2 == c.output.channels) return conv_columns<MORE, HALF, CONV_BLOCK / 2>(c, y, o, taps, inner);
+  for (; o + LANES <= c.output.channels; o += LANES) conv_columns<4, 1, 0>(c, y, o, taps, inner);
   for (; o < c.output.channels; o++)
     for (u32 x = 0; x < c.output.width; x++) conv_single(c, y, x, o);
 }
@@ -185,15 +206,16 @@ static void pool_signs(const Pool& p, u32 y) {
   }
 }
 
-// COUNT channels, or vectors of them, of a pixel from channel `at` on; `from` and `to` are what of the window is inside.
+// COUNT channels, or vectors of them, of a pixel; rows and columns are what of the window is inside.
 template <bool MEAN, int COUNT, class T>
-INLINE void pool_channels(const Pool& p, const float* corner, u32 rows, u32 columns, float* out, float share) {
+INLINE void pool_channels(const float* corner, u64 pitch, u32 stride, u32 rows, u32 columns, float* out, T share, T least,
+                          T most) {
   constexpr u32 SIZE = sizeof(T) / sizeof(float);
   T value[COUNT];
   unrolled<COUNT>([&](auto n) INLINED { value[n.value] = splat(T{}, MEAN ? 0.f : -3.402823466e38f); });
-  for (u32 y = 0; y < rows; y++, corner += u64(p.input.width) * p.input.stride) {
+  for (u32 y = 0; y < rows; y++, corner += pitch) {
     const float* a = corner;
-    for (u32 x = 0; x < columns; x++, a += p.input.stride)
+    for (u32 x = 0; x < columns; x++, a += stride)
       unrolled<COUNT>([&](auto n) INLINED {
         T b;
         __builtin_memcpy(&b, a + n.value * SIZE, sizeof b);
@@ -201,14 +223,31 @@ INLINE void pool_channels(const Pool& p, const float* corner, u32 rows, u32 colu
       });
   }
   unrolled<COUNT>([&](auto n) INLINED {
-    T v = MEAN ? value[n.value] * splat(T{}, share) : value[n.value];
-    v = smaller(larger(v, splat(T{}, p.least)), splat(T{}, p.most));
+    const T v = smaller(larger(MEAN ? value[n.value] * share : value[n.value], least), most);
     __builtin_memcpy(out + n.value * SIZE, &v, sizeof v);
   });
 }
 
+// All channels of a pixel. HEIGHT and WIDTH are the rows and columns, or 0 if they are not known.
+template <bool MEAN, u32 HEIGHT, u32 WIDTH>
+INLINE void pool_pixel(const Pool& p, const float* corner, u32 height, u32 width, float* out) {
+  const u32 rows = HEIGHT ? HEIGHT : height, columns = WIDTH ? WIDTH : width, stride = p.input.stride;
+  const u64 pitch = u64(p.input.width) * stride;
+  const float share = rows && columns ? 1.f / float(rows * columns) : 0.f;
+  const V shares = all(share), least = all(p.least), most = all(p.most);
+  u64 c = 0;
+  const u64 channels = p.output.channels;
+  for (; c + 4 * LANES <= channels; c += 4 * LANES)
+    pool_channels<MEAN, 4>(corner + c, pitch, stride, rows, columns, out + c, shares, least, most);
+  for (; c + LANES <= channels; c += LANES)
+    pool_channels<MEAN, 1>(corner + c, pitch, stride, rows, columns, out + c, shares, least, most);
+  for (; c < channels; c++)
+    pool_channels<MEAN, 1>(corner + c, pitch, stride, rows, columns, out + c, share, p.least, p.most);
+}
+
 template <bool MEAN>
-static void pool_floats(const Pool& p, u32 y) {
+static void pool_floats(const Pool& job, u32 y) {
+  const Pool p = job;
   const Window& w = p.window;
   const auto clipped = [](u32 at, u32 stride, u32 before, u32 taps, u32 size) {
     const i32 first = i32(at * stride) - i32(before), last = first + i32(taps);
@@ -220,14 +259,8 @@ static void pool_floats(const Pool& p, u32 y) {
     const u32 height = rows.from < rows.to ? rows.to - rows.from : 0;
     const u32 width = columns.from < columns.to ? columns.to - columns.from : 0;
     const float* corner = p.input.at(rows.from, columns.from);
-    float* out = p.output.at(y, x);
-    const float share = height && width ? 1.f / float(height * width) : 0.f;
-    u32 c = 0;
-    for (; c + 4 * LANES <= p.output.channels; c += 4 * LANES)
-      pool_channels<MEAN, 4, V>(p, corner + c, height, width, out + c, share);
-    for (; c + LANES <= p.output.channels; c += LANES)
-      pool_channels<MEAN, 1, V>(p, corner + c, height, width, out + c, share);
-    for (; c < p.output.channels; c++) pool_channels<MEAN, 1, float>(p, corner + c, height, width, out + c, share);
+    if (height == 2 && width == 2) pool_pixel<MEAN, 2, 2>(p, corner, height, width, p.output.at(y, x));
+    else pool_pixel<MEAN, 0, 0>(p, corner, height, width, p.output.at(y, x));
   }
 }
 
@@ -237,25 +270,41 @@ static void pool(const Pool& p, u32 y) {
   else pool_floats<false>(p, y);
 }
 
-template <class W>
-INLINE void dense_rows(const Dense& d, const W* kernel, u32 from, u32 to) {
-  for (u32 o = from; o < to; o++) {
-    const W* w = kernel + u64(o) * d.in;
-    V acc[4] = {};
-    u32 i = 0;
-    for (; i + 4 * LANES <= d.in; i += 4 * LANES)
-      for (int n = 0; n < 4; n++) acc[n] += load(d.input + i + n * LANES) * load(w + i + n * LANES);
-    for (; i + LANES <= d.in; i += LANES) acc[0] += load(d.input + i) * load(w + i);
-    float s = sum((acc[0] + acc[1]) + (acc[2] + acc[3]));
-    for (; i < d.in; i++) s += d.input[i] * float(w[i]);
-    s = s * d.scale[o] + d.bias[o];
-    d.output[o] = smaller(larger(s, d.least), d.most);
+// ROWS outputs, which share what is read of the input.
+template <u32 ROWS, class W>
+INLINE void dense_rows(const Dense& d, const W* w, u32 o) {
+  V acc[ROWS][4] = {};
+  const float* a = d.input;
+  const u64 in = d.in;
+  const W* const end = w + in;
+  const auto add = [&](auto row, auto n) INLINED {
+    acc[row.value][n.value] += load(a + n.value * LANES) * load(w + row.value * in + n.value * LANES);
+  };
+  for (; w + 4 * LANES <= end; w += 4 * LANES, a += 4 * LANES)
+    unrolled<int(ROWS)>([&](auto row) INLINED { unrolled<4>([&](auto n) INLINED { add(row, n); }); });
+  for (; w + LANES <= end; w += LANES, a += LANES)
+    unrolled<int(ROWS)>([&](auto row) INLINED { add(row, Constant<0>{}); });
+  float sums[ROWS];
+  for (u32 row = 0; row < ROWS; row++) sums[row] = sum((acc[row][0] + acc[row][1]) + (acc[row][2] + acc[row][3]));
+  for (; w != end; w++, a++)
+    for (u32 row = 0; row < ROWS; row++) sums[row] += *a * float(w[row * in]);
+  for (u32 row = 0; row < ROWS; row++) {
+    const float s = sums[row] * d.scale[o + row] + d.bias[o + row];
+    d.output[o + row] = smaller(larger(s, d.least), d.most);
   }
 }
 
-static void dense(const Dense& d, u32 from, u32 to) {
-  if (d.int8) dense_rows(d, (const i8*)d.kernel, from, to);
-  else dense_rows(d, (const float*)d.kernel, from, to);
+template <class W>
+INLINE void dense_all(const Dense& d, const W* kernel, u32 from, u32 to) {
+  constexpr u32 ROWS = MULTIPLIES_LANES ? 4 : 2;
+  for (; from + ROWS <= to; from += ROWS) dense_rows<ROWS>(d, kernel + u64(from) * d.in, from);
+  for (; from < to; from++) dense_rows<1>(d, kernel + u64(from) * d.in, from);
+}
+
+static void dense(const Dense& job, u32 from, u32 to) {
+  const Dense d = job;
+  if (d.int8) dense_all(d, (const i8*)d.kernel, from, to);
+  else dense_all(d, (const float*)d.kernel, from, to);
 }
 
 static void softmax(const Softmax& s) {

@@ -12,31 +12,54 @@ INLINE VS load_shorts(const i16* p) {
   __builtin_memcpy(&v, p, sizeof v);
   return v;
 }
-INLINE VS larger_shorts(VS a, VS b) { return a > b ? a : b; }
-INLINE void add_wide(i32* to, VU v) {
+INLINE void add_wide(i32* to, VW v) {
   VW w;
   __builtin_memcpy(&w, to, sizeof w);
-  w += __builtin_convertvector((VS)v, VW);
+  w += v;
   __builtin_memcpy(to, &w, sizeof w);
 }
+INLINE VW wide(VS v) { return __builtin_convertvector(v, VW); }
 
-// N vectors of filters from `o` on, pixels first..last; `most` numbers fit 16 bits when they are added up.
+// Adds what the larger one of x and a corner is known by. Where an instruction adds |x - corner|, that is what is added up:
+// the larger one is (x + |x - corner| + corner) / 2.
+template <bool DISTANCES, class T>
+INLINE T add_larger(T sum, VS x, VS corner) {
+  if constexpr (DISTANCES) return (T)add_distances(sum, x, corner);
+  else return sum + (T)(x > corner ? x : corner);
+}
+// The larger ones' sum, of what was added for `count` pixels.
+template <bool DISTANCES>
+INLINE VW sum_of_larger(VU added, VU sum, VS corner, u32 count) {
+  typedef i32 VWS __attribute__((vector_size(sizeof(VW))));
+  if constexpr (DISTANCES)
+    return (VW)((VWS)(wide((VS)sum) + __builtin_convertvector(added, VW) + wide(corner) * count) >> 1);
+  else return wide((VS)added);
+}
+
+// N vectors of filters from `o` on, pixels first..last; `most` numbers, or distances from corners, fit 16 bits when they are added up.
 template <int N>
 INLINE void add_vectors(const BinaryConv& c, i32* sums, u32 o, u64 first, u64 last, u32 most) {
   const u32 filters = c.output.channels;
   VS corner[N], next[N];
   for (int n = 0; n < N; n++) corner[n] = load_shorts(c.means.corners + o + n * SHORTS), next[n] = corner[n] + 2;
+  const u64 stride = c.output.stride;
+  const i16* data = c.output.data + first * stride + o;
   while (first < last) {
     const u64 end = last - first < most ? last : first + most;
+    const u32 count = u32(end - first);
     VU sum[N] = {}, above[N] = {}, beyond[N] = {};
-    for (; first < end; first++)
+    for (; first < end; first++, data += stride)
       for (int n = 0; n < N; n++) {
-        const VS x = load_shorts(c.output.data + first * c.output.stride + o + n * SHORTS);
-        sum[n] += (VU)x, above[n] += (VU)larger_shorts(x, corner[n]), beyond[n] += (VU)larger_shorts(x, next[n]);
+        const VS x = load_shorts(data + n * SHORTS);
+        sum[n] += (VU)x;
+        above[n] = add_larger<ADDS_DISTANCES>(above[n], x, corner[n]);
+        beyond[n] = add_larger<ADDS_DISTANCES>(beyond[n], x, next[n]);
       }
     for (int n = 0; n < N; n++) {
       i32* to = sums + o + n * SHORTS;
-      add_wide(to, sum[n]), add_wide(to + filters, above[n]), add_wide(to + 2 * filters, beyond[n]);
+      add_wide(to, wide((VS)sum[n]));
+      add_wide(to + filters, sum_of_larger<ADDS_DISTANCES>(above[n], sum[n], corner[n], count));
+      add_wide(to + 2 * filters, sum_of_larger<ADDS_DISTANCES>(beyond[n], sum[n], next[n], count));
     }
   }
 }

@@ -27,6 +27,11 @@ INLINE u32 masks(const VI* conditions) {
 }
 
 constexpr bool MULTIPLIES_LANES = true;  // A vector by a lane of another.
+constexpr bool ADDS_DISTANCES = true;
+template <class T, class U>
+INLINE int16x8_t add_distances(T sum, U a, U b) {
+  return vabaq_s16((int16x8_t)sum, (int16x8_t)a, (int16x8_t)b);
+}
 #include "floats.inl"
 #include "map.inl"
 #include "means.inl"
@@ -58,11 +63,14 @@ INLINE uint8x16x2_t table(const u8* p) {
   return t;
 }
 
-// 64 bits of a pixel from bit 60 i on: 12 indices.
-INLINE u64 twelve(const u8* bytes, u32 i) {
+// 12 indices of a pixel of so many words from bit 60 i on. Nothing behind the pixel is read: the last 8 bytes are
+// shifted further.
+INLINE u64 twelve(const u32* pixel, u32 words, u32 i) {
+  if (words == 1) return *pixel;
+  const u32 wanted = i * 60 / 8, last = words * 4 - 8, at = wanted < last ? wanted : last;
   u64 v;
-  __builtin_memcpy(&v, bytes + i * 60 / 8, 8);
-  return v >> i * 60 % 8;
+  __builtin_memcpy(&v, (const u8*)pixel + at, 8);
+  return v >> (i * 60 - at * 8);
 }
 constexpr u32 TWELVE = 12;
 
@@ -75,27 +83,15 @@ INLINE void each_index(u64 a, u64 b, u8* to, u64 pitch, F f) {
 
 template <u32 TOGETHER, class F>
 INLINE void make_with(u8* to, u64 pitch, const u32* a, const u32* b, u32 words, u32 indices, F f) {
-  // Copies, as the last read goes beyond a pixel.
-  constexpr u32 MOST = 64;
-  u32 copies[2][MOST + 4];
-  u32 done = 0;
-  for (u32 word = 0; word < words; word += MOST - 4) {
-    // 60 words are 32 times 12 indices.
-    const u32 some = words - word < MOST ? words - word : MOST;
-    for (u32 k = 0; k < some; k++) copies[0][k] = a[word + k], copies[1][k] = b[word + k];
-    for (u32 k = some; k < some + 4; k++) copies[0][k] = copies[1][k] = 0;
-    const u8 *p = (const u8*)copies[0], *q = (const u8*)copies[1];
-    const u32 end = word + MOST - 4 < words ? done + 32 * TWELVE : indices;
-    u32 i = 0;
-    for (; done + TWELVE <= end; done += TWELVE, i++, to += TWELVE / TOGETHER * pitch)
-      each_index<TOGETHER>(twelve(p, i), twelve(q, i), to, pitch, f);
-    if (done < end) {
-      u64 v = twelve(p, i), w = twelve(q, i);
-      for (u32 k = 0; done < end; done++, v >>= 5, w >>= 5) {
-        f(to + k * 32, u32(v) & 31, u32(w) & 31);
-        if (++k == TOGETHER) k = 0, to += pitch;
-      }
-    }
+  u32 i = 0;
+  for (; indices >= TWELVE; indices -= TWELVE, i++, to += TWELVE / TOGETHER * pitch)
+    each_index<TOGETHER>(twelve(a, words, i), twelve(b, words, i), to, pitch, f);
+  if (!indices) return;
+  u64 v = twelve(a, words, i), w = twelve(b, words, i);
+  for (u32 k = 0;; v >>= 5, w >>= 5) {
+    f(to + k * 32, u32(v) & 31, u32(w) & 31);
+    if (!--indices) return;
+    if (++k == TOGETHER) k = 0, to += pitch;
   }
 }
 

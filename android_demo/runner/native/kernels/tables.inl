@@ -34,6 +34,7 @@ struct Geometry {
   u64 in_limit, out_limit;  // Pixels that are there, in order.
   u32 half;                 // Rows between the pixels of a pair.
   u32 rows, columns;        // Of tables.
+  u32 inner_from, inner_to; // Columns of the output that have all taps.
   u32 blocks;               // Of BLOCK filters.
   bool flat;                // No rows, and nothing is outside.
   Kind kind;
@@ -60,6 +61,11 @@ static Geometry geometry(const BinaryConv& c) {
   g.rows = (g.half - 1) * w.stride_y + (w.height - 1) * w.dilation_y + 1;
   g.columns = (g.out_width - 1) * w.stride_x + (w.width - 1) * w.dilation_x + 1;
   g.blocks = (c.output.channels + BLOCK - 1) / BLOCK;
+  g.inner_from = 0, g.inner_to = g.out_width;
+  if (!g.flat && !c.ones) {
+    g.inner_from = inside(w, 0, g.in_width, g.out_width).from;
+    g.inner_to = inside(w, w.width - 1, g.in_width, g.out_width).to;
+  }
   const bool shared = w.width == 3 && w.dilation_x == 1 && w.stride_x <= 2;
   g.kind = g.flat ? FLAT : !shared ? ANYWHERE : w.stride_x == 1 ? NEIGHBOURS : NEIGHBOURS_BY_TWO;
   g.together = g.flat ? TOGETHER : 1;
@@ -123,18 +129,28 @@ static void make_row(const BinaryConv& c, u32 row) {
   const Geometry g = geometry(c);
   const Window& w = c.window;
   const i64 upper = i64(row) - w.top, lower = upper + i64(g.half) * w.stride_y;
+  // The rows of the pair's pixels, and how many columns they have.
+  const auto columns = [&](i64 y) -> u64 {
+    if (y < 0 || y >= g.in_height) return 0;
+    const u64 left = g.in_limit - u64(y) * g.in_width;
+    return left < g.in_width ? left : g.in_width;
+  };
+  const u64 first = columns(upper), second = columns(lower), stride = c.input.stride;
+  const u32* const a = c.input.data + (first ? u64(upper) * g.in_width * stride : 0);
+  const u32* const b = c.input.data + (second ? u64(lower) * g.in_width * stride : 0);
+  const u32 words = c.words(), count = g.columns, indices = g.indices;
+  const u64 pitch = g.pitch, left = w.left;
+  const bool ones = c.ones;
   u8* to = c.scratch + row * g.row_pitch;
-  for (u32 x = 0; x < g.columns; x++, to += g.together * ENTRY) {
-    const i64 column = i64(x) - w.left;
-    const bool in_column = column >= 0 && column < g.in_width;
-    const i64 first = upper * g.in_width + column, second = lower * g.in_width + column;
-    const bool has_first = in_column && upper >= 0 && upper < g.in_height && u64(first) < g.in_limit;
-    const bool has_second = in_column && lower >= 0 && lower < g.in_height && u64(second) < g.in_limit;
-    const u32* a = has_first ? c.input.data + u64(first) * c.input.stride : nullptr;
-    const u32* b = has_second ? c.input.data + u64(second) * c.input.stride : nullptr;
-    if (g.flat) make<TOGETHER>(to, g.pitch, a, b, c.words(), g.indices, c.ones);
-    else make<1>(to, g.pitch, a, b, c.words(), g.indices, c.ones);
-  }
+  const auto make_all = [&](auto together) INLINED {
+    for (u64 x = 0; x < count; x++, to += together.value * ENTRY) {
+      const u64 column = x - left;  // Beyond all columns, if that is negative.
+      make<together.value>(to, pitch, column < first ? a + column * stride : nullptr,
+                           column < second ? b + column * stride : nullptr, words, indices, ones);
+    }
+  };
+  if (g.flat) make_all(Constant<TOGETHER>{});
+  else make_all(Constant<1>{});
 }
 
 // Taps of an output row or column that lie inside.
@@ -207,13 +223,14 @@ INLINE void set_place(const BinaryConv& c, const Geometry& g, Place& place, u32 
   place.pairs = pairs, place.second = second, place.odd = 0;
   place.tables = u64(y) * w.stride_y * g.row_pitch + u64(x) * w.stride_x * g.together * ENTRY;
   place.to = (u64(y) * g.out_width + x) * c.output.stride;
+  const u32 signs[2] = {rows[0] * c.input.channels, rows[1] * c.input.channels};
+  const bool all_inside = x >= g.inner_from && x + pairs <= g.inner_to;
   for (u32 p = 0; p < pairs; p++) {
-    const u32 columns = g.flat || c.ones
-                            ? w.width
-                            : taps_inside(x + p, w.stride_x, w.dilation_x, w.left, w.width, g.in_width);
+    const u32 columns =
+        all_inside ? w.width : taps_inside(x + p, w.stride_x, w.dilation_x, w.left, w.width, g.in_width);
     for (u32 h = 0; h < 2; h++) {
-      const u32 signs = rows[h] * columns * c.input.channels;
-      place.starts[2 * p + h] = i16(signs / 2), place.odd |= signs % 2 << (2 * p + h);
+      place.starts[2 * p + h] = i16(signs[h] * columns / 2);
+      place.odd |= signs[h] * columns % 2 << (2 * p + h);
     }
   }
 }

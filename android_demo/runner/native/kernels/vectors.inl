@@ -34,7 +34,11 @@ INLINE V load(const float* p) {
   return v;
 }
 INLINE void store(float* p, V v) { __builtin_memcpy(p, &v, sizeof v); }
-INLINE V all(float f) { return V{} + f; }
+INLINE V all(float f) {
+  V v;  // Not V{} + f, which is an addition: -0.0 would become 0.0.
+  for (int i = 0; i < LANES; i++) v[i] = f;
+  return v;
+}
 INLINE V load(const i16* p) {
   typedef i16 V16 __attribute__((vector_size(LANES * 2)));
   V16 v;
