@@ -132,7 +132,7 @@ float* sums_of(const Work& w, u32 chunk) {
 void map_part(void* self, u32 part, u32 thread) {
   const Work& w = *(Work*)self;
   float* sums = sums_of(w, part);
-  for (u64 i = 0; i < u64(w.map.sums) * w.map.channels; i++) sums[i] = 0;
+  for (u64 i = 0, count = u64(w.map.sums) * w.map.channels; i < count; i++) sums[i] = 0;
   float* registers = (float*)(w.engine->registers + thread * w.engine->register_bytes);
   w.engine->kernels->map(w.map, w.map.pixels * part / w.chunks, w.map.pixels * (part + 1) / w.chunks, registers, sums);
 }
@@ -167,6 +167,17 @@ void set_map(const runner_engine& e, const Step& step, Work& work) {
     job.sums += i.op == OP_SUM;
   }
   work.chunks = chunks(job.pixels, job.channels);
+  // The channels of a single pixel, where each stands for itself, are so many pixels of GROUP channels.
+  if (job.pixels != 1 || job.channels % GROUP) return;
+  for (u32 n = 0; n < job.count; n++) {
+    const u32 op = job.instructions[n].op;
+    if (op == OP_PACK || op == OP_UNPACK || op == OP_SUM) return;
+  }
+  job.pixels = job.channels / GROUP, job.channels = GROUP;
+  for (u32 n = 0; n < job.count; n++) {
+    MapInstruction& m = job.instructions[n];
+    m.d.stride = m.a.stride = m.b.stride = m.c.stride = m.s.stride = GROUP;
+  }
 }
 
 // The means of a binary convolution, of the sums of all parts.
@@ -197,11 +208,15 @@ void finish_sums(const Work& w) {
   for (u32 n = 0; n < w.map.count; n++) {
     const MapInstruction& i = w.map.instructions[n];
     if (i.op != OP_SUM) continue;
-    for (u32 k = 0; k < w.map.channels; k++) {
-      float total = 0;
-      for (u32 chunk = 0; chunk < w.chunks; chunk++) total += sums_of(w, chunk)[sum * w.map.channels + k];
-      ((float*)i.d.data)[k] = total * ((const float*)i.b.data)[k];
+    const u32 channels = w.map.channels;
+    float* __restrict const total = sums_of(w, 0) + sum * channels;
+    for (u32 chunk = 1; chunk < w.chunks; chunk++) {
+      const float* __restrict const more = sums_of(w, chunk) + sum * channels;
+      for (u32 k = 0; k < channels; k++) total[k] += more[k];
     }
+    float* const result = (float*)i.d.data;
+    const float* const scale = (const float*)i.b.data;
+    for (u32 k = 0; k < channels; k++) result[k] = total[k] * scale[k];
     sum++;
   }
 }

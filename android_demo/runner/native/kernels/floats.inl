@@ -284,8 +284,15 @@ INLINE void dense_rows(const Dense& d, const W* w, u32 o) {
     unrolled<int(ROWS)>([&](auto row) INLINED { unrolled<4>([&](auto n) INLINED { add(row, n); }); });
   for (; w + LANES <= end; w += LANES, a += LANES)
     unrolled<int(ROWS)>([&](auto row) INLINED { add(row, Constant<0>{}); });
+  V totals[ROWS];
+  for (u32 row = 0; row < ROWS; row++) totals[row] = (acc[row][0] + acc[row][1]) + (acc[row][2] + acc[row][3]);
+  if constexpr (ADDS_PAIRS && ROWS == LANES)
+    if (w == end) {
+      const V s = sums_of(totals) * load(d.scale + o) + load(d.bias + o);
+      return store(d.output + o, smaller(larger(s, all(d.least)), all(d.most)));
+    }
   float sums[ROWS];
-  for (u32 row = 0; row < ROWS; row++) sums[row] = sum((acc[row][0] + acc[row][1]) + (acc[row][2] + acc[row][3]));
+  for (u32 row = 0; row < ROWS; row++) sums[row] = sum(totals[row]);
   for (; w != end; w++, a++)
     for (u32 row = 0; row < ROWS; row++) sums[row] += *a * float(w[row * in]);
   for (u32 row = 0; row < ROWS; row++) {
@@ -296,7 +303,7 @@ INLINE void dense_rows(const Dense& d, const W* w, u32 o) {
 
 template <class W>
 INLINE void dense_all(const Dense& d, const W* kernel, u32 from, u32 to) {
-  constexpr u32 ROWS = MULTIPLIES_LANES ? 4 : 2;
+  constexpr u32 ROWS = MULTIPLIES_LANES ? LANES : 2;
   for (; from + ROWS <= to; from += ROWS) dense_rows<ROWS>(d, kernel + u64(from) * d.in, from);
   for (; from < to; from++) dense_rows<1>(d, kernel + u64(from) * d.in, from);
 }

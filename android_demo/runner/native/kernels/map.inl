@@ -154,12 +154,13 @@ constexpr u32 VECTOR = 30, MAPPED = 31;
 constexpr u32 step(u32 op, bool kept, u32 a, u32 b = 0, u32 c = 0, u32 s = 0) {
   return op | u32(kept) << 5 | a << 6 | b << 11 | c << 16 | s << 21;
 }
+constexpr u32 op_of(u32 step) { return step & 31; }
 
 template <u32... STEPS>
 struct Sequence {
   static constexpr u32 COUNT = sizeof...(STEPS);
   static constexpr u32 STEP[] = {STEPS...};
-  static constexpr u32 op(u32 i) { return STEP[i] & 31; }
+  static constexpr u32 op(u32 i) { return op_of(STEP[i]); }
   static constexpr bool kept(u32 i) { return STEP[i] >> 5 & 1; }
   static constexpr u32 source(u32 i, u32 k) { return STEP[i] >> (6 + 5 * k) & 31; }
 
@@ -327,6 +328,10 @@ static const Fused FUSED[] = {
     // BNext's blocks of stride 2: the gate is of the residual.
     fused<Sequence<NORMALIZED, step(OP_MUL, false, 0, VECTOR), step(OP_FMA, true, 1, MAPPED, MAPPED),
                    step(OP_SUM, true, 2), step(OP_PACK, true, 2, VECTOR)>>(),
+    // BNext's first block, and its last.
+    fused<Sequence<step(OP_SUM, true, MAPPED), step(OP_PACK, true, MAPPED, VECTOR)>>(),
+    fused<Sequence<NORMALIZED, step(OP_FMA, false, 0, VECTOR, MAPPED), step(OP_PRELU, false, 1, VECTOR),
+                   step(OP_SUM, true, 2)>>(),
     // MeliusNet: a dense block's new channels, and those that are improved.
     fused<Sequence<SCALED, step(OP_PACK, true, 0, VECTOR)>>(),
     fused<Sequence<SCALED, SCALED, IMPROVED, IMPROVED_SIGNS, IMPROVED_SIGNS, IMPROVED_SIGNS, IMPROVED_SIGNS>>(),
@@ -355,6 +360,9 @@ static void map(const MapJob& job, u64 from, u64 to, float* registers, float* su
     for (const Fused& f : FUSED) {
       if (found || at + f.count > job.count) continue;
       u32 i = 0;
+      while (i < f.count && job.instructions[at + i].op == op_of(f.steps[i])) i++;
+      if (i < f.count) continue;
+      i = 0;
       while (i < f.count && step_of(job, at, at + i, at + f.count) == f.steps[i]) i++;
       if (i == f.count) found = &f;
     }

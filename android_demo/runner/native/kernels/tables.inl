@@ -29,7 +29,7 @@ constexpr bool has_one_offset(Kind kind) { return kind == FLAT ? TOGETHER == 3 :
 
 struct Geometry {
   u32 indices;         // For one pixel's channels.
-  u32 groups, chunks;  // For one filter: of three lookups, of CHUNK groups.
+  u32 groups;          // Of three lookups, for one filter.
   u32 in_height, in_width, out_height, out_width;
   u64 in_limit, out_limit;  // Pixels that are there, in order.
   u32 half;                 // Rows between the pixels of a pair.
@@ -47,7 +47,6 @@ static Geometry geometry(const BinaryConv& c) {
   Geometry g;
   g.indices = (c.input.channels + CHANNELS - 1) / CHANNELS;
   g.groups = (w.height * w.width * g.indices + 2) / 3;
-  g.chunks = (g.groups + CHUNK - 1) / CHUNK;
   g.in_height = c.input.height, g.in_width = c.input.width;
   g.out_height = c.output.height, g.out_width = c.output.width;
   g.in_limit = u64(g.in_height) * g.in_width, g.out_limit = u64(g.out_height) * g.out_width;
@@ -225,9 +224,16 @@ INLINE void set_place(const BinaryConv& c, const Geometry& g, Place& place, u32 
   place.to = (u64(y) * g.out_width + x) * c.output.stride;
   const u32 signs[2] = {rows[0] * c.input.channels, rows[1] * c.input.channels};
   const bool all_inside = x >= g.inner_from && x + pairs <= g.inner_to;
+  const u32 all[2] = {signs[0] * w.width, signs[1] * w.width};
+  for (u32 p = 0; p < 4; p++)
+    for (u32 h = 0; h < 2; h++) {
+      place.starts[2 * p + h] = i16(all[h] / 2);
+      place.odd |= all[h] % 2 << (2 * p + h);
+    }
+  if (all_inside) return;
+  place.odd = 0;
   for (u32 p = 0; p < pairs; p++) {
-    const u32 columns =
-        all_inside ? w.width : taps_inside(x + p, w.stride_x, w.dilation_x, w.left, w.width, g.in_width);
+    const u32 columns = taps_inside(x + p, w.stride_x, w.dilation_x, w.left, w.width, g.in_width);
     for (u32 h = 0; h < 2; h++) {
       place.starts[2 * p + h] = i16(signs[h] * columns / 2);
       place.odd |= signs[h] * columns % 2 << (2 * p + h);
@@ -252,46 +258,49 @@ struct Batch {
   u32 pairs[2], counts[2];
 };
 
-static Chunk chunk_at(const BinaryConv& c, const Geometry& g, u32 block, u32 chunk) {
-  const u32 group = chunk * CHUNK, left = g.groups - group;
-  return {c.scratch,
-          (const u32*)c.packed + (has_one_offset(g.kind) ? group : 3 * group),
-          c.packed + offset_bytes(g) + block * block_bytes(g) + u64(group) * 3 * BLOCK,
-          left < CHUNK ? left : CHUNK,
-          chunk == 0,
-          left <= CHUNK,
-          c.output.data + block * BLOCK,
-          c.output.stride,
-          u64(g.half) * g.out_width * c.output.stride,
-          u64(c.window.stride_x) * ENTRY};
+// All chunks of a block of filters at some places, one after the other. `to` is for the block's filters, see `Chunk`.
+INLINE void run_chunks(const BinaryConv& c, const Geometry& g, u32 block, i16* to, u64 step, u64 half, Tile* run,
+                       const Place* places, u32 count) {
+  const u32 offsets = has_one_offset(g.kind) ? CHUNK : 3 * CHUNK;
+  Chunk chunk = {c.scratch,
+                 (const u32*)c.packed,
+                 c.packed + offset_bytes(g) + block * block_bytes(g),
+                 CHUNK,
+                 true,
+                 false,
+                 to,
+                 step,
+                 half,
+                 u64(c.window.stride_x) * ENTRY};
+  for (u32 left = g.groups; left; left -= chunk.groups) {
+    if (left <= CHUNK) chunk.groups = left, chunk.last = true;
+    run(chunk, places, count);
+    chunk.first = false, chunk.offsets += offsets, chunk.indices += CHUNK * 3 * BLOCK;
+  }
 }
 
 static void run_block(const BinaryConv& c, const Geometry& g, u32 block, const Batch& batch) {
   const u32 filters = c.output.channels - block * BLOCK;
+  const u64 half = u64(g.half) * g.out_width * c.output.stride;
   for (u32 list = 0; list < 2; list++) {
     const u32 count = batch.counts[list];
     if (!count) continue;
     const Place* const places = batch.places[list];
     Tile* const run = choose_tile(g.kind, batch.pairs[list]);
+    i16* const to = c.output.data + block * BLOCK;
     if (filters >= BLOCK) {
-      for (u32 i = 0; i < g.chunks; i++) run(chunk_at(c, g, block, i), places, count);
+      run_chunks(c, g, block, to, c.output.stride, half, run, places, count);
       continue;
     }
     // Counters behind the last filter are the next pixel's: count elsewhere.
     for (u32 n = 0; n < count; n++) {
       alignas(64) i16 counters[2][4][BLOCK];
       Place place = places[n];
-      i16* to = c.output.data + block * BLOCK + place.to;
       place.to = 0;
-      for (u32 i = 0; i < g.chunks; i++) {
-        Chunk chunk = chunk_at(c, g, block, i);
-        chunk.to = counters[0][0], chunk.step = BLOCK, chunk.half = 4 * BLOCK;
-        run(chunk, &place, 1);
-      }
+      run_chunks(c, g, block, counters[0][0], BLOCK, 4 * BLOCK, run, &place, 1);
       for (u32 h = 0; h < 1 + u32(place.second); h++)
         for (u32 p = 0; p < place.pairs; p++)
-          __builtin_memcpy(to + (p + u64(h) * g.half * g.out_width) * c.output.stride, counters[h][p],
-                           filters * sizeof(i16));
+          __builtin_memcpy(to + places[n].to + p * c.output.stride + h * half, counters[h][p], filters * sizeof(i16));
     }
   }
 }
