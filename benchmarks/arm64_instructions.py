@@ -27,7 +27,6 @@ from android_demo.runner import build, compile_plan
 PLUGIN = Path(__file__).parent / "qemu" / "blocks.c"
 #: What functions are for, by a part of their names; the first that fits.
 PARTS = [
-    ("tile<", "binary"),
     ("make_row", "tables"),
     ("tile_part", "binary: places"),
     ("add_pixels", "sums of means"),
@@ -36,6 +35,8 @@ PARTS = [
     ("neon::map", "elements, one by one"),
     ("neon::conv", "float convolutions"),
     ("neon::depthwise", "float convolutions"),
+    ("conv_columns<", "float convolutions"),
+    ("tile<", "binary"),
     ("neon::pool", "pooling"),
     ("neon::dense", "dense"),
     ("", "everything else"),

@@ -78,7 +78,7 @@ INLINE __m256i table(const u8* p) { return _mm256_broadcastsi128_si256(_mm_load_
 INLINE __m256i bytes(const void* p) { return _mm256_loadu_si256((const __m256i*)p); }
 
 template <int PAIRS, int KIND>
-static INLINED void tile_at(const Chunk& chunk, const Place& place) {
+INLINE void tile_at(const Chunk& chunk, const Place& place) {
   constexpr bool SHARED = KIND == NEIGHBOURS || KIND == NEIGHBOURS_BY_TWO;
   const u8 *tables = chunk.tables + place.tables, *indices = chunk.indices;
   const u32* offsets = chunk.offsets;

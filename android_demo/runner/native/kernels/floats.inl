@@ -51,7 +51,7 @@ struct Taps {
 // TILE pixels x COUNT vectors of output channels of one row, from column x and channel o on. WIDTH is that of the block,
 // or 0 if it is not known.
 template <int TILE, int COUNT, u32 WIDTH>
-static INLINED void conv_tile(const Conv& c, u32 y, u32 x, u32 o, const Taps& taps) {
+INLINE void conv_tile(const Conv& c, u32 y, u32 x, u32 o, const Taps& taps) {
   const Block block = block_at(c, o);
   V acc[TILE][COUNT];
   unrolled<COUNT>([&](auto n) INLINED {
@@ -95,12 +95,13 @@ static INLINED void conv_tile(const Conv& c, u32 y, u32 x, u32 o, const Taps& ta
     }
   }
   const V least = all(c.least), most = all(c.most);
-  float* const out = c.output.at(y, x) + o;
+  float* out = c.output.at(y, x) + o;
+  const u64 stride = c.output.stride;
   unrolled<TILE>([&](auto p) INLINED {
     unrolled<COUNT>([&](auto n) INLINED {
-      store(out + u64(p.value) * c.output.stride + n.value * LANES,
-            smaller(larger(acc[p.value][n.value], least), most));
+      store(out + n.value * LANES, smaller(larger(acc[p.value][n.value], least), most));
     });
+    out += stride;
   });
 }
 

@@ -34,11 +34,8 @@ INLINE V load(const float* p) {
   return v;
 }
 INLINE void store(float* p, V v) { __builtin_memcpy(p, &v, sizeof v); }
-INLINE V all(float f) {
-  V v;  // Not V{} + f, which is an addition: -0.0 would become 0.0.
-  for (int i = 0; i < LANES; i++) v[i] = f;
-  return v;
-}
+// f - 0 is f, so nothing is left of it; f + 0 is not, for -0.0.
+INLINE V all(float f) { return f - V{}; }
 INLINE V load(const i16* p) {
   typedef i16 V16 __attribute__((vector_size(LANES * 2)));
   V16 v;
