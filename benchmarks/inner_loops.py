@@ -22,7 +22,9 @@ MODELS = {"A55": "cortex-a55", "A76": "neoverse-n1", "X1": "neoverse-v1", "X3": 
 #: What looks up, on ARM64 and on x86-64.
 LOOKUPS = ("tbl", "vpshufb")
 _LINE = re.compile(r"\s*([0-9a-f]+):\s+(\S.*)")
-_TILE = re.compile(r"tile<([(int)\d]+), ([(int)\d]+), ([(bol)\w]+)>")
+_TILE = re.compile(r"\btile<([(int)\d]+), ([(int)\d]+)>")
+#: Kinds of tiles by number, as in native/kernels/tables.inl.
+KINDS = ("anywhere", "neighbours", "neighbours by two", "flat")
 
 
 @dataclass(frozen=True)
@@ -30,15 +32,11 @@ class Loop:
     """An innermost loop.
 
     Attributes:
-        pairs: Pairs of pixels in the tile.
-        stride: Columns between their tables; 0 if it is only known at run time.
-        shared: Whether three taps share tables.
+        function: The demangled name of its function.
         body: The instructions as text.
     """
 
-    pairs: int
-    stride: int
-    shared: bool
+    function: str
     body: list[str]
 
     @property
@@ -46,17 +44,29 @@ class Loop:
         """Instructions that touch the stack."""
         return [line for line in self.body if re.search(r"\bsp\b|%rsp|%rbp", line)]
 
+    @property
+    def tile(self) -> tuple[int, str] | None:
+        """Pairs of pixels, and how their tables lie, if it is a tile's of a binary convolution."""
+        name = _TILE.search(self.function)
+        if not name or not any(line.startswith(LOOKUPS) for line in self.body):
+            return None
+        pairs, kind = (int(re.sub(r"\(.*\)", "", value)) for value in name.groups())
+        return pairs, KINDS[kind]
+
+    @property
+    def groups(self) -> int:
+        """How many groups of three lookups a tile's loop counts in a turn, each with two `usra` a pair."""
+        assert self.tile
+        return sum(line.startswith("usra") for line in self.body) // (2 * self.tile[0])
+
 
 def loops(objdump: str, file: Path) -> list[Loop]:
-    """The innermost loops with lookups of all ``tile<...>`` functions in an object file or a library."""
+    """The innermost loops of all functions in an object file, a library or a program."""
     command = [objdump, "-d", "-C", "--no-show-raw-insn", str(file)]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found = []
     for chunk in re.split(r"\n(?=[0-9a-f]+ <)", text):
         head, _, body = chunk.partition("\n")
-        name = _TILE.search(head)
-        if not name:
-            continue
         lines = [(int(match[1], 16), match[2]) for match in map(_LINE.match, body.splitlines()) if match]
         places = {address: place for place, (address, _) in enumerate(lines)}
         backward = []
@@ -65,12 +75,8 @@ def loops(objdump: str, file: Path) -> list[Loop]:
             if jump and int(jump[1], 16) <= address and int(jump[1], 16) in places:
                 backward.append((places[int(jump[1], 16)], place))
         for first, last in backward:
-            inner = not any(first <= start and end <= last and (start, end) != (first, last) for start, end in backward)
-            part = [line for _, line in lines[first : last + 1]]
-            if inner and any(line.startswith(LOOKUPS) for line in part):
-                numbers = [re.sub(r"\(.*\)", "", value) for value in name.groups()]
-                shared = numbers[2] in ("true", "1")
-                found.append(Loop(int(numbers[0]), int(numbers[1]), shared, [line.split("//")[0] for line in part]))
+            if not any(first <= start and end <= last and (start, end) != (first, last) for start, end in backward):
+                found.append(Loop(head, [line.split("//")[0] for _, line in lines[first : last + 1]]))
     return found
 
 
@@ -93,14 +99,16 @@ def main() -> None:
         file = Path(folder, "neon.o")
         source = build.NATIVE / "kernels" / "neon.cpp"
         subprocess.run([*shlex.split(arguments.cxx), *build.FLAGS, "-c", source, "-o", file], check=True)
-        print("pairs stride shared  instructions  for 1000  stack  " + "  ".join(f"{name:>5}" for name in MODELS))
-        for loop in sorted(loops(arguments.objdump, file), key=lambda each: (each.shared, each.stride, each.pairs)):
-            operations = loop.pairs * 2 * 32 * 15  # Two pixels a pair, 32 filters, three lookups of five channels.
+        print("pairs  tables            instructions  for 1000  stack  " + "  ".join(f"{name:>5}" for name in MODELS))
+        tiles = [loop for loop in loops(arguments.objdump, file) if loop.tile]
+        for loop in sorted(tiles, key=lambda each: (each.tile[1], each.tile[0])):
+            pairs, kind = loop.tile
+            # Two pixels a pair, 32 filters, three lookups of five channels.
+            operations = loop.groups * pairs * 2 * 32 * 15
             modelled = [cycles(loop, model, arguments.mca) * 1024 / operations for model in MODELS.values()]
             print(
-                f"{loop.pairs:5} {loop.stride:6} {loop.shared!s:>6}  {len(loop.body):12}"
-                f"  {len(loop.body) * 1000 / operations:8.1f}  {len(loop.spills):5}  "
-                + "  ".join(f"{value:5.2f}" for value in modelled)
+                f"{pairs:5}  {kind:17} {len(loop.body):13}  {len(loop.body) * 1000 / operations:8.1f}"
+                f"  {len(loop.spills):5}  " + "  ".join(f"{value:5.2f}" for value in modelled)
             )
 
 

@@ -1,5 +1,6 @@
 """Which places in the arena values have: parts of a concatenation beside each other, and what lives apart in one."""
 
+import bisect
 from dataclasses import dataclass
 
 from android_demo.runner.compiler.network import Network, Node, Value
@@ -119,16 +120,18 @@ def lay_out(groups: list[Group], storage: dict[Value, Storage], network: Network
                     life = lives.setdefault(storage[value].root, [place, place])
                     life[0], life[1] = min(life[0], place), max(life[1], place)
     offsets: dict[Value, int] = {}
-    taken: list[tuple[int, int, list[int]]] = []
+    taken: list[tuple[int, int, int, int]] = []  # Start and end in the arena, first and last group; by start.
     size = 0
     for root in sorted(lives, key=lambda value: -_bytes(value)):
-        life, offset = lives[root], 0
-        for start, end, other in sorted(taken, key=lambda entry: entry[0]):
-            if other[0] <= life[1] and life[0] <= other[1] and start < offset + _bytes(root) and offset < end:
+        (first, last), offset, needed = lives[root], 0, _bytes(root)
+        for start, end, other_first, other_last in taken:
+            if start >= offset + needed:
+                break
+            if other_first <= last and first <= other_last and offset < end:
                 offset = end
         offsets[root] = offset
-        taken.append((offset, offset + _bytes(root), life))
-        size = max(size, offset + _bytes(root))
+        bisect.insort(taken, (offset, offset + needed, first, last))
+        size = max(size, offset + needed)
     return offsets, size
 
 
