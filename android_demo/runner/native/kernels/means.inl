@@ -12,7 +12,7 @@ INLINE VS load_shorts(const i16* p) {
   __builtin_memcpy(&v, p, sizeof v);
   return v;
 }
-INLINE void add_wide(i32* to, VW v) {
+INLINE void add_wide(i32* to, const VW& v) {
   VW w;
   __builtin_memcpy(&w, to, sizeof w);
   w += v;
