@@ -16,6 +16,7 @@ ALLOWED = {
     "android_demo": (
         "bnext_keras._version",
         "bnext_keras.cards",
+        "bnext_keras.charts",
         "bnext_keras.cli",
         "bnext_keras.console",
         "bnext_keras.errors",
@@ -39,6 +40,8 @@ WITHOUT_TENSORFLOW = (
     "bnext_keras.labels",
     "bnext_keras.schedules",
     "bnext_keras.cards",
+    "bnext_keras.charts",
+    "bnext_keras.comparison",
     "bnext_keras.extras",
     "bnext_keras.networks",
     "bnext_keras.recipes",

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from android_demo.report.charts.scale import number
+from bnext_keras.charts.scale import number
+
 from android_demo.report.comparison import Comparison, compare
 from android_demo.report.document import document
 from android_demo.report.names import change, conditions, model_names, short_names

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from bnext_keras.charts.scale import number, plain
 from bnext_keras.text import finalized, format_bytes
 
 import jinja2
 
-from android_demo.report.charts.scale import number, plain
 from android_demo.report.names import conditions, marks
 from android_demo.results import Device, Measurement, State
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from android_demo.report.charts.scale import plain
+from bnext_keras.charts.scale import plain
+
 from android_demo.results import Device, Kind, Measurement, Settings, State
 
 #: What stands where there is no value.

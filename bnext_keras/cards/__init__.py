@@ -12,11 +12,11 @@ On the command line: ``bnext-models``.
 """
 
 from bnext_keras.cards.bnext import BNEXT
-from bnext_keras.cards.card import COUNTS, Accuracy, Card, with_counts
+from bnext_keras.cards.card import COUNTS, Accuracy, Card, Latency, with_counts
 from bnext_keras.cards.meliusnet import MELIUSNET
 from bnext_keras.cards.zoo import ZOO
 
-__all__ = ["CARDS", "PUBLISHED", "Accuracy", "Card", "find"]
+__all__ = ["CARDS", "PUBLISHED", "Accuracy", "Card", "Latency", "find"]
 
 # A new network is one entry in the file of its family, then `python -m bnext_keras.cards.recount`.
 PUBLISHED = (*BNEXT, *MELIUSNET, *ZOO)

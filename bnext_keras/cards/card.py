@@ -32,6 +32,23 @@ class Accuracy:
     checked: bool = True
 
 
+@dataclass(frozen=True)
+class Latency:
+    """One report of the time that a variant takes for an image.
+
+    Attributes:
+        milliseconds: Mean time of one inference.
+        device: What it ran on.
+        conditions: Threads and program.
+        by: Who published it.
+    """
+
+    milliseconds: float
+    device: str
+    conditions: str
+    by: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Published:
     """What others published about a variant; written by hand, one a network, in the file of its family.
@@ -46,6 +63,7 @@ class Published:
             it was not published.
         published_ops: The paper's operations at ``bits``, None where they were not published.
         source: Where the architecture was published.
+        latencies: What others measured, of a device the figure to be shown first.
         input_size: Height and width of the images that all these figures are for.
     """
 
@@ -55,6 +73,7 @@ class Published:
     published_mebibytes: float | None
     published_ops: float | None
     source: str
+    latencies: tuple[Latency, ...] = ()
     input_size: int = 224
     network: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from functools import partial
 
 from bnext_keras.cards.card import Accuracy, Published
+from bnext_keras.cards.larq import plotted
 
 _meliusnet = partial(Published, bits="32/32/32", source="arXiv 2001.05936")
 _AUTHORS = "hpi-xnor/BMXNet-v2"
@@ -11,6 +12,7 @@ MELIUSNET = (
     _meliusnet(
         name="MeliusNet22",
         accuracies=(Accuracy(63.6, 84.7, _AUTHORS), Accuracy(62.4, 83.9, "Larq Zoo")),
+        latencies=plotted(110.7, 252.1),
         published_mebibytes=3.88,
         published_ops=2.08e8,
     ),

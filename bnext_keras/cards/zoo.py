@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from bnext_keras.cards.card import Accuracy, Published
+from bnext_keras.cards.larq import plotted, tabled
 
 LARQ_ZOO = "Larq Zoo"
 
@@ -45,8 +46,19 @@ ZOO = (
     # CIFAR-10's error of 11.40% is no accuracy on ImageNet.
     _published("BinaryNet", _bnn, input_size=32),
     _published("LarqBinaryNet", _bnn, input_size=32),
-    _published("BinaryAlexNet", _bnn, Accuracy(36.3, 61.53, LARQ_ZOO)),
-    _published("XNORNet", _xnor, Accuracy(44.96, 69.18, LARQ_ZOO), _remembered(44.2, 69.2)),
+    _published(
+        "BinaryAlexNet",
+        _bnn,
+        Accuracy(36.3, 61.53, LARQ_ZOO),
+        latencies=plotted(44.4, 109.5),
+    ),
+    _published(
+        "XNORNet",
+        _xnor,
+        Accuracy(44.96, 69.18, LARQ_ZOO),
+        _remembered(44.2, 69.2),
+        latencies=plotted(29.3, 54.7),
+    ),
     _published("XNORResNet18", _xnor, _remembered(51.2, 73.2)),
     _published("DoReFaNet", _dorefa, Accuracy(53.39, 76.5, LARQ_ZOO)),
     *(
@@ -55,7 +67,12 @@ ZOO = (
     ),
     _published("ABCResNet18", _abc, _remembered(65.0, 85.9)),
     _published("ABCResNet34", _abc, _remembered(68.4, 88.2)),
-    _published("BiRealNet", _bireal, Accuracy(57.47, 79.84, LARQ_ZOO)),
+    _published(
+        "BiRealNet",
+        _bireal,
+        Accuracy(57.47, 79.84, LARQ_ZOO),
+        latencies=plotted(41.7, 85.4),
+    ),
     _published("BiRealNet18", _bireal, Accuracy(56.4, 79.5, _bireal_authors), published_ops=1.63e8),
     _published("BiRealNet34", _bireal, Accuracy(62.2, 83.9, _bireal_authors)),
     _published("BiRealNet50", _bireal, Accuracy(62.6, 83.9, _bireal_authors)),
@@ -70,6 +87,7 @@ ZOO = (
         Accuracy(61.7, 83.3, _densenet_authors),
         published_ops=2.58e8,
         published_mebibytes=4.04,
+        latencies=plotted(84.9, 181.0),
     ),
     _published(
         "BinaryDenseNet37",
@@ -78,9 +96,21 @@ ZOO = (
         Accuracy(63.3, 84.4, _densenet_authors),
         published_ops=2.70e8,
         published_mebibytes=5.13,
+        latencies=plotted(97.1, 206.8),
     ),
-    _published("BinaryDenseNet37Dilated", _densenet, Accuracy(64.34, 85.15, LARQ_ZOO), _remembered(63.7, 84.8)),
-    _published("BinaryDenseNet45", _densenet, Accuracy(64.59, 85.21, LARQ_ZOO)),
+    _published(
+        "BinaryDenseNet37Dilated",
+        _densenet,
+        Accuracy(64.34, 85.15, LARQ_ZOO),
+        _remembered(63.7, 84.8),
+        latencies=plotted(174.9, 352.3),
+    ),
+    _published(
+        "BinaryDenseNet45",
+        _densenet,
+        Accuracy(64.59, 85.21, LARQ_ZOO),
+        latencies=plotted(129.3, 268.9),
+    ),
     _published(
         "BinaryResNetE18",
         _densenet,
@@ -88,17 +118,40 @@ ZOO = (
         Accuracy(60.0, 81.9, _densenet_authors),
         published_ops=1.63e8,
         published_mebibytes=4.0,
+        latencies=plotted(41.8, 86.1),
     ),
     _published(
-        "RealToBinaryNet", _real_to_binary, Accuracy(65.01, 85.72, LARQ_ZOO), Accuracy(65.4, None, _react_authors)
+        "RealToBinaryNet",
+        _real_to_binary,
+        Accuracy(65.01, 85.72, LARQ_ZOO),
+        Accuracy(65.4, None, _react_authors),
+        latencies=plotted(48.8, 99.4),
     ),
     _published("ReActNetA", _react, Accuracy(69.5, None, _react_authors), published_ops=0.87e8),
     _published("ReActNetB", _react, _remembered(70.1)),
     _published("ReActNetC", _react, _remembered(71.4)),
     _published("ReActResNet18", _react, Accuracy(65.9, None, _react_authors)),
-    _published("QuickNetSmall", _quicknet, Accuracy(59.4, 81.8, LARQ_ZOO), published_mebibytes=4.0),
-    _published("QuickNet", _quicknet, Accuracy(63.3, 84.6, LARQ_ZOO), published_mebibytes=4.17),
-    _published("QuickNetLarge", _quicknet, Accuracy(66.9, 87.0, LARQ_ZOO), published_mebibytes=5.4),
+    _published(
+        "QuickNetSmall",
+        _quicknet,
+        Accuracy(59.4, 81.8, LARQ_ZOO),
+        published_mebibytes=4.0,
+        latencies=plotted(17.5, 31.6) + tabled(16.8, 27.7),
+    ),
+    _published(
+        "QuickNet",
+        _quicknet,
+        Accuracy(63.3, 84.6, LARQ_ZOO),
+        published_mebibytes=4.17,
+        latencies=plotted(27.4, 51.7) + tabled(25.5, 45.0),
+    ),
+    _published(
+        "QuickNetLarge",
+        _quicknet,
+        Accuracy(66.9, 87.0, LARQ_ZOO),
+        published_mebibytes=5.4,
+        latencies=plotted(45.5, 84.3) + tabled(44.2, 77.0),
+    ),
     _published("BaseNet-1", _bool, Accuracy(48.9, None, _bool_authors), network="BaseNet", options={"slices": 1}),
     _published("BaseNet-4", _bool, Accuracy(55.1, None, _bool_authors), network="BaseNet", options={"slices": 4}),
     _published("BoolNet", _bool, Accuracy(57.6, None, _bool_authors)),

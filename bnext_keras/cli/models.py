@@ -22,6 +22,7 @@ examples:
   bnext-models
   bnext-models --json
   bnext-models show BNextTiny
+  bnext-models compare comparison.html         accuracy against cost, see its --help
 
 exit status: 0, or 2 if there is no such variant"""
 
@@ -53,9 +54,16 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
     commands = {
         "": _main_list,
+        "compare": _main_compare,
         "show": lambda rest: run(TOOL, _show, _show_parser().parse_args(rest)),
     }
     return dispatch(commands, argv)
+
+
+def _main_compare(argv):
+    from bnext_keras.cli import compare  # listing must not pay for it
+
+    return compare.main(argv)
 
 
 def _main_list(argv):
@@ -162,7 +170,9 @@ def _show(arguments):
 
 
 def _list_parser():
-    usage = "bnext-models [-h] [--json | --markdown]\n       bnext-models show NAME"
+    usage = (
+        "bnext-models [-h] [--json | --markdown]\n       bnext-models show NAME\n       bnext-models compare FILE ..."
+    )
     parser = tool_parser(TOOL, DESCRIPTION, EPILOG, usage=usage)
     formats = parser.add_mutually_exclusive_group()
     formats.set_defaults(format="text")

@@ -7,6 +7,7 @@ and file names come from the user.
 import datetime
 from pathlib import Path
 
+from bnext_keras import charts
 from bnext_keras._version import __version__
 from bnext_keras.text import finalized, format_bytes, format_count, format_milliseconds, format_percent
 
@@ -18,6 +19,7 @@ from converter.report.words import normalization_in_words, size_in_words, verifi
 from converter.result import ConversionResult
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_SHARED = Path(charts.__file__).parent
 
 
 def render_html(result: ConversionResult) -> str:
@@ -26,7 +28,7 @@ def render_html(result: ConversionResult) -> str:
     Args:
         result: A conversion with its `inspection`; its `profile` is shown if there is one.
     """
-    loader = jinja2.FileSystemLoader(_TEMPLATES)
+    loader = jinja2.FileSystemLoader([_TEMPLATES, _SHARED])
     environment = jinja2.Environment(
         loader=loader, autoescape=True, finalize=finalized, undefined=jinja2.StrictUndefined
     )

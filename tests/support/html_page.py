@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 #: Elements of HTML that are never closed, and those of SVG that may close themselves.
 VOID = {"meta", "input", "br"}
-SHAPES = {"circle", "line", "path", "polyline", "rect"}
+SHAPES = {"circle", "line", "path", "polygon", "polyline", "rect"}
 
 
 class Page(HTMLParser):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from android_demo.report.charts.scale import linear_ticks
+from bnext_keras.charts.scale import linear_ticks
 
 #: Parts of at least so many percent have room for their label.
 _LABELLED = 9

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from bnext_keras.charts.labels import Box, place, text_width
+from bnext_keras.charts.pareto import pareto_front
+from bnext_keras.charts.scale import log_ticks, number, plain, span_ticks
+
 from android_demo.report.anchors import Series
-from android_demo.report.charts.labels import Box, place, text_width
-from android_demo.report.charts.scale import log_ticks, number, plain, span_ticks
 from android_demo.report.names import threads
-from android_demo.report.pareto import pareto_front
 
 #: Shapes of the published series, in their order; measured points are discs.
 SHAPES = ("diamond", "square", "triangle", "cross")

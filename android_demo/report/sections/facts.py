@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from android_demo.report.charts.scale import number
+from bnext_keras.charts.scale import number
+
 from android_demo.report.names import KINDS, conditions, cores_name, device_names, governors, model_names
 from android_demo.results import Measurement, Repetition
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from bnext_keras.charts.scale import number
 from bnext_keras.text import format_bytes
 
 from android_demo.report.charts.bars import Bar, BarChart, BarGroup
-from android_demo.report.charts.scale import number
 from android_demo.report.names import conditions, grouped, marks, model_names
 from android_demo.results import Measurement
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from bnext_keras.charts.scale import number
+
 from android_demo.report.charts.bars import stacked
-from android_demo.report.charts.scale import number
 from android_demo.report.names import NOTHING, conditions, model_names
 from android_demo.report.operators import Group, by_group, by_type, classify
 from android_demo.results import Measurement

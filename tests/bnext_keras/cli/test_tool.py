@@ -138,6 +138,7 @@ def test_every_command_tells_its_version(invoke, command):
         ("bnext-benchmark", "clean"),
         ("bnext-benchmark", "compare"),
         ("bnext-convert", "advise"),
+        ("bnext-models", "compare"),
         ("bnext-models", "show"),
         ("bnext-train", "list"),
         ("bnext-train", "show"),
