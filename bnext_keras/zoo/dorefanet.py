@@ -28,8 +28,8 @@ BINARY = Binary(TWO_BITS, KernelMeanSign, clip=None)
 def DoReFaNet(**kwargs: Any) -> tf.keras.Model:
     """Larq Zoo's DoReFa-Net, an AlexNet with activations of two bits, 53.4% top-1 on ImageNet.
 
-    Larq Compute Engine has no activations of two bits: in a converted file its convolutions are float ones, and
-    `bnext-convert` says so.
+    Larq Compute Engine and this project's engine have no activations of two bits: `bnext-convert` refuses it by the
+    name of its first such layer.
 
     Takes the keyword arguments of every network, see `bnext_keras.zoo`.
 

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from converter.graph import Graph
-from converter.source.binary_layers import binarizes_input, in_place_of, quantized_kernel
+from converter.source.binary_layers import binarizes_input, binary_convs, in_place_of, quantized_kernel
 from converter.source.quantizers import input_fault, name_of
 from converter.source.rebuilding import other_precisions
 
@@ -45,6 +45,7 @@ def check(model: tf.keras.Model, *, harden: bool = False) -> None:
         _check_temperatures(model)
     for layer in sublayers(model):
         check_layer(layer)
+    _check_for_bits(model)
 
 
 def check_built(model: tf.keras.Model) -> None:
@@ -148,6 +149,21 @@ def _check_binary_conv(layer, where):
             where=where,
             remedy="use a binary kernel quantizer such as ste_sign",
         )
+
+
+def _check_for_bits(model):
+    """Refuses a network of few bits of which nothing would run on bits: its file would be a float network's."""
+    if binary_convs(model):
+        return
+    for layer in sublayers(model):
+        quantizer = getattr(layer, "input_quantizer", None)
+        fault = None if quantizer is None else input_fault(quantizer)
+        if fault is not None:
+            raise ConversionError(
+                f"{fault.what}, and no other layer takes signs: nothing of the model would run on bits",
+                where=f"layer '{layer.name}'",
+                remedy=fault.remedy,
+            )
 
 
 def _check_precision(model):

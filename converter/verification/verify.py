@@ -31,18 +31,20 @@ from converter.source.binary_layers import binary_convs, patched
 from converter.tflite.bits import unpack_signs
 from converter.tflite.flatbuffer import Flatbuffer
 from converter.tflite.interpreter import KERNELS, Interpreter, Opener
+from converter.verification.shaking import (
+    REACH,
+    rounding_of,
+    rounding_of_zero,
+    shaken_result,
+    takes_signs,
+    with_uncertain_signs_turned,
+)
 from converter.verification.synthetic import sign_sides
 
-#: A value within this share of its map's root mean square is within rounding of zero.
-ROUNDING = 1e-5
 #: Largest difference of outputs computed from the same signs, relative to the largest output.
 OUTPUT_TOLERANCE = 1e-4
 #: Relative size of the noise on signs, which shows how far rounding reaches.
 SHAKE = 1e-6
-#: Relative size of the noise on whole channels of other layers' results: one unit in the last place of float32.
-LAST_PLACE = 2.0**-23
-#: A difference may be this many times the effect of that noise.
-REACH = 10
 #: Logits of trained networks stay below it by far; those of a network whose values explode do not.
 EXPLODED = 1e4
 #: Outputs that vary less between inputs, as a share of the largest one, do not depend on the input.
@@ -207,7 +209,8 @@ class _Comparison:
         Each input runs twice in one batch, once with the signs as they are and once shaken by a little more than
         rounding. What that changes downstream is how far rounding reaches there: in a trained network hardly beyond the
         last digits; in one that has just been initialized, whose values explode, far enough to tip a gate over. Each
-        sign is shaken by itself, the results of float layers as `_shaken` says.
+        sign is shaken by itself, the results of float layers as `shaken_result` says; of a layer that takes signs by
+        itself, those that rounding might turn are turned.
         """
         noise = np.random.default_rng(0)
         numbers = itertools.count()
@@ -238,7 +241,11 @@ class _Comparison:
 
             def call(inputs, *args, **kwargs):
                 result = own_call(inputs, *args, **kwargs)
-                return _shaken(result, inputs, noise) if tf.is_tensor(result) else result
+                if not tf.is_tensor(result):
+                    return result
+                if takes_signs(inputs, result):
+                    return with_uncertain_signs_turned(lambda values: own_call(values, *args, **kwargs), inputs, result)
+                return shaken_result(result, inputs, noise)
 
             return call
 
@@ -265,40 +272,12 @@ class _Comparison:
         self._result.flips += int(flipped.sum())
         if not flipped.any():
             return
-        rounding = ROUNDING * np.sqrt(np.mean(np.square(values, dtype=np.float64)))
-        # A gate is one value per image and channel, and where it tips over, the whole channel changes: so the reach is
-        # taken per channel. In some channels the noise happens to have next to no effect; there the mean of all counts.
-        reach = np.abs(shaken - values).max(axis=(1, 2), keepdims=True)
-        reach = np.maximum(reach, np.sqrt(np.mean(np.square(reach, dtype=np.float64), axis=-1, keepdims=True)))
-        tolerance = np.maximum(rounding, REACH * reach)
+        tolerance = rounding_of_zero(values, shaken)
         unexplained = flipped & ~(np.abs(values) <= tolerance)
         if unexplained.any():
             self._errors.setdefault(
                 f"{layer_name} {where}",
                 f"layer '{layer_name}': with {where} {int(unexplained.sum())} of {flipped.size} signs of its input "
                 f"differ beyond rounding (values up to {np.abs(values[unexplained]).max():.2g}, rounding "
-                f"{rounding:.1e})",
+                f"{rounding_of(values):.1e})",
             )
-
-
-def _shaken(values, inputs, noise):
-    """A layer's result; the second half of the batch is off by as much as rounding may be for a whole channel.
-
-    Noise on single pixels would not do, for gates come of means over maps, which average it away. What is off for all
-    pixels alike, in units in the last place u:
-
-    - a constant, which was rounded when it was folded into another: u |x|;
-    - a mean of N pixels, which was rounded N times, adding up like a random walk: sqrt(N) u mean(|x|). A map of few
-      different values, as behind a binary convolution, gives no less: equal values are rounded alike.
-    """
-    rank, half = values.shape.rank, values.shape[0] // 2
-    if not values.dtype.is_floating or rank not in (2, 4) or values.shape[0] % 2:
-        return values
-    signs = noise.choice(np.float32([-1, 1]), (half, *[1] * (rank - 2), values.shape[-1]))
-    factors = np.concatenate([np.ones_like(signs), 1 + LAST_PLACE * signs])
-    result = values * factors
-    pixels = np.prod(inputs.shape[1:3]) if tf.is_tensor(inputs) and inputs.shape.rank == 4 else 1
-    if pixels > 1 and values.shape == (2 * half, *[1] * (rank - 2), inputs.shape[-1]):
-        magnitudes = tf.reshape(tf.reduce_mean(tf.abs(inputs), axis=(1, 2)), values.shape)
-        result += np.float32(LAST_PLACE * np.sqrt(pixels)) * np.concatenate([np.zeros_like(signs), signs]) * magnitudes
-    return result

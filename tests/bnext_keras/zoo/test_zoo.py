@@ -182,12 +182,32 @@ def test_small_networks_convert_exactly(build):
     assert not result.verification.float_convs
 
 
-def test_activations_of_two_bits_become_float_and_that_is_said():
+def test_activations_of_two_bits_become_float_beside_binary_ones_and_that_is_said():
     image = tf.keras.Input((8, 8, 32))
-    result = convert(calibrated(image, dorefanet._layer(image, 32, 3, "conv1")))
+    x = quicknet.BLOCK(dorefanet._layer(image, 32, 3, "conv1"), 32, "quicknet")
+    result = convert(calibrated(image, x))
     assert result.verification.passed
-    assert (result.operators["CONV_2D"], result.operators["LceBconv2d"]) == (1, 0)
+    assert (result.operators["CONV_2D"], result.operators["LceBconv2d"]) == (1, 1)
     assert any("conv1" in str(advice) and "2 bits" in str(advice) for advice in result.advice)
+
+
+def test_a_network_of_two_bits_is_refused_by_name():
+    image = tf.keras.Input((8, 8, 32))
+    with pytest.raises(ConversionError, match=r"layer 'conv1': .*DoReFa leaves more than two values \(2 bits\)"):
+        convert(calibrated(image, dorefanet._layer(image, 32, 3, "conv1")))
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", [name for name in IMAGE_NETWORKS if name not in LARGE_ONLY])
+def test_every_network_converts(name):
+    """Fresh ones for small images; those of several bases with two of each."""
+    options = {"activation_bases": 2, "weight_bases": 2} if name.startswith("ABC") else {}
+    options |= {"bases": 2} if name.startswith("GroupNet") else {}
+    options |= {"width": 0.5} if name == "PokeBNN" else {}
+    tf.keras.utils.set_random_seed(0)
+    result = convert(getattr(zoo, name)(input_shape=(32, 32, 3), num_classes=10, **options))
+    assert not result.verification.float_convs
+    assert "LceBconv2d" in result.operators
 
 
 def test_two_inputs_are_refused():

@@ -60,6 +60,18 @@ def test_an_input_quantizer_that_is_no_sign_is_refused_with_the_cause(conv_model
         convert(conv_model((8, 8, 32), filters=32, kernel_size=3, input_quantizer=quantizer))
 
 
+def test_a_network_of_two_bits_is_refused_before_any_work(conv_model):
+    """DoReFa-Net's: the file would be a float network's. Beside binary convolutions such a layer gets advice."""
+    model = conv_model((8, 8, 32), filters=32, kernel_size=3, input_quantizer=lq.quantizers.DoReFa(2))
+    steps = []
+    message = (
+        r"layer 'conv': its input quantizer DoReFa leaves more than two values \(2 bits\), and no other layer takes"
+    )
+    with pytest.raises(ConversionError, match=message):
+        convert(model, progress=steps.append)
+    assert steps in ([], ["load"])
+
+
 def test_a_ternary_dense_layer_is_refused_too():
     dense = lq.layers.QuantDense(8, input_quantizer="ste_tern", name="dense")
     with pytest.raises(ConversionError, match=r"layer 'dense': .* SteTern gives"):

@@ -8,6 +8,7 @@ from dataclasses import replace
 import bnext_keras
 from bnext_keras.preprocessing import Normalization
 
+import larq as lq
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -125,6 +126,29 @@ def test_a_slightly_wrong_file_is_found_out(narrow, right, conv_names, layer, we
         assert not verify(narrow, Flatbuffer(right.content), conv_names, SMALL_IMAGES).passed
     finally:
         variable.assign(before)
+
+
+@pytest.mark.parametrize(("bias", "passes"), [(-1e-9, True), (-1e-2, False)])
+def test_signs_outside_of_convolutions_are_forgiven_what_rounding_turns(bias, passes):
+    """BoolNet's maps are products of signs: where one is uncertain, the product is 1 or -1, which is not near zero.
+
+    The file is right, but for a model without the bias. Zeros in the image are within rounding of 1e-9, the others are
+    not within that of 1e-2.
+    """
+    image = tf.keras.Input((8, 8, 32))
+    shifted = bnext_keras.layers.LearnableBias(name="bias")
+    signs = lq.quantizers.SteSign(name="signs")(shifted(image))
+    others = bnext_keras.layers.GhostSign(1)(tf.keras.layers.Rescaling(1.0, 0.3)(image))
+    signs = tf.keras.layers.Multiply()([signs, others])
+    conv = lq.layers.QuantConv2D(32, 3, input_quantizer="ste_sign", kernel_quantizer="ste_sign", name="conv")
+    model = tf.keras.Model(image, conv(signs))
+    content = convert(model).content
+    shifted.bias.assign([bias] * 32)
+    images = np.random.default_rng(0).normal(size=(1, 8, 8, 32)).astype(np.float32)
+    images[0, 1:4, 1:4, :5] = 0.0
+    checked = verify(model, Flatbuffer(content), frozen_model(model).conv_names, images)
+    assert checked.flips > 0
+    assert checked.passed == passes
 
 
 def test_a_failed_verification_writes_nothing(narrow, wrong, tmp_path, monkeypatch):
