@@ -32,6 +32,7 @@ _ROOMS = (
     "console",
     "constraints",
     "data",
+    "energy",
     "errors",
     "extras",
     "files",

@@ -67,6 +67,14 @@ class Costs:
         per_operation = {1: 64, 4: 16, 8: 8, _FLOAT: 1}
         return sum(macs / per_operation[width[role]] for role, macs in self.macs_by_role.items())
 
+    def macs_by_width(self, bits: str = "32/32/32") -> dict[str, int]:
+        """Multiply-accumulates by the bits of their numbers: "1", "4", "8" and "32", those that occur."""
+        return _by_width(self.macs_by_role, bits)
+
+    def parameters_by_width(self, bits: str = "32/32/32") -> dict[str, int]:
+        """Parameters by their bits, likewise."""
+        return _by_width(self.parameters_by_role, bits)
+
     def binarization_degree(self, bits: str = "32/32/32") -> float:
         """Share of the operations that are binary."""
         return self.binary_macs / 64 / self.ops(bits)
@@ -75,6 +83,14 @@ class Costs:
         """Size in MiB (2^20 bytes): binary weights at 1 bit, the named roles at ``bits``, the rest in float32."""
         width = _widths(bits)
         return sum(count * width[role] for role, count in self.parameters_by_role.items()) / 8 / 2**20
+
+
+def _by_width(counts, bits):
+    width, found = _widths(bits), {}
+    for role, number in counts.items():
+        if number:
+            found[width[role]] = found.get(width[role], 0) + number
+    return {str(key): found[key] for key in sorted(found)}
 
 
 def _widths(bits):

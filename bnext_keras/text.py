@@ -1,6 +1,7 @@
 """Figures and messages as people read them."""
 
 import unicodedata
+from collections.abc import Container, Sequence
 
 #: Categories of Unicode whose characters a terminal obeys, hides or cannot encode: controls, formats such as the
 #: reversal of a text's direction, halves of surrogate pairs, and separators of lines.
@@ -54,6 +55,23 @@ def format_milliseconds(milliseconds: float) -> str:
     if milliseconds < 0.1:
         return f"{1e3 * milliseconds:.1f} µs"
     return f"{milliseconds:.3g} ms" if milliseconds < 1000 else f"{milliseconds:,.0f} ms"
+
+
+def as_table(header: Sequence[str], rows: Sequence[Sequence[str]], text: Container[str] = ()) -> str:
+    """Rows for the terminal, in columns: numbers at the right, those of the titles in ``text`` at the left.
+
+    >>> print(as_table(("model", "ms"), [("tiny", "9.5"), ("small", "12.5")], text=("model",)))
+    model    ms
+    tiny    9.5
+    small  12.5
+    """
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+
+    def aligned(row):
+        cells = zip(row, widths, header, strict=True)
+        return "  ".join(cell.ljust(width) if title in text else cell.rjust(width) for cell, width, title in cells)
+
+    return "\n".join(aligned(row).rstrip() for row in (header, *rows))
 
 
 def first_line(error: BaseException, limit: int = 300) -> str:

@@ -42,6 +42,7 @@ WITHOUT_TENSORFLOW = (
     "bnext_keras.cards",
     "bnext_keras.charts",
     "bnext_keras.comparison",
+    "bnext_keras.energy",
     "bnext_keras.extras",
     "bnext_keras.networks",
     "bnext_keras.recipes",

@@ -12,17 +12,30 @@ On the command line: ``bnext-models``.
 """
 
 from bnext_keras.cards.bnext import BNEXT
-from bnext_keras.cards.card import COUNTS, Accuracy, Card, Latency, with_counts
+from bnext_keras.cards.card import COUNTS, Accuracy, Card, Conversion, Latency, with_counts
 from bnext_keras.cards.meliusnet import MELIUSNET
 from bnext_keras.cards.zoo import ZOO
+from bnext_keras.errors import UserError
 
-__all__ = ["CARDS", "PUBLISHED", "Accuracy", "Card", "Latency", "find"]
+__all__ = ["CARDS", "PUBLISHED", "Accuracy", "Card", "Conversion", "Latency", "card_named", "find"]
 
 # A new network is one entry in the file of its family, then `python -m bnext_keras.cards.recount`.
 PUBLISHED = (*BNEXT, *MELIUSNET, *ZOO)
 
 #: An entry has no card until it has been counted; a test finds those.
 CARDS = tuple(with_counts(published) for published in PUBLISHED if published.name in COUNTS)
+
+
+def card_named(name: str) -> Card:
+    """The card of that name in upper or lower case.
+
+    Raises:
+        UserError: if there is none.
+    """
+    card = find(name)
+    if card is None:
+        raise UserError("no such network", where=name, remedy="bnext-models lists them")
+    return card
 
 
 def find(name: str) -> Card | None:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 COUNTS_FILE = Path(__file__).with_name("counts.json")
 COUNTS: dict[str, dict[str, Any]] = json.loads(COUNTS_FILE.read_text(encoding="utf-8"))
 
+#: What `benchmarks/zoo_conversion.py` writes.
+CONVERSIONS_FILE = Path(__file__).with_name("conversions.json")
+CONVERSIONS: dict[str, dict[str, Any]] = json.loads(CONVERSIONS_FILE.read_text(encoding="utf-8"))
+
 
 @dataclass(frozen=True)
 class Accuracy:
@@ -47,6 +51,25 @@ class Latency:
     device: str
     conditions: str
     by: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """A network in a ``.tflite`` file, as `converter` writes it.
+
+    Attributes:
+        input_size: Height and width of its images.
+        bytes: Size of the file; None if the network is refused.
+        operators: Number of its operators.
+        binary_convolutions: Number of those that are `LceBconv2d`.
+        refused: Why there is no file; empty if there is one.
+    """
+
+    input_size: int
+    bytes: int | None = None
+    operators: int | None = None
+    binary_convolutions: int | None = None
+    refused: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +129,9 @@ class Card(Published):
         other_macs: Multiply-accumulates of float convolutions and dense layers.
         ops: Operations at ``bits``, see `bnext_keras.models.Costs.ops`.
         mebibytes: Size with one bit for a binary weight and float32 for the rest.
+        parameters_by_width: The parameters by their bits at ``bits``: "1", "4", "8" and "32".
+        macs_by_width: The multiply-accumulates likewise.
+        conversion: What became of the network, with fresh weights, in a converted file.
     """
 
     parameters: int
@@ -114,6 +140,9 @@ class Card(Published):
     other_macs: int
     ops: int
     mebibytes: float
+    parameters_by_width: Mapping[str, int]
+    macs_by_width: Mapping[str, int]
+    conversion: "Conversion | None" = None
 
     @property
     def binary_share(self) -> float:
@@ -128,4 +157,5 @@ class Card(Published):
 def with_counts(published: Published) -> Card:
     """The card of a variant that has been counted."""
     facts = {name: getattr(published, name) for name in Published.__dataclass_fields__}
-    return Card(**facts, **COUNTS[published.name])
+    converted = CONVERSIONS.get(published.name)
+    return Card(**facts, **COUNTS[published.name], conversion=Conversion(**converted) if converted else None)

@@ -24,6 +24,8 @@ def counted(published: Published) -> dict[str, Any]:
         "other_macs": costs.macs - costs.binary_macs,
         "ops": round(costs.ops(published.bits)),
         "mebibytes": round(costs.mebibytes(), 2),
+        "parameters_by_width": costs.parameters_by_width(published.bits),
+        "macs_by_width": costs.macs_by_width(published.bits),
     }
 
 

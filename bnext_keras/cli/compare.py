@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from bnext_keras.cards import CARDS, Card, find
+from bnext_keras.cards import CARDS, card_named, find
 from bnext_keras.cli._tool import complain, quiet_tensorflow, run, silenced, tool_parser
 from bnext_keras.errors import UserError
 from bnext_keras.files import check_exists, check_outputs, write_all
@@ -38,8 +38,8 @@ def _compare(arguments: argparse.Namespace) -> int:
     check_outputs(arguments.outputs, arguments.results, make_folder=False)
     for file in arguments.results:
         check_exists(file)
-    wanted = [_find(name) for name in arguments.measure]
-    cards = [_find(name) for name in arguments.only] or list(CARDS)
+    wanted = [card_named(name) for name in arguments.measure]
+    cards = [card_named(name) for name in arguments.only] or list(CARDS)
     if ".png" in writers:
         from bnext_keras.extras import require
 
@@ -103,19 +103,12 @@ def _measure(cards, folder):
         return measure(cards, folder, status.update)
 
 
-def _find(name: str) -> Card:
-    card = find(name)
-    if card is None:
-        raise UserError("no such network", where=name, remedy="bnext-models lists them")
-    return card
-
-
 def _names(text: str) -> list[str]:
     return list(filter(None, text.split(",")))
 
 
 def _axes(text: str) -> list[str]:
-    known = ("ops", "size", "latency")
+    known = ("ops", "size", "latency", "energy")
     names = _names(text)
     if not names or not set(names) <= set(known):
         raise argparse.ArgumentTypeError(f"{text!r}: name some of {', '.join(known)}")
@@ -133,7 +126,7 @@ def _parser():
     parser = tool_parser(TOOL, DESCRIPTION, EPILOG)
     add = parser.add_argument
     add("outputs", nargs="+", type=Path, metavar="FILE", help="to be written; its ending, html, svg or png, says what")
-    text = "costs to draw against, of ops, size and latency (default: all)"
+    text = "costs to draw against: ops, size, latency, energy, an estimate (default: the first three)"
     add("--axes", type=_axes, default=["ops", "size", "latency"], metavar="NAME,NAME", help=text)
     add("--only", type=_names, default=[], metavar="NAME,NAME", help="these networks instead of all")
     group = parser.add_argument_group("measured latencies")

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 
 from bnext_keras.cards import CARDS, Card, find
 from bnext_keras.cli._tool import dispatch, quiet_tensorflow, run, silenced, tool_parser
+from bnext_keras.energy import of_card
 from bnext_keras.errors import UserError
+from bnext_keras.text import as_table, format_bytes
 
 TOOL = "bnext-models"
 
@@ -23,6 +25,7 @@ examples:
   bnext-models --json
   bnext-models show BNextTiny
   bnext-models compare comparison.html         accuracy against cost, see its --help
+  bnext-models energy BNextTiny QuickNet       what an inference costs, estimated
 
 exit status: 0, or 2 if there is no such variant"""
 
@@ -38,14 +41,22 @@ HEADER = (
     "OPs",
     "binary MACs",
     "other MACs",
+    "mJ",
+    "file MiB",
+    "operators",
     "input",
     "source",
 )
+
+#: Columns of words, which begin at the left.
+TEXTS = ("model", "accuracy by", "source")
 
 NOTES = (
     "MiB: a binary weight is one bit and everything else float32. "
     "MiB published: BNext-T, S, M and L with 8, 4 and 8 bits in stem, squeeze-and-expand and head.",
     "OPs: binary MACs / 64 + 4-bit MACs / 16 + 8-bit MACs / 8 + float MACs, at the bits of the published sizes.",
+    "mJ: an estimate of the energy for an image, 45 nm and DRAM, see bnext-models energy. "
+    "File MiB and operators: of the .tflite file at that input size; nothing where it has not been made.",
     "~: as others cite the paper, not checked against it.",
 )
 
@@ -55,6 +66,7 @@ def main(argv: list[str] | None = None) -> int:
     commands = {
         "": _main_list,
         "compare": _main_compare,
+        "energy": _main_energy,
         "show": lambda rest: run(TOOL, _show, _show_parser().parse_args(rest)),
     }
     return dispatch(commands, argv)
@@ -64,6 +76,12 @@ def _main_compare(argv):
     from bnext_keras.cli import compare  # listing must not pay for it
 
     return compare.main(argv)
+
+
+def _main_energy(argv):
+    from bnext_keras.cli import energy
+
+    return energy.main(argv)
 
 
 def _main_list(argv):
@@ -80,10 +98,7 @@ def _list(arguments):
 
 def as_text(cards: Sequence[Card]) -> str:
     """The cards as a table for the terminal, with notes below it."""
-    rows = [HEADER, *map(_cells, cards)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(map(_aligned, row, widths, HEADER)).rstrip() for row in rows]
-    return "\n".join([*lines, "", *_notes(cards)])
+    return "\n".join([as_table(HEADER, list(map(_cells, cards)), TEXTS), "", *_notes(cards)])
 
 
 def as_markdown(cards: Sequence[Card]) -> str:
@@ -92,10 +107,10 @@ def as_markdown(cards: Sequence[Card]) -> str:
     Example:
         >>> from bnext_keras.cards import CARDS
         >>> print(as_markdown(CARDS[:1]).splitlines()[2])
-        | BNextTiny | 72.4 |  | hpi-xnor/BNext | 30.85 M | 91.6% | 13.29 | 5.4 | 0.077 G | 4.82 G | 13.3 M | 224 | \
-arXiv 2211.12933 |
+        | BNextTiny | 72.4 |  | hpi-xnor/BNext | 30.85 M | 91.6% | 13.29 | 5.4 | 0.077 G | 4.82 G | 13.3 M | 0.94 | \
+13.05 | 478 | 224 | arXiv 2211.12933 |
     """
-    rules = ["---" if _is_text(title) else "---:" for title in HEADER]
+    rules = ["---" if title in TEXTS else "---:" for title in HEADER]
     table = "\n".join(f"| {' | '.join(row)} |" for row in (HEADER, rules, *map(_cells, cards)))
     return "\n\n".join([table, *_notes(cards)])
 
@@ -119,9 +134,19 @@ def _cells(card):
         f"{card.ops / 1e9:.3f} G",
         f"{card.binary_macs / 1e9:.2f} G",
         f"{card.other_macs / 1e6:.1f} M",
+        f"{of_card(card).total:.2f}",
+        *_file_cells(card.conversion),
         str(card.input_size),
         card.source,
     )
+
+
+def _file_cells(conversion):
+    if conversion is None:
+        return "", ""
+    if conversion.refused:
+        return "refused", ""
+    return f"{conversion.bytes / 2**20:.2f}", str(conversion.operators)
 
 
 def _accuracy(accuracy, name):
@@ -132,14 +157,6 @@ def _accuracy(accuracy, name):
 
 def _number(value):
     return "" if value is None else str(value)
-
-
-def _is_text(title):
-    return title in ("model", "accuracy by", "source")
-
-
-def _aligned(text, width, title):
-    return text.ljust(width) if _is_text(title) else text.rjust(width)
 
 
 def _notes(cards):
@@ -166,7 +183,23 @@ def _show(arguments):
     for accuracy in card.accuracies:
         print(f"  published on ImageNet: {_sentence(accuracy)}")
     print(f"  architecture: {card.source}")
+    energy = of_card(card)
+    print(
+        f"  energy, an estimate at 45 nm: {energy.operations:.2f} mJ for operations, {energy.memory:.2f} mJ to read "
+        "the parameters from DRAM once"
+    )
+    if card.conversion is not None:
+        print(f"  converted: {_conversion_sentence(card.conversion)}")
     return 0
+
+
+def _conversion_sentence(conversion):
+    if conversion.refused:
+        return f"refused, {conversion.refused}"
+    return (
+        f"{format_bytes(conversion.bytes)}, {conversion.operators} operators, of them {conversion.binary_convolutions} "
+        f"binary convolutions, at {conversion.input_size}x{conversion.input_size}"
+    )
 
 
 def _list_parser():

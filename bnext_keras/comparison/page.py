@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bnext_keras.charts.scale import number
 from bnext_keras.comparison.panels import COLOURS, SIZE, WIDTH, panels
-from bnext_keras.comparison.points import AXES, Point, origins
+from bnext_keras.comparison.points import AXES, DEFAULT_AXES, Point, origins
 from bnext_keras.text import finalized, format_count
 
 import jinja2
@@ -15,7 +15,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _SHARED = Path(__file__).parents[1] / "charts"
 
 
-def as_svg(points: Sequence[Point], axes: Sequence[str] = tuple(AXES)) -> str:
+def as_svg(points: Sequence[Point], axes: Sequence[str] = DEFAULT_AXES) -> str:
     """The drawings below each other as an SVG file, light or dark as whoever shows it prefers.
 
     Args:
@@ -30,7 +30,7 @@ def as_svg(points: Sequence[Point], axes: Sequence[str] = tuple(AXES)) -> str:
     return template.render(panels=list(zip(drawn, tops, strict=True)), width=WIDTH, height=height, **_style())
 
 
-def as_page(points: Sequence[Point], axes: Sequence[str] = tuple(AXES), *, left_out: Sequence[str] = ()) -> str:
+def as_page(points: Sequence[Point], axes: Sequence[str] = DEFAULT_AXES, *, left_out: Sequence[str] = ()) -> str:
     """A page of its own: drawings whose points answer to pointer and arrow keys, and a table to sort.
 
     Args:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from bnext_keras.charts.labels import Box, place, text_width
 from bnext_keras.charts.pareto import pareto_front
 from bnext_keras.charts.scale import log_ticks, plain, span_ticks
-from bnext_keras.comparison.points import AXES, Axis, Point, origins
+from bnext_keras.comparison.points import AXES, DEFAULT_AXES, Axis, Point, origins
 from bnext_keras.text import format_count
 
 WIDTH, HEIGHT = 960, 560
@@ -102,7 +102,7 @@ class Panel:
     height: int
 
 
-def panels(points: Sequence[Point], axes: Sequence[str] = tuple(AXES), width: int = WIDTH) -> list[Panel]:
+def panels(points: Sequence[Point], axes: Sequence[str] = DEFAULT_AXES, width: int = WIDTH) -> list[Panel]:
     """A drawing for each axis that has points, all with the same accuracies at the same height.
 
     Args:
@@ -188,7 +188,7 @@ def _legend(points, shapes, width):
         entries.append(("disc", hollow, True, "~ accuracy as others cite the paper, not checked"))
     found, left, row = [], 10.0, 0
     for shape, is_hollow, is_unchecked, text in entries:
-        wide = 30 + text_width(text, _LABEL_WIDTH)
+        wide = 38 + text_width(text, _LABEL_WIDTH)
         if left > 10 and left + wide > width:
             left, row = 10.0, row + 1
         found.append((Mark(left, HEIGHT + 4 + row * _ROW, shape, "other", is_hollow, is_unchecked), text))

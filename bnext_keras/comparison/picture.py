@@ -2,16 +2,17 @@
 
 import io
 from collections.abc import Sequence
+from typing import Any
 
 from bnext_keras.comparison.panels import COLOURS, SIZE, WIDTH, Mark, Panel, panels
-from bnext_keras.comparison.points import AXES, Point
+from bnext_keras.comparison.points import DEFAULT_AXES, Point
 from bnext_keras.extras import require
 
 _DOTS = 100  # an inch: a pixel of the layout is a hundredth of it
 _SIZES = {"axis": 11.5, "tick": 11.5, "label": 11.0, "name": 11.0}
 
 
-def as_png(points: Sequence[Point], axes: Sequence[str] = tuple(AXES), *, scale: float = 2.0) -> bytes:
+def as_png(points: Sequence[Point], axes: Sequence[str] = DEFAULT_AXES, *, scale: float = 2.0) -> bytes:
     """The drawings below each other as a PNG file, on white.
 
     Args:
@@ -42,7 +43,7 @@ def as_png(points: Sequence[Point], axes: Sequence[str] = tuple(AXES), *, scale:
     return content.getvalue()
 
 
-def _draw(plot, panel: Panel) -> None:
+def _draw(plot: Any, panel: Panel) -> None:
     for x0, y0, x1, y1 in panel.grid:
         plot.plot([x0, x1], [y0, y1], color=_colour("grid"), linewidth=_points(1), zorder=1)
     if panel.front:
@@ -65,10 +66,10 @@ def _draw(plot, panel: Panel) -> None:
         )
 
 
-def _patch(mark: Mark):
+def _patch(mark: Mark) -> Any:
     from matplotlib.patches import Circle, Polygon
 
-    style = {
+    style: dict[str, Any] = {
         "facecolor": _colour("paper" if mark.is_hollow else mark.colour),
         "edgecolor": _colour(mark.colour if mark.is_hollow or mark.is_unchecked else "paper"),
         "linewidth": _points(1.4 if mark.is_hollow or mark.is_unchecked else 1),

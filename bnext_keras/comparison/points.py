@@ -3,12 +3,16 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from bnext_keras import energy
 from bnext_keras.cards import CARDS, Accuracy, Card
 from bnext_keras.charts.scale import number
 from bnext_keras.text import format_count
 
 #: Where the counts of cards are from.
 COUNTED = "counted here"
+
+#: Where estimates of energy are from.
+ESTIMATED = "estimated here, 45 nm and DRAM"
 
 #: Published figures that are further off than this are points of their own.
 _NOTABLE = 0.02
@@ -36,8 +40,12 @@ AXES = {
         Axis("ops", "operations for an image, OPs", lambda value: f"{format_count(value)} OPs"),
         Axis("size", "size of the parameters, MiB", lambda value: f"{value:.2f} MiB"),
         Axis("latency", "milliseconds for an image", lambda value: f"{number(value)} ms"),
+        Axis("energy", "estimated energy for an image, mJ", lambda value: f"{number(value)} mJ"),
     )
 }
+
+#: Those that are drawn unless somebody asks for others: no estimates.
+DEFAULT_AXES = ("ops", "size", "latency")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +104,7 @@ def without_accuracy(cards: Iterable[Card] = CARDS) -> list[str]:
 def _points(card: Card) -> Iterable[Point]:
     yield of_card(card, "ops", card.ops, COUNTED, is_ours=True)
     yield of_card(card, "size", card.mebibytes, COUNTED, is_ours=True)
+    yield of_card(card, "energy", energy.of_card(card).total, ESTIMATED, is_ours=True)
     for axis, counted, published in (
         ("ops", card.ops, card.published_ops),
         ("size", card.mebibytes, card.published_mebibytes),

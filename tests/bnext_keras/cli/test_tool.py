@@ -139,6 +139,7 @@ def test_every_command_tells_its_version(invoke, command):
         ("bnext-benchmark", "compare"),
         ("bnext-convert", "advise"),
         ("bnext-models", "compare"),
+        ("bnext-models", "energy"),
         ("bnext-models", "show"),
         ("bnext-train", "list"),
         ("bnext-train", "show"),

@@ -10,6 +10,7 @@ from bnext_keras.cards import CARDS, find
 from bnext_keras.cli import models as models_cli
 from bnext_keras.comparison import AXES, as_page, as_png, as_svg, measured, points_of_cards
 from bnext_keras.comparison.panels import panels
+from bnext_keras.comparison.points import DEFAULT_AXES
 
 import pytest
 from html_page import Page
@@ -39,7 +40,11 @@ def results(tmp_path):
 
 
 def test_a_point_says_where_its_figures_are_from():
-    texts = [point.text for point in points_of_cards() if point.network in ("BNextTiny", "QuickNet", "PokeBNN-2x")]
+    texts = [
+        point.text
+        for point in points_of_cards()
+        if point.network in ("BNextTiny", "QuickNet", "PokeBNN-2x") and point.axis != "energy"
+    ]
     assert texts == [
         "BNextTiny: 72.4% top-1 (hpi-xnor/BNext), 76.8 M OPs (counted here)",
         "BNextTiny: 72.4% top-1 (hpi-xnor/BNext), 13.29 MiB (counted here)",
@@ -58,7 +63,7 @@ def test_a_point_says_where_its_figures_are_from():
 
 def test_every_network_with_an_accuracy_is_drawn_against_operations_and_size():
     drawn = {axis: {point.network for point in points_of_cards() if point.axis == axis} for axis in AXES}
-    assert drawn["ops"] == drawn["size"] == {card.name for card in CARDS if card.accuracies}
+    assert drawn["ops"] == drawn["size"] == drawn["energy"] == {card.name for card in CARDS if card.accuracies}
     assert drawn["latency"] == {card.name for card in CARDS if card.latencies}
 
 
@@ -67,6 +72,15 @@ def test_what_others_published_is_hollow_and_what_was_not_checked_is_dashed():
     for text, mark in marks.items():
         assert mark.is_hollow == ("counted here" not in text)
         assert mark.is_unchecked == ("not checked" in text)
+
+
+def test_an_estimate_of_energy_is_called_one_and_drawn_on_request_only():
+    found = [point for point in points_of_cards([find("QuickNet")]) if point.axis == "energy"]
+    assert [point.text for point in found] == [
+        "QuickNet: 63.3% top-1 (Larq Zoo), 0.855 mJ (estimated here, 45 nm and DRAM)"
+    ]
+    assert [panel.axis.name for panel in panels(points_of_cards())] == ["ops", "size", "latency"]
+    assert "estimated energy for an image" in as_svg(points_of_cards(), ["energy"])
 
 
 def test_the_line_of_the_best_leaves_out_accuracies_that_were_not_checked():
@@ -97,7 +111,7 @@ def test_a_label_is_nearest_to_its_own_point():
         assert min(distances, key=distances.get) == text.text
 
 
-@pytest.mark.parametrize(("file", "axes"), [("comparison.svg", tuple(AXES)), ("comparison-ops.svg", ("ops",))])
+@pytest.mark.parametrize(("file", "axes"), [("comparison.svg", DEFAULT_AXES), ("comparison-ops.svg", ("ops",))])
 def test_the_drawings_in_the_docs_are_the_tools(file, axes):
     drawn = (Path(__file__).parents[3] / "docs" / file).read_text(encoding="utf-8")
     assert drawn == as_svg(points_of_cards(), axes), "run the commands that docs/results.md shows"
