@@ -199,14 +199,14 @@ def _legend(points, shapes, width):
 def _names(marks: Sequence[Mark], area: Box, front: Sequence[tuple[float, float]]) -> list[Text]:
     """Labels of points as far as there is room: those of this project's families first, then by accuracy."""
     wanted = sorted(
-        (mark for mark in marks if mark.point),
-        key=lambda mark: (mark.colour == "other", mark.is_hollow, -mark.point.accuracy.top1),
+        ((mark, mark.point) for mark in marks if mark.point),
+        key=lambda pair: (pair[0].colour == "other", pair[0].is_hollow, -pair[1].accuracy.top1),
     )
-    bold = [mark.colour != "other" for mark in wanted]
-    points = [(mark.x, mark.y) for mark in wanted]
-    widths = [text_width(mark.point.label, _LABEL_WIDTH, strong) for mark, strong in zip(wanted, bold, strict=True)]
+    bold = [mark.colour != "other" for mark, _ in wanted]
+    places = [(mark.x, mark.y) for mark, _ in wanted]
+    widths = [text_width(point.label, _LABEL_WIDTH, strong) for (_, point), strong in zip(wanted, bold, strict=True)]
     spots = place(
-        points,
+        places,
         widths,
         area,
         [Box(min(a, c), min(b, d) - 1, max(a, c) + 1, max(b, d) + 1) for (a, b), (c, d) in pairwise(front)],
@@ -218,15 +218,17 @@ def _names(marks: Sequence[Mark], area: Box, front: Sequence[tuple[float, float]
             round(spot[1], 1),
             spot[2],
             "name" if strong else "label",
-            mark.point.label,
+            point.label,
             mark.colour if strong else "soft",
         )
-        for mark, strong, width, spot in zip(wanted, bold, widths, spots, strict=True)
-        if spot is not None and _is_nearest((mark.x, mark.y), points, spot, width)
+        for (mark, point), strong, width, spot in zip(wanted, bold, widths, spots, strict=True)
+        if spot is not None and _is_nearest((mark.x, mark.y), places, spot, width)
     ]
 
 
-def _is_nearest(point, points, spot, width) -> bool:
+def _is_nearest(
+    point: tuple[float, float], points: Sequence[tuple[float, float]], spot: tuple[float, float, str], width: float
+) -> bool:
     """Whether a label stands nearer to its own point than to any other: it would be read as that one's."""
     left = spot[0] - {"start": 0.0, "middle": width / 2, "end": width}[spot[2]]
 
@@ -237,7 +239,9 @@ def _is_nearest(point, points, spot, width) -> bool:
     return distance(*point) <= min(distance(*other) for other in points)
 
 
-def _front(points: Sequence[Point], x: Callable[[float], float], y: Callable[[float], float]):
+def _front(
+    points: Sequence[Point], x: Callable[[float], float], y: Callable[[float], float]
+) -> list[tuple[float, float]]:
     """Steps through the best points of this project's first origin, whose accuracies were checked.
 
     Figures of other origins are no rivals of these.
