@@ -86,7 +86,8 @@ class Costs:
 
 
 def _by_width(counts, bits):
-    width, found = _widths(bits), {}
+    width = _widths(bits)
+    found: dict[int, int] = {}
     for role, number in counts.items():
         if number:
             found[width[role]] = found.get(width[role], 0) + number
