@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import larq as lq
+import numpy as np
 import tensorflow as tf
 from larq.models import mac_containing_layers
 
@@ -157,14 +158,14 @@ def precision(quantizer: Any) -> int:
 SIGNS = [-1.0, -1.0, 1.0, 1.0, 1.0, 1.0]
 
 
-def tried(function: Callable) -> list[float]:
-    """What a function or layer makes of -2, -1/2, -0, 0, 1/2 and 2.
+def tried(function: Callable, scale: float = 1.0) -> list[float]:
+    """What a function or layer makes of -2, -1/2, -0, 0, 1/2 and 2, all times a scale.
 
     Example:
         >>> tried(tf.nn.relu)
         [0.0, 0.0, -0.0, 0.0, 0.5, 2.0]
     """
-    values = function(tf.constant([[[[-2.0], [-0.5], [-0.0], [0.0], [0.5], [2.0]]]]))
+    values = function(scale * tf.constant([[[[-2.0], [-0.5], [-0.0], [0.0], [0.5], [2.0]]]]))
     return [float(value) for value in tf.reshape(values, [-1])]
 
 
@@ -186,6 +187,50 @@ def kernel_quantizer(layer: tf.keras.layers.Layer) -> Any:
     """The quantizer of a Larq layer's kernel, None if it has none."""
     names = ("kernel_quantizer", "depthwise_quantizer", "pointwise_quantizer")
     return next((getattr(layer, name) for name in names if getattr(layer, name, None) is not None), None)
+
+
+def kernel_precision(layer: tf.keras.layers.Layer) -> int:
+    """Bits that a layer's kernel has, as `weight_precision` says; 32 where nothing quantizes it.
+
+    Example:
+        >>> import larq as lq
+        >>> layer = lq.layers.QuantConv2D(4, 3, kernel_quantizer=lambda kernel: 0.5 * lq.math.sign(kernel))
+        >>> layer.build((None, 8, 8, 2))
+        >>> kernel_precision(layer)
+        1
+    """
+    quantizer = kernel_quantizer(layer)
+    if quantizer is None or getattr(quantizer, "precision", None) is not None:
+        return precision(quantizer)
+    bits = [weight_precision(weight) for weight in layer.weights if hasattr(weight, "quantizer")]
+    return max(bits, default=precision(quantizer))
+
+
+def weight_precision(weight: tf.Variable) -> int:
+    """Bits that a weight has in evaluation: stated by Larq's quantizers, of a function shown by what it returns."""
+    stated = getattr(weight, "precision", 32)
+    return stated or (1 if is_one_bit(evaluated(weight)) else 32)
+
+
+def evaluated(weight: tf.Variable) -> np.ndarray:
+    """What a weight is in evaluation: that of a layer of Larq's goes through its quantizer."""
+    # Larq lists the latent variable among the layer's weights and quantizes on access, inside a forward pass only.
+    with tf.init_scope(), lq.context.quantized_scope(True):
+        return tf.convert_to_tensor(weight).numpy()
+
+
+def is_one_bit(kernel: np.ndarray) -> bool:
+    """Whether the values for each output channel are ``+c`` and ``-c``, with a ``c`` of that channel's above 0.
+
+    Example:
+        >>> is_one_bit(np.array([[2.0, 0.5], [-2.0, 0.5]])), is_one_bit(np.array([[2.0], [1.0]]))
+        (True, False)
+    """
+    magnitudes = np.abs(kernel).reshape(-1, kernel.shape[-1])
+    if not magnitudes.size:
+        return False
+    scale = magnitudes.max(axis=0)
+    return bool(scale.min() > 0 and np.isclose(magnitudes, scale, rtol=1e-6).all())
 
 
 def is_quant_layer(layer: tf.keras.layers.Layer) -> bool:

@@ -14,7 +14,7 @@ operators of a file:
 
 from collections.abc import Callable, Iterable, Iterator
 
-from bnext_keras.layer_graph import LayerGraph, has_graph, has_kernel, kernel_quantizer, precision
+from bnext_keras.layer_graph import LayerGraph, has_graph, has_kernel, kernel_precision, precision
 from bnext_keras.layers import BinaryConv2D, LearnableBias
 from bnext_keras.roles import BINARY, HEAD, OTHER, SQUEEZE_EXPAND, STEM, Role, stated_role
 from bnext_keras.sublayers import sublayers
@@ -90,8 +90,8 @@ def _reachable(layers: Iterable, neighbours: Callable) -> set[tf.keras.layers.La
 
 
 def _is_binary(layer):
-    quantizers = (getattr(layer, "input_quantizer", None), kernel_quantizer(layer))
-    return has_kernel(layer) and all(precision(quantizer) == 1 for quantizer in quantizers)
+    reads_signs = precision(getattr(layer, "input_quantizer", None)) == 1
+    return has_kernel(layer) and reads_signs and kernel_precision(layer) == 1
 
 
 def _is_gate(graph, layer):

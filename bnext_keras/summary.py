@@ -9,16 +9,17 @@
 (0.077, 5.36)
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bnext_keras.layer_graph import has_graph, number_of_calls
+from bnext_keras.layer_graph import has_graph, number_of_calls, weight_precision
 from bnext_keras.roles import BINARY, HEAD, OTHER, ROLES, SQUEEZE_EXPAND, STEM, Role, stated_role
 from bnext_keras.structure import find_roles
 
 import larq as lq
 import tensorflow as tf
-from larq.models import LayerProfile, mac_containing_layers
+from larq.models import mac_containing_layers
 
 _FLOAT = 32
 
@@ -151,16 +152,23 @@ def count_layer(layer: tf.keras.layers.Layer, role: Role | None = None) -> Costs
         return costs
     role = role or stated_role(layer) or OTHER
     rest: Role = OTHER if role == BINARY else role  # a bias has more than one bit
-    pixels = LayerProfile(layer).output_pixels if isinstance(layer, mac_containing_layers) else 0
+    pixels = _output_pixels(layer) if isinstance(layer, mac_containing_layers) else 0
     bias = getattr(layer, "bias", None)
     for weight in parameters(layer):
         size = weight.shape.num_elements()
-        belongs_to = BINARY if getattr(weight, "precision", _FLOAT) == 1 else rest
+        belongs_to = BINARY if weight_precision(weight) == 1 else rest
         costs.parameters_by_role[belongs_to] += size
         if weight is not bias:
             # One-bit kernels of a stem, as the first papers have them, multiply floats.
             costs.macs_by_role[rest if role == STEM else belongs_to] += size * pixels
     return costs
+
+
+def _output_pixels(layer):
+    """Pixels of one map, 1 for a dense layer; a side that is open counts as one pixel."""
+    shape = layer.output_shape
+    shape = shape if isinstance(shape, tuple) else shape[0]
+    return math.prod(side or 1 for side in shape[1:-1])
 
 
 def parameters(layer: tf.keras.layers.Layer) -> list[tf.Variable]:

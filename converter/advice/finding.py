@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bnext_keras.layer_graph import has_kernel, kernel_quantizer, precision
+from bnext_keras.layer_graph import has_kernel, kernel_precision, precision
 
 import tensorflow as tf
 
@@ -65,7 +65,7 @@ def binarizes_input(layer: tf.keras.layers.Layer) -> bool:
 
 def is_binary(layer: tf.keras.layers.Layer) -> bool:
     """Whether both the input and the kernel of a layer are meant to be binary."""
-    return binarizes_input(layer) and precision(kernel_quantizer(layer)) == 1
+    return binarizes_input(layer) and kernel_precision(layer) == 1
 
 
 def activation(layer: tf.keras.layers.Layer) -> str:

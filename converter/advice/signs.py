@@ -3,7 +3,14 @@
 from collections.abc import Iterator
 
 from bnext_keras.errors import ConversionError
-from bnext_keras.layer_graph import LayerGraph, has_kernel, is_quant_layer, kernel_quantizer, precision
+from bnext_keras.layer_graph import (
+    LayerGraph,
+    has_kernel,
+    is_quant_layer,
+    kernel_precision,
+    kernel_quantizer,
+    precision,
+)
 
 import tensorflow as tf
 
@@ -82,7 +89,7 @@ def half_binary(layer_graph: LayerGraph) -> Iterator[Advice]:
     for layer in layer_graph.layers:
         if not is_quant_layer(layer) or not (has_kernel(layer) or kernel_quantizer(layer)):
             continue
-        bits = precision(getattr(layer, "input_quantizer", None)), precision(kernel_quantizer(layer))
+        bits = precision(getattr(layer, "input_quantizer", None)), kernel_precision(layer)
         # Of convolutions that take signs, what is no QuantConv2D with a binary kernel is refused.
         if bits == (1, 32) and isinstance(layer, tf.keras.layers.Dense):
             yield Advice(SLOW, layer.name, "it has no kernel quantizer and runs as a float layer", "add one")

@@ -1,12 +1,11 @@
 """What a model must be before a conversion is worth starting."""
 
 from bnext_keras.errors import ConversionError
-from bnext_keras.layer_graph import LayerGraph
+from bnext_keras.layer_graph import LayerGraph, is_one_bit
 from bnext_keras.quantizers import soft_kernels
 from bnext_keras.sublayers import sublayers
 
 import larq as lq
-import numpy as np
 import tensorflow as tf
 
 from converter.graph import Graph
@@ -140,9 +139,7 @@ def _check_binary_conv(layer, where):
             where=where,
             remedy="build the model with a fixed input_shape",
         )
-    kernel = quantized_kernel(layer)
-    scale = np.abs(kernel).max(axis=(0, 1, 2))
-    if kernel.size == 0 or scale.min() == 0 or not np.isclose(np.abs(kernel), scale, rtol=1e-6).all():
+    if not is_one_bit(quantized_kernel(layer)):
         raise ConversionError(
             f"its kernel is not binary (kernel_quantizer {name_of(layer.kernel_quantizer)} leaves other values than "
             "one +-c per output channel)",

@@ -1,10 +1,15 @@
 """From a Keras model to a `converter.graph.Graph`."""
 
+from contextlib import contextmanager
+
+from bnext_keras.errors import ConversionError
+
+import larq as lq
 import tensorflow as tf
 
 from converter.compiler._tensorflow import freeze_variables, mark
 from converter.graph import BinaryCall, Graph, Node
-from converter.source.binary_layers import binary_convs, patched
+from converter.source.binary_layers import binary_convs
 
 #: Attribute of a convolution of TensorFlow's graph that stands for the call of a binary one: the call's number.
 _CALL = "_binary_call"
@@ -18,6 +23,9 @@ def trace(model: tf.keras.Model) -> Graph:
 
     Args:
         model: A model that `converter.compiler.preflight` has checked.
+
+    Raises:
+        ConversionError: if a layer's class does not leave its binary convolution to Larq's `QuantConv2D`.
 
     Example:
         >>> import bnext_keras
@@ -33,27 +41,61 @@ def trace(model: tf.keras.Model) -> Graph:
     def evaluate(image, kernels):
         kernel_of = dict(zip(map(id, layers), kernels, strict=True))
 
-        def replace(layer):
-            # Keras passes `training` to those layers alone that named it before; a Larq layer does not.
-            def call(inputs, training=None):
-                options = {"padding": layer.padding.upper(), "dilations": layer.dilation_rate}
-                result = tf.nn.conv2d(inputs, kernel_of[id(layer)], layer.strides, **options)
-                mark(result, _CALL, len(calls))
-                calls.append(BinaryCall(layer, len(calls)))
-                if layer.use_bias:
-                    result = tf.nn.bias_add(result, layer.bias)
-                return result if layer.activation is None else layer.activation(result)
+        def convolution(layer, inputs):
+            options = {"padding": layer.padding.upper(), "dilations": layer.dilation_rate}
+            result = tf.nn.conv2d(inputs, kernel_of[id(layer)], layer.strides, **options)
+            mark(result, _CALL, len(calls))
+            calls.append(BinaryCall(layer, len(calls)))
+            if layer.use_bias:
+                result = tf.nn.bias_add(result, layer.bias)
+            return result if layer.activation is None else layer.activation(result)
 
-            return call
-
-        with patched(layers, "call", replace):
+        with _convolving(layers, convolution):
             return tf.identity(model(image, training=False))
 
     frozen = freeze_variables(evaluate)
+    _check_called(layers, calls)
     nodes: dict[str, Node] = {}
     for operation in frozen.graph.get_operations():
         _add(operation, nodes, calls)
     return Graph(nodes[frozen.inputs[0].name], nodes[frozen.outputs[0].name])
+
+
+@contextmanager
+def _convolving(layers, convolution):
+    """Lets ``convolution(layer, inputs)`` do for a while what Larq does in `QuantConv2D.call`.
+
+    A class of a user's may do more in its own `call`, multiply with a scale of its own say; that must stay. So each
+    layer gets a class whose method comes right before Larq's: behind those of the user's class, which reach it by
+    ``super().call(inputs)``.
+    """
+
+    class Convolving(lq.layers.QuantConv2D):
+        # Keras passes `training` to those layers alone that named it before; a Larq layer does not.
+        def call(self, inputs, training=None):
+            return convolution(self, inputs)
+
+    originals = [(layer, type(layer)) for layer in layers]
+    try:
+        for layer, kind in originals:
+            bases = (Convolving,) if kind is lq.layers.QuantConv2D else (kind, Convolving)
+            object.__setattr__(layer, "__class__", type(kind.__name__, bases, {}))
+        yield
+    finally:
+        for layer, kind in originals:
+            object.__setattr__(layer, "__class__", kind)
+
+
+def _check_called(layers, calls):
+    """Refuses classes that write their convolution themselves: it would run as floats."""
+    called = {id(call.layer) for call in calls}
+    for layer in layers:
+        if id(layer) not in called:
+            raise ConversionError(
+                f"{type(layer).__name__}.call does not use QuantConv2D's, so its convolution would run as floats",
+                where=f"layer '{layer.name}'",
+                remedy="have it call super().call(inputs), and do around that what else it does",
+            )
 
 
 def _add(operation, nodes, calls):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bnext_keras.layer_graph import LayerGraph, has_kernel, is_quant_layer, kernel_quantizer, precision
+from bnext_keras.layer_graph import LayerGraph, has_kernel, is_quant_layer, kernel_precision, precision
 from bnext_keras.roles import Role
 from bnext_keras.summary import count_layer
 
@@ -58,15 +58,13 @@ def describe_layer(graph: LayerGraph, layer: tf.keras.layers.Layer, role: Role |
     shape = layer.output_shape
     shape = shape if isinstance(shape, tuple) else shape[0]
     with_kernel = has_kernel(layer)
-    quantizer = kernel_quantizer(layer)
-    bits = precision(quantizer)
     return Layer(
         name=layer.name,
         type=type(layer).__name__,
         role=roles[0] if roles else "",
         output_shape=(1, *shape[1:]),
         input_bits=precision(getattr(layer, "input_quantizer", None)),
-        kernel_bits=bits if with_kernel else None,
+        kernel_bits=kernel_precision(layer) if with_kernel else None,
         parameters=costs.parameters,
         macs=costs.macs,
         bytes=costs.bytes,
@@ -76,7 +74,7 @@ def describe_layer(graph: LayerGraph, layer: tf.keras.layers.Layer, role: Role |
 
 
 def _reason(graph, layer):
-    input_bits, kernel_bits = precision(getattr(layer, "input_quantizer", None)), precision(kernel_quantizer(layer))
+    input_bits, kernel_bits = precision(getattr(layer, "input_quantizer", None)), kernel_precision(layer)
     if (input_bits, kernel_bits) == (1, 1):
         if isinstance(layer, lq.layers.QuantConv2D):
             return "LCE did not recognize its quantizers"

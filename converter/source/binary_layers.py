@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from bnext_keras.layer_graph import LayerGraph, has_graph, is_sign, precision
+from bnext_keras.layer_graph import LayerGraph, evaluated, has_graph, is_sign, precision
 from bnext_keras.patching import attribute
 from bnext_keras.quantizers import FusedSteSign
 from bnext_keras.sublayers import sublayers
@@ -44,9 +44,7 @@ def in_place_of(layer: tf.keras.layers.Layer) -> str | None:
 
 def quantized_kernel(layer: tf.keras.layers.Layer) -> np.ndarray:
     """The kernel that a layer uses in evaluation, ``(height, width, in, out)``."""
-    # Larq lists the latent variable among the layer's weights and quantizes on access, inside a forward pass only.
-    with tf.init_scope(), lq.context.quantized_scope(True):
-        return tf.convert_to_tensor(layer.kernel).numpy()
+    return evaluated(layer.kernel)
 
 
 @contextmanager

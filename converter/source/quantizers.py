@@ -50,6 +50,11 @@ def input_fault(quantizer: Any) -> Fault | None:
     name = name_of(quantizer)
     if values == SIGNS:
         return None
+    channels = len(values) // len(SIGNS)
+    if channels > 1 and all(sorted({*map(np.sign, values[i::channels])}) == [-1, 1] for i in range(channels)):
+        what = f"its input quantizer {name} scales the signs of each channel by a factor of its own"
+        remedy = f"{REMEDY}; scale the channels of the kernel, or before the sign, where it changes nothing"
+        return Fault(what, remedy, runs_as_float=False)
     if set(values) == {-1, 0, 1}:
         what = f"its input quantizer {name} gives -1, 0 and +1; LCE makes -1 and +1 of them, which is wrong"
         return Fault(what, REMEDY, runs_as_float=False)
@@ -59,6 +64,8 @@ def input_fault(quantizer: Any) -> Fault | None:
         return Fault(what, REMEDY, runs_as_float=bits != 1)
     if set(values) <= {0, 1}:
         return Fault(f"its input quantizer {name} gives 0 and 1, LCE's bits are -1 and +1", REMEDY, runs_as_float=False)
-    what = f"its input quantizer {name} scales the signs by a factor that depends on the image"
+    fixed = tried(quantizer, 3.0) == values
+    factor = f"the factor {max(values):.3g}" if fixed else "a factor that depends on the image"
+    what = f"its input quantizer {name} scales the signs by {factor}"
     remedy = f"{REMEDY}; a scale belongs into the batch normalization behind"
     return Fault(what, remedy, runs_as_float=False)

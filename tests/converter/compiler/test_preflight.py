@@ -45,6 +45,21 @@ def model_of(*layers):
     return tf.keras.Sequential([tf.keras.Input((8, 8, 32)), *layers])
 
 
+@lq.utils.set_precision(1)
+def halved(x):
+    return 0.5 * lq.math.sign(x)
+
+
+@lq.utils.set_precision(1)
+def of_mean(x):
+    return tf.reduce_mean(tf.abs(x), axis=[1, 2, 3], keepdims=True) * lq.math.sign(x)
+
+
+@lq.utils.set_precision(1)
+def channelwise(x):
+    return tf.linspace(0.5, 2.0, 32) * lq.math.sign(x)
+
+
 @pytest.mark.parametrize(
     ("quantizer", "message"),
     [
@@ -53,6 +68,9 @@ def model_of(*layers):
         (lq.quantizers.DoReFa(1, "activations"), "input quantizer DoReFa gives 0 and 1"),
         (lq.quantizers.NoOp(precision=1), "input quantizer NoOp leaves more than two values; use ste_sign"),
         ("magnitude_aware_sign", "input quantizer MagnitudeAwareSign scales the signs"),
+        (halved, "input quantizer halved scales the signs by the factor 0.5"),
+        (of_mean, "input quantizer of_mean scales the signs by a factor that depends on the image"),
+        (channelwise, "input quantizer channelwise scales the signs of each channel by a factor of its own"),
     ],
 )
 def test_an_input_quantizer_that_is_no_sign_is_refused_with_the_cause(conv_model, quantizer, message):
@@ -203,3 +221,41 @@ def test_advice_on_a_model_without_layers_to_look_at_says_so():
 
     with pytest.raises(ConversionError, match="it has no symbolic input"):
         advise(Net())
+
+
+class Scaled(lq.layers.QuantConv2D):
+    """XNOR-Net's convolution as many write it: its result times a mean of its input and of its latent kernel."""
+
+    def call(self, inputs):
+        of_kernel = tf.reduce_mean(tf.abs(self.kernel), axis=(0, 1, 2))
+        of_input = tf.reduce_mean(tf.abs(inputs), axis=(1, 2, 3), keepdims=True)
+        return super().call(inputs) * of_kernel * of_input
+
+
+@pytest.mark.parametrize("pad_values", [0.0, 1.0])
+def test_what_a_class_of_ones_own_does_around_its_convolution_is_converted(conv_model, pad_values):
+    options = {"kernel_quantizer": "ste_sign", "kernel_constraint": "weight_clip", "pad_values": pad_values}
+    model = conv_model((8, 8, 32), Scaled, filters=32, kernel_size=3, padding="same", **options)
+    result = convert(model)
+    assert result.verification.binary_convs == ["conv"]
+    assert type(model.get_layer("conv")) is Scaled
+
+
+class OwnConvolution(lq.layers.QuantConv2D):
+    def call(self, inputs):
+        return tf.nn.conv2d(self.input_quantizer(inputs), lq.math.sign(self.kernel), 1, "SAME")
+
+
+def test_a_class_that_convolves_by_itself_is_refused_by_name(conv_model):
+    model = conv_model((8, 8, 32), OwnConvolution, filters=32, kernel_size=3, kernel_quantizer="ste_sign")
+    with pytest.raises(ConversionError, match=r"layer 'conv': OwnConvolution\.call does not use QuantConv2D's"):
+        convert(model)
+
+
+def test_a_function_that_scales_the_signs_of_a_kernel_makes_a_binary_one(conv_model):
+    def scaled(kernel):
+        return lq.math.sign(kernel) * tf.reduce_mean(tf.abs(kernel), axis=(0, 1, 2))
+
+    result = convert(conv_model((8, 8, 32), filters=32, kernel_size=3, kernel_quantizer=scaled))
+    assert result.verification.binary_convs == ["conv"]
+    assert result.inspection.layers[0].kernel_bits == 1
