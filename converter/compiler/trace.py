@@ -1,8 +1,10 @@
 """From a Keras model to a `converter.graph.Graph`."""
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from types import MethodType
 
 from bnext_keras.errors import ConversionError
+from bnext_keras.patching import attribute
 
 import larq as lq
 import tensorflow as tf
@@ -75,15 +77,17 @@ def _convolving(layers, convolution):
         def call(self, inputs, training=None):
             return convolution(self, inputs)
 
-    originals = [(layer, type(layer)) for layer in layers]
-    try:
-        for layer, kind in originals:
+    with ExitStack() as stack:
+        for layer in layers:
+            kind = type(layer)
             bases = (Convolving,) if kind is lq.layers.QuantConv2D else (kind, Convolving)
-            object.__setattr__(layer, "__class__", type(kind.__name__, bases, {}))
+            convolving = type(kind.__name__, bases, {})
+            stack.callback(object.__setattr__, layer, "__class__", kind)
+            object.__setattr__(layer, "__class__", convolving)
+            # Keras leaves the method in the layer itself when it has saved a model.
+            if "call" in vars(layer):
+                stack.enter_context(attribute(layer, "call", MethodType(convolving.call, layer)))
         yield
-    finally:
-        for layer, kind in originals:
-            object.__setattr__(layer, "__class__", kind)
 
 
 def _check_called(layers, calls):
