@@ -1,5 +1,6 @@
 """Checkpoints from which a run continues exactly where it was killed."""
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -16,6 +17,9 @@ from bnext_keras.training.history import History
 import tensorflow as tf
 
 log = get_logger(__name__)
+
+#: The best model, and behind an epoch's name the best one before that epoch.
+BEST, _PREVIOUS = "best.h5", ".previous-best.h5"
 
 
 class Checkpoints(tf.keras.callbacks.Callback):
@@ -94,7 +98,7 @@ class Checkpoints(tf.keras.callbacks.Callback):
             return
         self._write("the checkpoint", lambda: self._save(epoch + 1))
         # Not before the epoch counts: continued with another learning rate, the run may never be as good again.
-        self._write_best(best)
+        self._write_best(epoch + 1, best)
         self._write("the history", lambda: self.history.write(self.folder))
 
     def _restore(self, epoch):
@@ -132,8 +136,9 @@ class Checkpoints(tf.keras.callbacks.Callback):
             return
         if faults:
             self._write("the checkpoint", lambda: write_index(self.folder, self._epochs))
+        self._bring_back_best(epoch)
         # The run may have ended between the two.
-        self._write_best(best)
+        self._write_best(epoch, best)
         self._write("the history", lambda: self.history.write(self.folder))
 
     def _save(self, epoch):
@@ -147,9 +152,31 @@ class Checkpoints(tf.keras.callbacks.Callback):
         self._epochs = kept
         self._remove_leftovers()
 
-    def _write_best(self, content):
-        if content is not None:
-            self._write("best.h5", lambda: write_atomically(self.folder / "best.h5", content))
+    def _write_best(self, epoch, content):
+        if content is None:
+            return
+
+        def write():
+            best, previous = self.folder / BEST, self._previous_best(epoch)
+            # Should this epoch's checkpoint be damaged, the run goes on from the one before, with its best model.
+            if best.exists() and not previous.exists():
+                _link(best, previous)
+            write_atomically(best, content)
+
+        self._write(BEST, write)
+
+    def _bring_back_best(self, epoch):
+        """Undoes what epochs that do not count any more, being damaged, have made of the best model."""
+        paths = self._directory.glob(f"ckpt-*{_PREVIOUS}")
+        later = {int(path.name.removeprefix("ckpt-").removesuffix(_PREVIOUS)): path for path in paths}
+        abandoned = [number for number in later if number > epoch]
+        if abandoned:
+            self._write(BEST, lambda: later[min(abandoned)].replace(self.folder / BEST))
+        for number in abandoned:
+            later[number].unlink(missing_ok=True)
+
+    def _previous_best(self, epoch):
+        return self._directory / f"ckpt-{epoch}{_PREVIOUS}"
 
     def _write(self, what, write):
         try:
@@ -171,3 +198,11 @@ class Checkpoints(tf.keras.callbacks.Callback):
                 shutil.rmtree(path, ignore_errors=True)
             elif not path.name.startswith(kept or "/"):
                 path.unlink(missing_ok=True)
+
+
+def _link(source, target):
+    """A second name for a file, for when the first one gets another content; a copy where there are no links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        write_atomically(target, source.read_bytes())

@@ -173,6 +173,24 @@ def test_a_best_model_that_a_run_was_killed_before_is_made_of_the_checkpoint(tmp
     np.testing.assert_equal(best(tmp_path), weights)
 
 
+def test_a_best_model_whose_checkpoint_is_damaged_gives_way_to_the_one_before(tmp_path, undisturbed_2):
+    fit(tmp_path, 3, accuracy=[0.1, 0.2, 0.9])
+    truncate(tmp_path / "checkpoints" / "ckpt-3.data-00000-of-00001")
+    # With another learning rate, say, it is not as good again.
+    _, first = fit(tmp_path, 4, accuracy=[0.1, 0.2, 0.15, 0.18])
+    assert first == 2
+    np.testing.assert_equal(best(tmp_path), undisturbed_2)
+    assert not list((tmp_path / "checkpoints").glob("ckpt-4.*best*"))
+
+
+def test_a_best_model_is_kept_where_files_have_no_second_names(tmp_path, undisturbed_2, monkeypatch):
+    monkeypatch.setattr(checkpoint.os, "link", lambda *names: (_ for _ in ()).throw(OSError("no links here")))
+    fit(tmp_path, 3, accuracy=[0.1, 0.2, 0.9])
+    truncate(tmp_path / "checkpoints" / "ckpt-3.data-00000-of-00001")
+    fit(tmp_path, 3, accuracy=[0.1, 0.2, 0.15])
+    np.testing.assert_equal(best(tmp_path), undisturbed_2)
+
+
 def test_a_checkpoint_of_another_run_is_refused(run, tmp_path_factory):
     other = tmp_path_factory.mktemp("other")
     fit(other, 5)
