@@ -12,7 +12,7 @@ from bnext_keras import models
 from bnext_keras.errors import StateDictError
 from bnext_keras.importers.bnext import load_bnext_state_dict
 from bnext_keras.importers.checkpoint import CheckpointError, read_checkpoint
-from bnext_keras.importers.state_dict import why_no_weight
+from bnext_keras.importers.state_dict import why_no_weight, zero_weights
 from bnext_keras.models.bnext import WIDTHS
 from bnext_keras.orientation import add_rotation
 from bnext_keras.quantizers import ANNEALED
@@ -82,12 +82,7 @@ class ImportedBNext:
     @property
     def warnings(self) -> list[str]:
         """In which ways, if any, the model does not compute exactly what the checkpoint's network does."""
-        warnings = []
-        if self.zero_weights:
-            warnings.append(
-                f"{self.zero_weights:,} of {self.binary_weights:,} binary weights are exactly 0, which one bit cannot "
-                "hold: they became +1, and answers differ from PyTorch's"
-            )
+        warnings = zero_weights(self.zero_weights, self.binary_weights)
         annealed = ANNEALED_BNEXT18 if self.architecture.variant == "BNext18" else ANNEALED
         if self.temperature is not None and not self.temperature < annealed:
             warnings.append(

@@ -13,6 +13,7 @@ from typing import Any
 from bnext_keras import networks
 from bnext_keras.errors import StateDictError
 from bnext_keras.importers.checkpoint import CheckpointError
+from bnext_keras.importers.state_dict import zero_weights
 from bnext_keras.importers.zoo import (
     load_birealnet_state_dict,
     load_boolnet_state_dict,
@@ -125,10 +126,10 @@ def import_zoo(
         found.load(model, state_dict)
     except StateDictError as error:
         raise StateDictError(f"{path}: {error}") from error
-    zeros = sum(
-        int(np.sum(layer.kernel.numpy() == 0))
+    kernels = [
+        layer.kernel.numpy()
         for layer in model.layers
         if getattr(getattr(layer, "kernel_quantizer", None), "precision", None) == 1
-    )
-    warning = f"{zeros:,} binary weights are exactly 0, which one bit cannot hold: they became +1, and answers differ"
-    return model, [f"{warning} from PyTorch's"] if zeros else []
+    ]
+    zeros = sum(int(np.sum(kernel == 0)) for kernel in kernels)
+    return model, zero_weights(zeros, sum(kernel.size for kernel in kernels))

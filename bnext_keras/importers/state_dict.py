@@ -107,6 +107,16 @@ def check_nothing_amiss(
         raise StateDictError(f"{model_name}: {'; '.join(problems)}")
 
 
+def zero_weights(zeros: int, binary: int) -> list[str]:
+    """The warning, if there is need of one, of how many binary weights one bit cannot hold."""
+    if not zeros:
+        return []
+    return [
+        f"{zeros:,} of {binary:,} binary weights are exactly 0, which one bit cannot hold: they became +1, and answers "
+        "differ from PyTorch's"
+    ]
+
+
 def batch_norm(path: str) -> dict[str, str]:
     """Keys of a batch normalization by the attributes of Keras' layer."""
     leaves = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}

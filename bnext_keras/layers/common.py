@@ -88,16 +88,29 @@ class Dense(Annotated, _StatesRole, tf.keras.layers.Dense):
     def call(self, inputs):
         if inputs.shape.rank != 4 or None in inputs.shape[1:]:
             return super().call(inputs)
-        # The same product as Keras', which puts together the shape of its result from some twenty operations.
-        *positions, channels = inputs.shape[1:]
-        products = tf.matmul(tf.reshape(inputs, (-1, channels)), self.kernel)
-        outputs = tf.reshape(products, (-1, *positions, self.units))
+        outputs = product(inputs, self.kernel)
         if self.use_bias:
             outputs = tf.nn.bias_add(outputs, self.bias)
         return outputs if self.activation is None else self.activation(outputs)
 
     def get_config(self):
         return {**super().get_config(), "classes": self.classes}
+
+
+def product(inputs: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
+    """The product of vectors, or of every pixel's channels, with a matrix, as a dense layer computes it.
+
+    ``tf.tensordot``, which Keras calls for maps, puts together the shape of its result from some twenty operations.
+
+    Args:
+        inputs: ``(batch, ..., channels)``.
+        matrix: ``(channels, units)``.
+    """
+    *positions, channels = inputs.shape[1:]
+    if None in positions:
+        return tf.tensordot(inputs, matrix, 1)
+    products = tf.matmul(tf.reshape(inputs, (-1, channels)) if positions else inputs, matrix)
+    return tf.reshape(products, (-1, *positions, matrix.shape[-1])) if positions else products
 
 
 @tf.keras.utils.register_keras_serializable(package="bnext_keras")

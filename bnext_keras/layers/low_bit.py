@@ -5,7 +5,7 @@ floats.
 """
 
 from bnext_keras.gradients import custom_gradient
-from bnext_keras.layers.common import Conv2D, Dense, DepthwiseConv2D
+from bnext_keras.layers.common import Conv2D, Dense, DepthwiseConv2D, product
 
 import numpy as np
 import tensorflow as tf
@@ -128,8 +128,7 @@ class LowBitDense(_LowBit, Dense):
     """
 
     def call(self, inputs):
-        kernel = self.quantized_kernel(self.kernel, tuple(range(len(self.kernel.shape) - 1)))
-        return self.finished(tf.tensordot(self.quantized_inputs(inputs), kernel, 1))
+        return self.finished(product(self.quantized_inputs(inputs), self.quantized_kernel(self.kernel, (0,))))
 
 
 @custom_gradient

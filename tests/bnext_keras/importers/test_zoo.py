@@ -140,8 +140,8 @@ def test_the_imported_network_turns_upright_images(monkeypatch):
     weights = zoo_references.load("reactnet_resnet18").weights
     weights["layer1.0.binary_conv.weight"][0, 0, 0] = 0
     model, warnings = import_zoo("file.pth", weights, detect(weights), 96)
-    assert warnings == ["3 binary weights are exactly 0, which one bit cannot hold: they became +1, and answers differ "
-                        "from PyTorch's"]  # fmt: skip
+    assert warnings == ["3 of 10,985,472 binary weights are exactly 0, which one bit cannot hold: they became +1, and "
+                        "answers differ from PyTorch's"]  # fmt: skip
     assert is_rotating(model)
     assert model.input_shape == (None, 96, 96, 3)
     # What stands in the file at the top left is at the bottom right of a turned kernel.
