@@ -24,6 +24,7 @@ register_with_keras()
 _ROOMS = (
     "analysis",
     "annotations",
+    "backbones",
     "callbacks",
     "cards",
     "charts",
@@ -50,6 +51,7 @@ _ROOMS = (
     "patching",
     "preprocessing",
     "quantizers",
+    "recalibration",
     "recipes",
     "roles",
     "runs",
@@ -63,7 +65,11 @@ _ROOMS = (
     "zoo",
 )
 # The other two packages stand on this one, which imports neither: it only shows the way.
-_ELSEWHERE = {"benchmark": ("android_demo", None), "convert": ("converter", "convert")}
+_ELSEWHERE = {
+    "benchmark": ("android_demo", None),
+    "convert": ("converter", "convert"),
+    "features": ("bnext_keras.backbones", "features"),
+}
 
 __all__ = ["__version__", *_ELSEWHERE, *_ROOMS]
 

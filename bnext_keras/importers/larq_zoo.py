@@ -8,6 +8,7 @@ upright images as they are.
 
 import json
 import zlib
+from contextlib import contextmanager
 from itertools import count, takewhile
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from bnext_keras.importers.state_dict import check_nothing_amiss, why_no_weight
 from bnext_keras.logs import get_logger
 from bnext_keras.model_files.hdf5 import open_hdf5
 
+import numpy as np
 import tensorflow as tf
 
 log = get_logger(__name__)
@@ -148,27 +150,16 @@ def load_larq_zoo_weights(model: tf.keras.Model, path: str | Path, *, by_positio
         >>> bnext_keras.importers.load_larq_zoo_weights(model, "meliusnet22_weights.h5")  # doctest: +SKIP
         []
     """
-    places = {layer.name: _ordered(layer) for layer in model.layers if layer.weights}
+    places = {layer.name: ordered_weights(layer) for layer in model.layers if layer.weights}
     head = list(places)[-1:]
-    is_whole = False
-    try:
-        with open_hdf5(path) as file:
-            is_whole = "model_config" in file.attrs
-            stored = _stored(file.get("model_weights", file))
-            if by_position:
-                # A file without a head ends sooner; one with more layers keeps their names, which have no place.
-                stored = dict(zip([*places, *list(stored)[len(places) :]], stored.values(), strict=False))
-            _check(model.name, places, stored, head)
-            pairs = [pair for name in stored for pair in zip(places[name], stored[name], strict=True)]
-            values = [(weight, _value(data).astype(weight.dtype.as_numpy_dtype)) for weight, data in pairs]
-    except UntrustedFileError as error:
-        raise CheckpointError(str(error)) from error
-    except StateDictError as error:
-        hint = "it is no file of Larq Zoo's weights but a whole Keras model, which bnext-convert takes as it is"
-        raise StateDictError(f"{path}: {hint} ({error})" if is_whole else f"{path}: {error}") from error
-    # h5py meets damage with errors of many types.
-    except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path}: not a weight file of Keras, or a damaged one ({shown(error)})") from error
+    with _reading(path) as file:
+        stored = _stored(file.get("model_weights", file))
+        if by_position:
+            # A file without a head ends sooner; one with more layers keeps their names, which have no place.
+            stored = dict(zip([*places, *list(stored)[len(places) :]], stored.values(), strict=False))
+        _check(model.name, places, stored, head)
+        pairs = [pair for name in stored for pair in zip(places[name], stored[name], strict=True)]
+        values = [(weight, _value(data).astype(weight.dtype.as_numpy_dtype)) for weight, data in pairs]
     for weight, value in values:
         weight.assign(value)
     fresh = [name for name in places if name not in stored]
@@ -177,7 +168,35 @@ def load_larq_zoo_weights(model: tf.keras.Model, path: str | Path, *, by_positio
     return fresh
 
 
-def _ordered(layer):
+def read_layers(path: str | Path) -> dict[str, list[np.ndarray]]:
+    """The weights in a file of ``model.save_weights("weights.h5")`` in Keras 2, by the names of layers that have any.
+
+    Raises:
+        CheckpointError: if it cannot be read as such.
+        StateDictError: if its weights are not finite numbers.
+    """
+    with _reading(path) as file:
+        return {name: list(map(_value, weights)) for name, weights in _stored(file).items()}
+
+
+@contextmanager
+def _reading(path):
+    is_whole = False
+    try:
+        with open_hdf5(path) as file:
+            is_whole = "model_config" in file.attrs
+            yield file
+    except UntrustedFileError as error:
+        raise CheckpointError(str(error)) from error
+    except StateDictError as error:
+        hint = "it is no file of Larq Zoo's weights but a whole Keras model, which bnext-convert takes as it is"
+        raise StateDictError(f"{path}: {hint} ({error})" if is_whole else f"{path}: {error}") from error
+    # h5py meets damage with errors of many types.
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path}: not a weight file of Keras, or a damaged one ({shown(error)})") from error
+
+
+def ordered_weights(layer: tf.keras.layers.Layer) -> list[tf.Variable]:
     """A layer's weights as Keras 2 writes them."""
     return [*layer.trainable_weights, *layer.non_trainable_weights]
 

@@ -1,11 +1,5 @@
 """What the architectures have in common."""
 
-from numbers import Integral
-
-from bnext_keras.labels import IMAGENET, IMAGENET_CLASSES
-from bnext_keras.layers import Dense
-from bnext_keras.roles import HEAD
-
 import tensorflow as tf
 
 #: Up to this side images are small: their stem keeps the resolution.
@@ -27,22 +21,10 @@ def check_input_shape(input_shape, total_stride):
             )
 
 
-def imagenet_if_1000(options):
-    """Keyword arguments of a published variant: with ImageNet's number of classes it is for ImageNet."""
-    is_imagenet = options.get("num_classes", IMAGENET_CLASSES) == IMAGENET_CLASSES
-    return {"classes": IMAGENET if is_imagenet else None, **options}
-
-
 def batch_norm(name):
     return tf.keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)
 
 
-def logits(x, num_classes, name, *, classes=None, **options):
-    if not isinstance(num_classes, Integral) or num_classes < 1:
-        raise ValueError(f"num_classes must be a whole number above 0, got {num_classes!r}")
-    if not (classes is None or isinstance(classes, str)):
-        # Keras' own networks call the number so.
-        raise ValueError(f"classes is the name of a data set, got {classes!r}; their number is num_classes")
-    # Under mixed precision the logits, and so the loss, stay in the variables' full precision.
-    full_precision = tf.keras.mixed_precision.global_policy().variable_dtype
-    return Dense(num_classes, role=HEAD, dtype=full_precision, classes=classes, name=name, **options)(x)
+def full_precision():
+    """The type of variables, in which logits and so the loss stay under mixed precision."""
+    return tf.keras.mixed_precision.global_policy().variable_dtype

@@ -9,13 +9,17 @@ Reference:
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bnext_keras.layers import BinaryConv2D, Conv2D, Dense, LearnableBias, LearnableMix
-from bnext_keras.models._common import batch_norm, check_input_shape, imagenet_if_1000, is_small, logits
+from bnext_keras.models._common import batch_norm
+from bnext_keras.models.constructor import Ends, Options, constructor
 from bnext_keras.roles import SQUEEZE_EXPAND, STEM
 
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Layers = tf.keras.layers
 
@@ -30,33 +34,30 @@ WIDTHS = {
 SQUEEZE_RATIO = 8
 
 
-def BNext(
-    widths: Sequence[int],
-    *,
-    input_shape: tuple[int | None, int | None, int] = (224, 224, 3),
-    num_classes: int = 1000,
-    stem_stride: int | None = None,
-    elm_attention: bool = True,
-    info_recoupling: bool = True,
-    classes: str | None = None,
-    name: str = "bnext",
-) -> tf.keras.Model:
+class BNextOptions(Options, total=False):
+    """The keyword arguments of `BNext` and its variants: those of every network, and what can be left out."""
+
+    stem_stride: int | None
+    elm_attention: bool
+    info_recoupling: bool
+
+
+_DEFAULTS: dict[str, Any] = {"stem_stride": None, "elm_attention": True, "info_recoupling": True}
+
+
+@constructor(name="bnext", **_DEFAULTS)
+def BNext(widths: Sequence[int], **options: "Unpack[BNextOptions]") -> tf.keras.Model:
     """Builds a BNext of any size as a functional Keras model that returns logits.
 
     Args:
         widths: Channels of the stem, then of every block; each block has as many channels as the one before, or twice
             as many. A block that doubles them also halves the resolution, except the first.
-        input_shape: ``(height, width, channels)`` of one image. Both sides must be divisible by the network's total
-            stride, 32 for the published variants with a strided stem, 16 without; or None, for a model that trains on
-            any size but cannot be converted.
-        num_classes: Number of logits.
+        **options: The three next ones, and those below. Both sides of an image must be divisible by the network's total
+            stride, 32 for the published variants with a strided stem, 16 without.
         stem_stride: 2 as for ImageNet or 1 as for small images; by default 1 up to 64 pixels and 2 above.
         elm_attention: Whether every second 3x3 processor multiplies with its own input (the paper's ELM-Attention).
         info_recoupling: Whether processors gate their output by squeeze-and-expand of a mix of input and output (the
             paper's Info-RCP).
-        classes: Name of the data set that the network is for, see `bnext_keras.layers.Dense`. The published variants
-            with 1000 classes have ``"imagenet"``.
-        name: Name of the model.
 
     Returns:
         A `tf.keras.Model` from ``(batch, height, width, channels)`` to ``(batch, num_classes)``.
@@ -70,22 +71,11 @@ def BNext(
         >>> model.output_shape
         (None, 10)
     """
-    _check_widths(widths)
-    stem_stride = _stem_stride(stem_stride, input_shape)
-    strides = [2 if i > 1 and widths[i] != widths[i - 1] else 1 for i in range(1, len(widths))]
-    check_input_shape(input_shape, stem_stride * 2 ** strides.count(2))
-
-    image = x = tf.keras.Input(input_shape, name="image")
-    x = Conv2D(widths[0], 3, strides=stem_stride, padding="same", use_bias=False, role=STEM, name="stem_conv")(x)
-    x = batch_norm("stem_bn")(x)
-    for i, (filters, stride) in enumerate(zip(widths[1:], strides, strict=True), start=1):
-        elm = elm_attention and i % 2 == 0
-        x = _processor(x, x.shape[-1], 3, f"block{i}_3x3", stride=stride, elm=elm, recoupling=info_recoupling)
-        x = _pointwise(x, filters, f"block{i}_1x1", recoupling=info_recoupling)
-    return tf.keras.Model(image, _head(x, num_classes, classes), name=name)
+    return _bnext(widths, Ends(BNext, options))
 
 
-def BNextTiny(**kwargs: Any) -> tf.keras.Model:
+@constructor(name="bnext_tiny", classes="imagenet", **_DEFAULTS)
+def BNextTiny(**options: "Unpack[BNextOptions]") -> tf.keras.Model:
     """BNext-T, 72.4% top-1 on ImageNet. Takes the keyword arguments of `BNext`.
 
     Example:
@@ -93,25 +83,29 @@ def BNextTiny(**kwargs: Any) -> tf.keras.Model:
         >>> bnext_keras.models.BNextTiny(input_shape=(32, 32, 3), num_classes=10).name
         'bnext_tiny'
     """
-    return BNext(WIDTHS["BNextTiny"], **imagenet_if_1000({"name": "bnext_tiny", **kwargs}))
+    return _bnext(WIDTHS["BNextTiny"], Ends(BNextTiny, options))
 
 
-def BNextSmall(**kwargs: Any) -> tf.keras.Model:
+@constructor(name="bnext_small", classes="imagenet", **_DEFAULTS)
+def BNextSmall(**options: "Unpack[BNextOptions]") -> tf.keras.Model:
     """BNext-S, 76.1% top-1 on ImageNet. Takes the keyword arguments of `BNext`, like `BNextTiny`."""
-    return BNext(WIDTHS["BNextSmall"], **imagenet_if_1000({"name": "bnext_small", **kwargs}))
+    return _bnext(WIDTHS["BNextSmall"], Ends(BNextSmall, options))
 
 
-def BNextMiddle(**kwargs: Any) -> tf.keras.Model:
+@constructor(name="bnext_middle", classes="imagenet", **_DEFAULTS)
+def BNextMiddle(**options: "Unpack[BNextOptions]") -> tf.keras.Model:
     """BNext-M, 78.3% top-1 on ImageNet. Takes the keyword arguments of `BNext`, like `BNextTiny`."""
-    return BNext(WIDTHS["BNextMiddle"], **imagenet_if_1000({"name": "bnext_middle", **kwargs}))
+    return _bnext(WIDTHS["BNextMiddle"], Ends(BNextMiddle, options))
 
 
-def BNextLarge(**kwargs: Any) -> tf.keras.Model:
+@constructor(name="bnext_large", classes="imagenet", **_DEFAULTS)
+def BNextLarge(**options: "Unpack[BNextOptions]") -> tf.keras.Model:
     """BNext-L, 80.57% top-1 on ImageNet. Takes the keyword arguments of `BNext`, like `BNextTiny`."""
-    return BNext(WIDTHS["BNextLarge"], **imagenet_if_1000({"name": "bnext_large", **kwargs}))
+    return _bnext(WIDTHS["BNextLarge"], Ends(BNextLarge, options))
 
 
-def BNext18(**kwargs: Any) -> tf.keras.Model:
+@constructor(name="bnext_18", classes="imagenet", **_DEFAULTS)
+def BNext18(**options: "Unpack[BNextOptions]") -> tf.keras.Model:
     """BNext-18: BNext's processors in the shape of ResNet-18, 68.4% top-1 on ImageNet.
 
     Four stages of two blocks, each two 3x3 processors, with float 1x1 convolutions where the width changes. With
@@ -123,23 +117,29 @@ def BNext18(**kwargs: Any) -> tf.keras.Model:
         >>> bnext_keras.models.BNext18(input_shape=(32, 32, 3), num_classes=10).output_shape
         (None, 10)
     """
-    return _bnext18(**imagenet_if_1000({"name": "bnext_18", **kwargs}))
+    return _bnext18(Ends(BNext18, options))
 
 
-def _bnext18(
-    *,
-    input_shape=(224, 224, 3),
-    num_classes=1000,
-    stem_stride=None,
-    elm_attention=True,
-    info_recoupling=True,
-    classes=None,
-    name="bnext_18",
-):
-    stem_stride = _stem_stride(stem_stride, input_shape)
-    check_input_shape(input_shape, 8 * (4 if stem_stride == 2 else 1))
+def _bnext(widths, ends):
+    _check_widths(widths)
+    stem_stride, elm_attention = _stem_stride(ends), ends.values["elm_attention"]
+    strides = [2 if i > 1 and widths[i] != widths[i - 1] else 1 for i in range(1, len(widths))]
 
-    image = x = tf.keras.Input(input_shape, name="image")
+    x = ends.image(stem_stride * 2 ** strides.count(2))
+    x = Conv2D(widths[0], 3, strides=stem_stride, padding="same", use_bias=False, role=STEM, name="stem_conv")(x)
+    x = batch_norm("stem_bn")(x)
+    options = {"recoupling": ends.values["info_recoupling"]}
+    for i, (filters, stride) in enumerate(zip(widths[1:], strides, strict=True), start=1):
+        elm = elm_attention and i % 2 == 0
+        x = _processor(x, x.shape[-1], 3, f"block{i}_3x3", stride=stride, elm=elm, **options)
+        x = _pointwise(x, filters, f"block{i}_1x1", **options)
+    return ends.model(_prelu("head_prelu")(x))
+
+
+def _bnext18(ends):
+    stem_stride, elm_attention = _stem_stride(ends), ends.values["elm_attention"]
+
+    x = ends.image(8 * (4 if stem_stride == 2 else 1))
     kernel_size = 7 if stem_stride == 2 else 3
     x = Conv2D(64, kernel_size, strides=stem_stride, padding="same", use_bias=False, role=STEM, name="stem_conv")(x)
     x = batch_norm("stem_bn")(x)
@@ -149,10 +149,10 @@ def _bnext18(
         for block in (0, 1):
             prefix = f"stage{stage}_block{block}"
             stride = 2 if stage > 0 and block == 0 else 1
-            options = {"recoupling": info_recoupling, "mix_shortcut": True}
+            options = {"recoupling": ends.values["info_recoupling"], "mix_shortcut": True}
             x = _processor(x, filters, 3, f"{prefix}_3x3a", stride=stride, elm=elm_attention, **options)
             x = _processor(x, filters, 3, f"{prefix}_3x3b", **options)
-    return tf.keras.Model(image, _head(x, num_classes, classes), name=name)
+    return ends.model(_prelu("head_prelu")(x))
 
 
 def _pointwise(x, filters, name, *, recoupling):
@@ -206,12 +206,6 @@ def _gate(before, after, name):
     return Dense(channels, activation="sigmoid", name=f"{name}_se_expand", **options)(hidden)
 
 
-def _head(x, num_classes, classes):
-    x = _prelu("head_prelu")(x)
-    x = Layers.GlobalAveragePooling2D(name="head_pool")(x)
-    return logits(x, num_classes, "head", classes=classes)
-
-
 def _prelu(name):
     return Layers.PReLU(shared_axes=[1, 2], alpha_initializer=tf.keras.initializers.Constant(0.25), name=name)
 
@@ -226,9 +220,10 @@ def _check_widths(widths):
             )
 
 
-def _stem_stride(stem_stride, input_shape):
+def _stem_stride(ends):
+    stem_stride = ends.values["stem_stride"]
     if stem_stride is None:
-        return 1 if is_small(input_shape) else 2
+        return 1 if ends.is_small else 2
     if stem_stride not in (1, 2):
         raise ValueError(f"stem_stride must be 1 or 2, got {stem_stride}")
     return stem_stride

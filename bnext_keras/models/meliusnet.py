@@ -11,14 +11,18 @@ References:
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bnext_keras.layers import Conv2D, ShuffleChannels, SplitChannels
-from bnext_keras.models._common import batch_norm, check_input_shape, imagenet_if_1000, is_small, logits
+from bnext_keras.models._common import batch_norm
+from bnext_keras.models.constructor import Ends, Options, constructor
 from bnext_keras.roles import OTHER, STEM
 
 import larq as lq
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Layers = tf.keras.layers
 
@@ -42,17 +46,19 @@ SHUFFLE_GROUPS = 16
 CLIP = 1.3
 
 
+class MeliusNetOptions(Options, total=False):
+    """The keyword arguments of `MeliusNet` and its variants: those of every network, and these two."""
+
+    stem: str
+    pad_value: float
+
+
+_DEFAULTS: dict[str, Any] = {"stem": "grouped", "pad_value": 0.0}
+
+
+@constructor(name="meliusnet", **_DEFAULTS)
 def MeliusNet(
-    blocks: Sequence[int],
-    transitions: Sequence[int],
-    groups: int = 1,
-    *,
-    input_shape: tuple[int | None, int | None, int] = (224, 224, 3),
-    num_classes: int = 1000,
-    stem: str = "grouped",
-    pad_value: float = 0.0,
-    classes: str | None = None,
-    name: str = "meliusnet",
+    blocks: Sequence[int], transitions: Sequence[int], groups: int = 1, **options: "Unpack[MeliusNetOptions]"
 ) -> tf.keras.Model:
     """Builds a MeliusNet of any size as a functional Keras model that returns logits.
 
@@ -60,18 +66,14 @@ def MeliusNet(
         blocks: Number of blocks of each section.
         transitions: Channels behind the transition after each section but the last.
         groups: Groups of the transitions' 1x1 convolutions; above 1 the channels are shuffled before.
-        input_shape: ``(height, width, channels)`` of one image. Both sides must be divisible by the network's total
-            stride, 32 for the published variants, 8 for small images; or None, for a model that trains on any size but
-            cannot be converted.
-        num_classes: Number of logits. (Larq Zoo's model ends in a softmax, this one does not.)
+        **options: The two next ones, and those below. Both sides of an image must be divisible by the network's total
+            stride, 32 for the published variants, 8 for small images. (Larq Zoo's model ends in a softmax, this one in
+            logits.)
         stem: ``"grouped"``, the paper's three 3x3 convolutions; ``"conv7x7"``, ResNet's; or ``"conv3x3"``, a bare 3x3
             convolution that keeps the resolution, which images of up to 64 pixels get in any case.
         pad_value: What binary convolutions see beyond the map's edge: 0 as in the paper and Larq Zoo, -1 as in bitorch,
             or 1, in which form bitorch's networks convert to a smaller file (see
             `bnext_keras.importers.load_meliusnet_state_dict`).
-        classes: Name of the data set that the network is for, see `bnext_keras.layers.Dense`. The published variants
-            with 1000 classes have ``"imagenet"``.
-        name: Name of the model.
 
     Returns:
         A `tf.keras.Model` from ``(batch, height, width, channels)`` to ``(batch, num_classes)``.
@@ -85,29 +87,11 @@ def MeliusNet(
         >>> model.output_shape
         (None, 10)
     """
-    _check_sections(blocks, transitions, groups)
-    if stem not in _STEMS:
-        raise ValueError(f"stem must be one of {', '.join(map(repr, _STEMS))}, got {stem!r}")
-    if pad_value not in (-1, 0, 1):
-        raise ValueError(f"pad_value must be -1, 0 or 1, got {pad_value}")
-    stem = "conv3x3" if is_small(input_shape) else stem
-    check_input_shape(input_shape, (1 if stem == "conv3x3" else 4) * 2 ** len(transitions))
-
-    image = tf.keras.Input(input_shape, name="image")
-    x = _STEMS[stem](image)
-    for i, number in enumerate(blocks):
-        for j in range(number):
-            x = _block(x, float(pad_value), f"section_{i}_block_{j}")
-        if i < len(transitions):
-            x = _transition(x, transitions[i], groups, f"section_{i}_transition")
-    x = batch_norm("head_bn")(x)
-    x = Layers.ReLU(name="head_relu")(x)
-    x = Layers.GlobalAveragePooling2D(name="head_pool")(x)
-    x = logits(x, num_classes, "head_dense", classes=classes, kernel_initializer="glorot_normal")
-    return tf.keras.Model(image, x, name=name)
+    return _meliusnet(blocks, transitions, groups, Ends(MeliusNet, options))
 
 
-def MeliusNet22(**kwargs: Any) -> tf.keras.Model:
+@constructor(name="meliusnet22", classes="imagenet", **_DEFAULTS)
+def MeliusNet22(**options: "Unpack[MeliusNetOptions]") -> tf.keras.Model:
     """MeliusNet22, 63.6% top-1 on ImageNet (62.4% with Larq Zoo's weights). Takes the keyword arguments of `MeliusNet`.
 
     Example:
@@ -115,42 +99,69 @@ def MeliusNet22(**kwargs: Any) -> tf.keras.Model:
         >>> bnext_keras.models.MeliusNet22(input_shape=(32, 32, 3), num_classes=10).name
         'meliusnet22'
     """
-    return MeliusNet(*SECTIONS["MeliusNet22"], **imagenet_if_1000({"name": "meliusnet22", **kwargs}))
+    return _meliusnet(*SECTIONS["MeliusNet22"], Ends(MeliusNet22, options))
 
 
-def MeliusNet23(**kwargs: Any) -> tf.keras.Model:
+@constructor(name="meliusnet23", classes="imagenet", **_DEFAULTS)
+def MeliusNet23(**options: "Unpack[MeliusNetOptions]") -> tf.keras.Model:
     """MeliusNet23, the one with the fewest operations. Takes the keyword arguments of `MeliusNet`."""
-    return MeliusNet(*SECTIONS["MeliusNet23"], **imagenet_if_1000({"name": "meliusnet23", **kwargs}))
+    return _meliusnet(*SECTIONS["MeliusNet23"], Ends(MeliusNet23, options))
 
 
-def MeliusNet29(**kwargs: Any) -> tf.keras.Model:
+@constructor(name="meliusnet29", classes="imagenet", **_DEFAULTS)
+def MeliusNet29(**options: "Unpack[MeliusNetOptions]") -> tf.keras.Model:
     """MeliusNet29, 65.8% top-1 on ImageNet. Takes the keyword arguments of `MeliusNet`."""
-    return MeliusNet(*SECTIONS["MeliusNet29"], **imagenet_if_1000({"name": "meliusnet29", **kwargs}))
+    return _meliusnet(*SECTIONS["MeliusNet29"], Ends(MeliusNet29, options))
 
 
-def MeliusNet42(**kwargs: Any) -> tf.keras.Model:
+@constructor(name="meliusnet42", classes="imagenet", **_DEFAULTS)
+def MeliusNet42(**options: "Unpack[MeliusNetOptions]") -> tf.keras.Model:
     """MeliusNet42, 69.2% top-1 on ImageNet. Takes the keyword arguments of `MeliusNet`."""
-    return MeliusNet(*SECTIONS["MeliusNet42"], **imagenet_if_1000({"name": "meliusnet42", **kwargs}))
+    return _meliusnet(*SECTIONS["MeliusNet42"], Ends(MeliusNet42, options))
 
 
-def MeliusNet59(**kwargs: Any) -> tf.keras.Model:
+@constructor(name="meliusnet59", classes="imagenet", **_DEFAULTS)
+def MeliusNet59(**options: "Unpack[MeliusNetOptions]") -> tf.keras.Model:
     """MeliusNet59, 70.7% top-1 on ImageNet. Takes the keyword arguments of `MeliusNet`."""
-    return MeliusNet(*SECTIONS["MeliusNet59"], **imagenet_if_1000({"name": "meliusnet59", **kwargs}))
+    return _meliusnet(*SECTIONS["MeliusNet59"], Ends(MeliusNet59, options))
 
 
-def MeliusNetA(**kwargs: Any) -> tf.keras.Model:
+@constructor(name="meliusnet_a", classes="imagenet", **_DEFAULTS)
+def MeliusNetA(**options: "Unpack[MeliusNetOptions]") -> tf.keras.Model:
     """MeliusNetA (25/4), 63.4% top-1 on ImageNet. Takes the keyword arguments of `MeliusNet`."""
-    return MeliusNet(*SECTIONS["MeliusNetA"], **imagenet_if_1000({"name": "meliusnet_a", **kwargs}))
+    return _meliusnet(*SECTIONS["MeliusNetA"], Ends(MeliusNetA, options))
 
 
-def MeliusNetB(**kwargs: Any) -> tf.keras.Model:
+@constructor(name="meliusnet_b", classes="imagenet", **_DEFAULTS)
+def MeliusNetB(**options: "Unpack[MeliusNetOptions]") -> tf.keras.Model:
     """MeliusNetB (29/2), 65.7% top-1 on ImageNet. Takes the keyword arguments of `MeliusNet`."""
-    return MeliusNet(*SECTIONS["MeliusNetB"], **imagenet_if_1000({"name": "meliusnet_b", **kwargs}))
+    return _meliusnet(*SECTIONS["MeliusNetB"], Ends(MeliusNetB, options))
 
 
-def MeliusNetC(**kwargs: Any) -> tf.keras.Model:
+@constructor(name="meliusnet_c", classes="imagenet", **_DEFAULTS)
+def MeliusNetC(**options: "Unpack[MeliusNetOptions]") -> tf.keras.Model:
     """MeliusNetC, 64.1% top-1 on ImageNet. Takes the keyword arguments of `MeliusNet`."""
-    return MeliusNet(*SECTIONS["MeliusNetC"], **imagenet_if_1000({"name": "meliusnet_c", **kwargs}))
+    return _meliusnet(*SECTIONS["MeliusNetC"], Ends(MeliusNetC, options))
+
+
+def _meliusnet(blocks, transitions, groups, ends):
+    _check_sections(blocks, transitions, groups)
+    stem, pad_value = ends.values["stem"], ends.values["pad_value"]
+    if stem not in _STEMS:
+        raise ValueError(f"stem must be one of {', '.join(map(repr, _STEMS))}, got {stem!r}")
+    if pad_value not in (-1, 0, 1):
+        raise ValueError(f"pad_value must be -1, 0 or 1, got {pad_value}")
+    stem = "conv3x3" if ends.is_small else stem
+
+    x = _STEMS[stem](ends.image((1 if stem == "conv3x3" else 4) * 2 ** len(transitions)))
+    for i, number in enumerate(blocks):
+        for j in range(number):
+            x = _block(x, float(pad_value), f"section_{i}_block_{j}")
+        if i < len(transitions):
+            x = _transition(x, transitions[i], groups, f"section_{i}_transition")
+    x = batch_norm("head_bn")(x)
+    x = Layers.ReLU(name="head_relu")(x)
+    return ends.model(x, lambda x: ends.classifier(x, "head_dense", kernel_initializer="glorot_normal"))
 
 
 def _grouped_stem(x):

@@ -6,15 +6,9 @@
 (None, 10)
 
 They are built as `bnext_keras.models` builds its own: functional Keras models of Larq layers that return logits, ready
-to be trained, counted, converted and measured. Every function takes these keyword arguments:
-
-* ``input_shape``: ``(height, width, channels)`` of one image. Where not said otherwise, images of up to 64 pixels get a
-  stem that keeps their resolution, both sides must be divisible by the network's total stride (32; 8 for small images),
-  and they may be None, for a model that trains on any size but cannot be converted.
-* ``num_classes``: Number of logits, 1000 by default.
-* ``classes``: Name of the data set that the network is for, see `bnext_keras.layers.Dense`; with 1000 classes it is
-  ``"imagenet"`` by default.
-* ``name``: Name of the model, by default the function's in small letters.
+to be trained, counted, converted and measured. Every function takes the
+keyword arguments of `tf.keras.applications`, which `help` shows (`bnext_keras.models.constructor.Options`).
+``num_classes`` is 1000 by default, and with so many the network is for ``"imagenet"``.
 
 Networks of Larq Zoo have its names and, layer by layer, its order of weights. What exists only by a paper's description
 says so. A file is imported when one of its networks is first named.

@@ -24,7 +24,7 @@ from typing import Any
 
 from bnext_keras.constraints import Unbounded
 from bnext_keras.layers import Conv2D, Dense, LearnableBias
-from bnext_keras.models._common import SMALL_IMAGE, is_small, logits
+from bnext_keras.models._common import SMALL_IMAGE, is_small
 from bnext_keras.roles import OTHER, SQUEEZE_EXPAND, STEM
 
 import larq as lq
@@ -192,7 +192,7 @@ def resnet_stem(x, norm, activation=None, filters=64):
 
 
 def relu(x, name):
-    """A ReLU, in the form that `resnet_stem` and `head` take."""
+    """A ReLU, in the form that `resnet_stem` takes."""
     return Layers.ReLU(name=name)(x)
 
 
@@ -204,22 +204,14 @@ def stages(x, blocks, block, widths=WIDTHS):
     return x
 
 
-def head(x, num_classes, classes, activation=None):
-    """Global average pool and logits, behind an activation if there is one."""
-    if activation is not None:
-        x = activation(x, "head_act")
-    x = Layers.GlobalAveragePooling2D(name="head_pool")(x)
-    return logits(x, num_classes, "head", classes=classes)
-
-
-def check_is_large(input_shape, network):
+def check_is_large(ends):
     """Refuses images that the large kernels and pools of an AlexNet leave nothing of.
 
     Raises:
         ValueError: if they are small, or of unknown size.
     """
-    if is_small(input_shape) or None in input_shape[:2]:
+    if ends.is_small or None in ends.input_shape[:2]:
         raise ValueError(
-            f"input_shape {tuple(input_shape)}: {network}'s first layers and its flattened maps need a fixed size "
+            f"input_shape {ends.input_shape}: {ends.name}'s first layers and its flattened maps need a fixed size "
             f"above {SMALL_IMAGE} pixels"
         )

@@ -8,40 +8,39 @@ Reference:
     Lin, Zhao, Pan, "Towards Accurate Binary Convolutional Neural Network", arXiv 1711.11294 (NIPS 2017).
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from bnext_keras.layers import MultiBaseConv2D
-from bnext_keras.models._common import check_input_shape, imagenet_if_1000, is_small
-from bnext_keras.zoo._blocks import PYTORCH, RESNET18, RESNET34, head, projection, relu, resnet_stem, stages
+from bnext_keras.models.constructor import Ends, Options, constructor
+from bnext_keras.zoo._blocks import PYTORCH, RESNET18, RESNET34, projection, relu, resnet_stem, stages
 
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Layers = tf.keras.layers
 
 
-def ABCResNet18(*, weight_bases: int = 5, activation_bases: int = 5, **kwargs: Any) -> tf.keras.Model:
+@constructor(name="abc_resnet18", classes="imagenet")
+def ABCResNet18(*, weight_bases: int = 5, activation_bases: int = 5, **options: "Unpack[Options]") -> tf.keras.Model:
     """ABC-Net in the shape of ResNet-18, by description.
-
-    Takes the keyword arguments of every network, see `bnext_keras.zoo`, and these:
 
     Args:
         weight_bases: Binary kernels of each convolution.
         activation_bases: Signs of each input.
-        **kwargs: The keyword arguments of every network.
+        **options: See below.
     """
-    options = imagenet_if_1000({"name": "abc_resnet18", **kwargs})
-    return _abcnet(RESNET18, weight_bases, activation_bases, **options)
+    return _abcnet(RESNET18, weight_bases, activation_bases, Ends(ABCResNet18, options))
 
 
-def ABCResNet34(*, weight_bases: int = 5, activation_bases: int = 5, **kwargs: Any) -> tf.keras.Model:
+@constructor(name="abc_resnet34", classes="imagenet")
+def ABCResNet34(*, weight_bases: int = 5, activation_bases: int = 5, **options: "Unpack[Options]") -> tf.keras.Model:
     """ABC-Net in the shape of ResNet-34, by description. Takes the arguments of `ABCResNet18`."""
-    options = imagenet_if_1000({"name": "abc_resnet34", **kwargs})
-    return _abcnet(RESNET34, weight_bases, activation_bases, **options)
+    return _abcnet(RESNET34, weight_bases, activation_bases, Ends(ABCResNet34, options))
 
 
-def _abcnet(blocks, weight_bases, activation_bases, *, input_shape=(224, 224, 3), num_classes=1000, classes=None, name):
-    check_input_shape(input_shape, 8 if is_small(input_shape) else 32)
-
+def _abcnet(blocks, weight_bases, activation_bases, ends):
     def block(x, filters, prefix, *, strides):
         y = PYTORCH(x, f"{prefix}_bn1")
         y = MultiBaseConv2D(filters, 3, weight_bases, activation_bases, strides, name=f"{prefix}_conv1")(y)
@@ -49,8 +48,8 @@ def _abcnet(blocks, weight_bases, activation_bases, *, input_shape=(224, 224, 3)
         y = MultiBaseConv2D(filters, 3, weight_bases, activation_bases, name=f"{prefix}_conv2")(y)
         return Layers.Add(name=f"{prefix}_add")([y, projection(x, filters, PYTORCH, prefix, strides=strides)])
 
-    image = tf.keras.Input(input_shape, name="image")
+    image = ends.image(8 if ends.is_small else 32)
     x = resnet_stem(image, PYTORCH, relu)
     x = stages(x, blocks, block)
     x = PYTORCH(x, "head_bn")
-    return tf.keras.Model(image, head(x, num_classes, classes, relu), name=name)
+    return ends.model(relu(x, "head_act"))

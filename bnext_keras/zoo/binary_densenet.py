@@ -9,13 +9,16 @@ Reference:
     networks, whose order of weights these share.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from bnext_keras.models._common import check_input_shape, imagenet_if_1000, is_small
+from bnext_keras.models.constructor import Ends, Options, constructor
 from bnext_keras.roles import STEM
-from bnext_keras.zoo._blocks import Binary, Norm, Residual, conv, head, relu, resnet_stem, stages, ste
+from bnext_keras.zoo._blocks import Binary, Norm, Residual, conv, relu, resnet_stem, stages, ste
 
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Layers = tf.keras.layers
 
@@ -34,64 +37,45 @@ BINARY = Binary(ste(1.3), ste(1.3), clip=1.3)
 RESNET_E = Residual(Binary(ste(1.25), ste(1.25), clip=1.25), NORM)
 
 
-def BinaryDenseNet28(**kwargs: Any) -> tf.keras.Model:
-    """BinaryDenseNet-28, 60.9% top-1 on ImageNet.
-
-    Takes the keyword arguments of every network, see `bnext_keras.zoo`.
-    """
-    options = imagenet_if_1000({"name": "binary_densenet28", **kwargs})
-    return _densenet(*SECTIONS["BinaryDenseNet28"], **options)
+@constructor(name="binary_densenet28", classes="imagenet")
+def BinaryDenseNet28(**options: "Unpack[Options]") -> tf.keras.Model:
+    """BinaryDenseNet-28, 60.9% top-1 on ImageNet."""
+    return _densenet(*SECTIONS["BinaryDenseNet28"], Ends(BinaryDenseNet28, options))
 
 
-def BinaryDenseNet37(**kwargs: Any) -> tf.keras.Model:
-    """BinaryDenseNet-37, 62.9% top-1 on ImageNet.
-
-    Takes the keyword arguments of every network, see `bnext_keras.zoo`.
-    """
-    options = imagenet_if_1000({"name": "binary_densenet37", **kwargs})
-    return _densenet(*SECTIONS["BinaryDenseNet37"], **options)
+@constructor(name="binary_densenet37", classes="imagenet")
+def BinaryDenseNet37(**options: "Unpack[Options]") -> tf.keras.Model:
+    """BinaryDenseNet-37, 62.9% top-1 on ImageNet."""
+    return _densenet(*SECTIONS["BinaryDenseNet37"], Ends(BinaryDenseNet37, options))
 
 
-def BinaryDenseNet37Dilated(**kwargs: Any) -> tf.keras.Model:
-    """BinaryDenseNet-37 whose last two sections keep the resolution, 64.3% top-1 on ImageNet.
-
-    Takes the keyword arguments of every network, see `bnext_keras.zoo`.
-    """
-    options = imagenet_if_1000({"name": "binary_densenet37_dilated", **kwargs})
-    return _densenet(*SECTIONS["BinaryDenseNet37Dilated"], **options)
+@constructor(name="binary_densenet37_dilated", classes="imagenet")
+def BinaryDenseNet37Dilated(**options: "Unpack[Options]") -> tf.keras.Model:
+    """BinaryDenseNet-37 whose last two sections keep the resolution, 64.3% top-1 on ImageNet."""
+    return _densenet(*SECTIONS["BinaryDenseNet37Dilated"], Ends(BinaryDenseNet37Dilated, options))
 
 
-def BinaryDenseNet45(**kwargs: Any) -> tf.keras.Model:
-    """BinaryDenseNet-45, 64.6% top-1 on ImageNet.
-
-    Takes the keyword arguments of every network, see `bnext_keras.zoo`.
-    """
-    options = imagenet_if_1000({"name": "binary_densenet45", **kwargs})
-    return _densenet(*SECTIONS["BinaryDenseNet45"], **options)
+@constructor(name="binary_densenet45", classes="imagenet")
+def BinaryDenseNet45(**options: "Unpack[Options]") -> tf.keras.Model:
+    """BinaryDenseNet-45, 64.6% top-1 on ImageNet."""
+    return _densenet(*SECTIONS["BinaryDenseNet45"], Ends(BinaryDenseNet45, options))
 
 
-def BinaryResNetE18(**kwargs: Any) -> tf.keras.Model:
-    """BinaryResNetE-18, 58.3% top-1 on ImageNet.
-
-    Takes the keyword arguments of every network, see `bnext_keras.zoo`.
-    """
-    return _resnet_e((4, 4, 4, 4), **imagenet_if_1000({"name": "binary_resnet_e18", **kwargs}))
+@constructor(name="binary_resnet_e18", classes="imagenet")
+def BinaryResNetE18(**options: "Unpack[Options]") -> tf.keras.Model:
+    """BinaryResNetE-18, 58.3% top-1 on ImageNet."""
+    return _resnet_e((4, 4, 4, 4), Ends(BinaryResNetE18, options))
 
 
 def _densenet(
     blocks,
     reductions,
     rates,
-    *,
-    input_shape=(224, 224, 3),
-    num_classes=1000,
-    classes=None,
-    name,
+    ends,
 ):
     halvings = sum(rate == 1 for rate in rates[1:])
-    check_input_shape(input_shape, (1 if is_small(input_shape) else 4) * 2**halvings)
-    image = tf.keras.Input(input_shape, name="image")
-    x = _small_stem(image) if is_small(input_shape) else resnet_stem(image, NORM, relu)
+    image = ends.image((1 if ends.is_small else 4) * 2**halvings)
+    x = _small_stem(image) if ends.is_small else resnet_stem(image, NORM, relu)
     for section, (number, rate) in enumerate(zip(blocks, rates, strict=True)):
         if section > 0:
             # Floor division by a float, then Python's rounding to even: so the published widths come about.
@@ -100,7 +84,7 @@ def _densenet(
         for i in range(number):
             x = _block(x, rate, f"section{section}_block{i}")
     x = NORM(x, "head_bn")
-    return tf.keras.Model(image, head(x, num_classes, classes, relu), name=name)
+    return ends.model(relu(x, "head_act"))
 
 
 def _small_stem(x):
@@ -122,11 +106,10 @@ def _transition(x, filters, halve, name):
     return conv(x, filters, 1, f"{name}_conv")
 
 
-def _resnet_e(blocks, *, input_shape=(224, 224, 3), num_classes=1000, classes=None, name):
-    check_input_shape(input_shape, 8 if is_small(input_shape) else 32)
-    image = tf.keras.Input(input_shape, name="image")
+def _resnet_e(blocks, ends):
+    image = ends.image(8 if ends.is_small else 32)
     x = resnet_stem(image, NORM, relu)
-    if not is_small(input_shape):
+    if not ends.is_small:
         x = NORM(x, "stem_pool_bn")
     x = stages(x, blocks, RESNET_E)
-    return tf.keras.Model(image, head(x, num_classes, classes, relu), name=name)
+    return ends.model(relu(x, "head_act"))

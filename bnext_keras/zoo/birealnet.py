@@ -10,14 +10,17 @@ References:
     Larq Zoo's `BiRealNet`, whose order of weights `BiRealNet` shares.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from bnext_keras.layers import LeakyClip
-from bnext_keras.models._common import check_input_shape, imagenet_if_1000, is_small
-from bnext_keras.zoo._blocks import PYTORCH, RESNET34, WIDTHS, Binary, Norm, Residual, conv, head, resnet_stem, stages
+from bnext_keras.models.constructor import Ends, Options, constructor
+from bnext_keras.zoo._blocks import PYTORCH, RESNET34, WIDTHS, Binary, Norm, Residual, conv, resnet_stem, stages
 
 import larq as lq
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Layers = tf.keras.layers
 
@@ -25,63 +28,51 @@ BINARY = Binary(lq.quantizers.ApproxSign, lq.quantizers.MagnitudeAwareSign)
 BLOCKS = {18: (4, 4, 4, 4), 34: (6, 8, 12, 6), 50: RESNET34, 152: (3, 8, 36, 3)}
 
 
-def BiRealNet(**kwargs: Any) -> tf.keras.Model:
-    """Larq Zoo's Bi-Real Net of 18 layers, 57.5% top-1 on ImageNet.
-
-    Takes the keyword arguments of every network, see `bnext_keras.zoo`.
-    """
-    return _basic(BLOCKS[18], Norm(0.8, 1e-3), **imagenet_if_1000({"name": "birealnet", **kwargs}))
+@constructor(name="birealnet", classes="imagenet")
+def BiRealNet(**options: "Unpack[Options]") -> tf.keras.Model:
+    """Larq Zoo's Bi-Real Net of 18 layers, 57.5% top-1 on ImageNet."""
+    return _basic(BLOCKS[18], Norm(0.8, 1e-3), Ends(BiRealNet, options))
 
 
-def BiRealNet18(**kwargs: Any) -> tf.keras.Model:
-    """The authors' Bi-Real Net of 18 layers, 56.4% top-1 on ImageNet: `BiRealNet` with PyTorch's normalization.
-
-    Takes the keyword arguments of every network, see `bnext_keras.zoo`.
-    """
-    return _basic(BLOCKS[18], PYTORCH, **imagenet_if_1000({"name": "birealnet18", **kwargs}))
+@constructor(name="birealnet18", classes="imagenet")
+def BiRealNet18(**options: "Unpack[Options]") -> tf.keras.Model:
+    """The authors' Bi-Real Net of 18 layers, 56.4% top-1 on ImageNet: `BiRealNet` with PyTorch's normalization."""
+    return _basic(BLOCKS[18], PYTORCH, Ends(BiRealNet18, options))
 
 
-def BiRealNet34(**kwargs: Any) -> tf.keras.Model:
-    """Bi-Real Net of 34 layers, 62.2% top-1 on ImageNet.
-
-    Takes the keyword arguments of every network, see `bnext_keras.zoo`.
-    """
-    return _basic(BLOCKS[34], PYTORCH, **imagenet_if_1000({"name": "birealnet34", **kwargs}))
+@constructor(name="birealnet34", classes="imagenet")
+def BiRealNet34(**options: "Unpack[Options]") -> tf.keras.Model:
+    """Bi-Real Net of 34 layers, 62.2% top-1 on ImageNet."""
+    return _basic(BLOCKS[34], PYTORCH, Ends(BiRealNet34, options))
 
 
-def BiRealNet50(**kwargs: Any) -> tf.keras.Model:
-    """Bi-Real Net of 50 layers, bottlenecks of two streams, 62.6% top-1 on ImageNet.
-
-    Takes the keyword arguments of every network, see `bnext_keras.zoo`.
-    """
-    return _bottlenecks(BLOCKS[50], **imagenet_if_1000({"name": "birealnet50", **kwargs}))
+@constructor(name="birealnet50", classes="imagenet")
+def BiRealNet50(**options: "Unpack[Options]") -> tf.keras.Model:
+    """Bi-Real Net of 50 layers, bottlenecks of two streams, 62.6% top-1 on ImageNet."""
+    return _bottlenecks(BLOCKS[50], Ends(BiRealNet50, options))
 
 
-def BiRealNet152(**kwargs: Any) -> tf.keras.Model:
-    """Bi-Real Net of 152 layers: `BiRealNet50` with more blocks, by the paper's description; no code was released.
-
-    Takes the keyword arguments of every network, see `bnext_keras.zoo`.
-    """
-    return _bottlenecks(BLOCKS[152], **imagenet_if_1000({"name": "birealnet152", **kwargs}))
+@constructor(name="birealnet152", classes="imagenet")
+def BiRealNet152(**options: "Unpack[Options]") -> tf.keras.Model:
+    """Bi-Real Net of 152 layers: `BiRealNet50` with more blocks, by the paper's description; no code was released."""
+    return _bottlenecks(BLOCKS[152], Ends(BiRealNet152, options))
 
 
-def _basic(blocks, norm, *, input_shape=(224, 224, 3), num_classes=1000, classes=None, name):
-    check_input_shape(input_shape, 8 if is_small(input_shape) else 32)
-    image = tf.keras.Input(input_shape, name="image")
+def _basic(blocks, norm, ends):
+    image = ends.image(8 if ends.is_small else 32)
     x = resnet_stem(image, norm)
     x = stages(x, blocks, Residual(BINARY, norm))
-    return tf.keras.Model(image, head(x, num_classes, classes), name=name)
+    return ends.model(x)
 
 
-def _bottlenecks(blocks, *, input_shape=(224, 224, 3), num_classes=1000, classes=None, name):
-    check_input_shape(input_shape, 8 if is_small(input_shape) else 32)
-    image = tf.keras.Input(input_shape, name="image")
+def _bottlenecks(blocks, ends):
+    image = ends.image(8 if ends.is_small else 32)
     narrow, wide = None, resnet_stem(image, PYTORCH)
     for stage, (number, filters) in enumerate(zip(blocks, WIDTHS, strict=True)):
         for i in range(number):
             strides = 2 if stage > 0 and i == 0 else 1
             narrow, wide = _bottleneck(narrow, wide, filters, f"stage{stage}_block{i}", strides)
-    return tf.keras.Model(image, head(wide, num_classes, classes), name=name)
+    return ends.model(wide)
 
 
 def _bottleneck(narrow, wide, filters, name, strides):

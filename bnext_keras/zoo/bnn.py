@@ -10,76 +10,70 @@ References:
     Larq's tutorial network for CIFAR-10, and Larq Zoo's `BinaryAlexNet`, whose order of weights this one shares.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from bnext_keras.models._common import imagenet_if_1000
+from bnext_keras.models.constructor import Ends, Options, constructor
 from bnext_keras.zoo._blocks import Binary, Norm, check_is_large, ste
 
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Layers = tf.keras.layers
 
 BINARY = Binary(ste(1.0), ste(1.0))
 
 
-def BinaryNet(**kwargs: Any) -> tf.keras.Model:
+@constructor(name="binarynet", input_shape=(32, 32, 3), classes=10)
+def BinaryNet(**options: "Unpack[Options]") -> tf.keras.Model:
     """The paper's network for CIFAR-10: error 11.40% in the authors' code.
 
-    Six 3x3 convolutions 'same', a max pool behind every second one, three dense layers. Takes the keyword arguments of
-    every network, see `bnext_keras.zoo`; images of 32x32 pixels and 10 classes are the default.
+    Six 3x3 convolutions 'same', a max pool behind every second one, three dense layers. Images of 32x32
+    pixels and 10 classes are the default.
     """
-    return _binarynet(Norm(0.9, 1e-4), "same", **{"name": "binarynet", **kwargs})
+    return _binarynet(Norm(0.9, 1e-4), "same", Ends(BinaryNet, options))
 
 
-def LarqBinaryNet(**kwargs: Any) -> tf.keras.Model:
+@constructor(name="larq_binarynet", input_shape=(32, 32, 3), classes=10)
+def LarqBinaryNet(**options: "Unpack[Options]") -> tf.keras.Model:
     """The dialect of `BinaryNet` in Larq's tutorial: the first convolution is not padded, normalizations have no gamma.
 
-    Takes the keyword arguments of every network, see `bnext_keras.zoo`; images of 32x32 pixels and 10 classes are the
-    default.
+    Images of 32x32 pixels and 10 classes are the default.
     """
-    return _binarynet(Norm(0.999, 1e-3, scale=False), "valid", **{"name": "larq_binarynet", **kwargs})
+    return _binarynet(Norm(0.999, 1e-3, scale=False), "valid", Ends(LarqBinaryNet, options))
 
 
-def BinaryAlexNet(**kwargs: Any) -> tf.keras.Model:
+@constructor(name="binary_alexnet", classes="imagenet")
+def BinaryAlexNet(**options: "Unpack[Options]") -> tf.keras.Model:
     """Larq Zoo's binary AlexNet, 36.3% top-1 on ImageNet.
-
-    Takes the keyword arguments of every network, see `bnext_keras.zoo`.
-
     The network of Hubara et al. differs: other widths, four of them tripled, biases, and a first layer padded by 2.
 
     Raises:
         ValueError: if the images are small.
     """
-    return _alexnet(**imagenet_if_1000({"name": "binary_alexnet", **kwargs}))
+    return _alexnet(Ends(BinaryAlexNet, options))
 
 
-def _binarynet(norm, padding, *, input_shape=(32, 32, 3), num_classes=10, classes=None, name):
-    image = tf.keras.Input(input_shape, name="image")
-    x = _layer(image, 128, 3, norm, "conv0", first=True, padding=padding)
+def _binarynet(norm, padding, ends):
+    x = _layer(ends.image(), 128, 3, norm, "conv0", first=True, padding=padding)
     x = _layer(x, 128, 3, norm, "conv1", pool=2)
     x = _layer(x, 256, 3, norm, "conv2")
     x = _layer(x, 256, 3, norm, "conv3", pool=2)
     x = _layer(x, 512, 3, norm, "conv4")
     x = _layer(x, 512, 3, norm, "conv5", pool=2)
-    x = _flat(x)
-    x = _layer(x, 1024, 1, norm, "dense0")
-    x = _layer(x, 1024, 1, norm, "dense1")
-    return tf.keras.Model(image, _answer(x, num_classes, norm, "dense2"), name=name)
+    return ends.model(x, lambda x: _top(x, 1024, ends.num_classes, norm))
 
 
-def _alexnet(*, input_shape=(224, 224, 3), num_classes=1000, classes=None, name):
-    check_is_large(input_shape, name)
+def _alexnet(ends):
+    check_is_large(ends)
     norm = Norm(0.9, 1e-3, scale=False)
-    image = tf.keras.Input(input_shape, name="image")
-    x = _layer(image, 64, 11, norm, "conv0", first=True, strides=4, pool=3)
+    x = _layer(ends.image(), 64, 11, norm, "conv0", first=True, strides=4, pool=3)
     x = _layer(x, 192, 5, norm, "conv1", pool=3)
     x = _layer(x, 384, 3, norm, "conv2")
     x = _layer(x, 384, 3, norm, "conv3")
     x = _layer(x, 256, 3, norm, "conv4", pool=3)
-    x = _flat(x)
-    x = _layer(x, 4096, 1, norm, "dense0")
-    x = _layer(x, 4096, 1, norm, "dense1")
-    return tf.keras.Model(image, _answer(x, num_classes, norm, "dense2"), name=name)
+    return ends.model(x, lambda x: _top(x, 4096, ends.num_classes, norm))
 
 
 def _layer(x, filters, kernel_size, norm, name, *, first=False, pool=0, **options):
@@ -90,10 +84,8 @@ def _layer(x, filters, kernel_size, norm, name, *, first=False, pool=0, **option
     return norm(x, f"{name}_bn")
 
 
-def _flat(x):
-    return Layers.Reshape((1, 1, -1), name="flatten")(x)
-
-
-def _answer(x, num_classes, norm, name):
-    x = _layer(x, num_classes, 1, norm, name)
+def _top(x, units, num_classes, norm):
+    x = Layers.Reshape((1, 1, -1), name="flatten")(x)
+    for i, filters in enumerate((units, units, num_classes)):
+        x = _layer(x, filters, 1, norm, f"dense{i}")
     return Layers.Flatten(name="logits")(x)

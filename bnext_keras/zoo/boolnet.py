@@ -10,49 +10,60 @@ Reference:
     released PyTorch code.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from bnext_keras.constraints import Unbounded
 from bnext_keras.layers import BinaryConv2D, DepthwiseConv2D, GhostSign, RepeatEdges, SplitChannels, TakeChannels
-from bnext_keras.models._common import check_input_shape, imagenet_if_1000, is_small
+from bnext_keras.models.constructor import Ends, Options, constructor
 from bnext_keras.quantizers import AnnealedMeanSign
 from bnext_keras.roles import STEM
-from bnext_keras.zoo._blocks import PYTORCH, RESNET18, WIDTHS, head, prelu, resnet_stem
+from bnext_keras.zoo._blocks import PYTORCH, RESNET18, WIDTHS, prelu, resnet_stem
 
 import larq as lq
 import numpy as np
 import tensorflow as tf
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 Layers = tf.keras.layers
 
 
-def BaseNet(*, slices: int = 4, **kwargs: Any) -> tf.keras.Model:
+@constructor(name="basenet", classes="imagenet")
+def BaseNet(*, slices: int = 4, **options: "Unpack[Options]") -> tf.keras.Model:
     """BaseNet, 55.1% top-1 on ImageNet with 4 slices, 48.9% with one.
 
-    Takes the keyword arguments of every network, see `bnext_keras.zoo`, and ``slices``, 1 or an even number.
+    Args:
+        slices: How many signs each channel has; 1 or an even number.
+        **options: See below.
     """
-    return _boolnet(slices, wide=False, keep=False, **imagenet_if_1000({"name": "basenet", **kwargs}))
+    return _boolnet(slices, Ends(BaseNet, options), wide=False, keep=False)
 
 
-def BoolNet(*, slices: int = 4, **kwargs: Any) -> tf.keras.Model:
+@constructor(name="boolnet", classes="imagenet")
+def BoolNet(*, slices: int = 4, **options: "Unpack[Options]") -> tf.keras.Model:
     """BoolNet, 57.6% top-1 on ImageNet with 4 slices.
 
-    Takes the keyword arguments of every network, see `bnext_keras.zoo`, and ``slices``, an even number.
+    Args:
+        slices: How many signs each channel has; an even number.
+        **options: See below.
     """
-    return _boolnet(slices, wide=True, keep=False, **imagenet_if_1000({"name": "boolnet", **kwargs}))
+    return _boolnet(slices, Ends(BoolNet, options), wide=True, keep=False)
 
 
-def BoolNetStar(*, slices: int = 4, **kwargs: Any) -> tf.keras.Model:
+@constructor(name="boolnet_star", classes="imagenet")
+def BoolNetStar(*, slices: int = 4, **options: "Unpack[Options]") -> tf.keras.Model:
     """BoolNet*, whose last stage keeps its resolution and is dilated instead, 59.6% top-1 on ImageNet with 4 slices.
 
-    Takes the keyword arguments of every network, see `bnext_keras.zoo`, and ``slices``, an even number.
+    Args:
+        slices: How many signs each channel has; an even number.
+        **options: See below.
     """
-    return _boolnet(slices, wide=True, keep=True, **imagenet_if_1000({"name": "boolnet_star", **kwargs}))
+    return _boolnet(slices, Ends(BoolNetStar, options), wide=True, keep=True)
 
 
-def _boolnet(slices, *, wide, keep, input_shape=(224, 224, 3), num_classes=1000, classes=None, name):
-    check_input_shape(input_shape, (1 if is_small(input_shape) else 4) * (4 if keep else 8))
-    image = tf.keras.Input(input_shape, name="image")
+def _boolnet(slices, ends, *, wide, keep):
+    image = ends.image((1 if ends.is_small else 4) * (4 if keep else 8))
     x = resnet_stem(image, PYTORCH)
     x = GhostSign(slices, name="stem_sign")(_two_paths(x) if wide else PYTORCH(x, "stem_bn2"))
     for stage, (number, filters) in enumerate(zip(RESNET18, WIDTHS, strict=True)):
@@ -70,7 +81,7 @@ def _boolnet(slices, *, wide, keep, input_shape=(224, 224, 3), num_classes=1000,
                 interleaves=wide,
                 is_last=(stage, i) == (len(WIDTHS) - 1, number - 1),
             )
-    return tf.keras.Model(image, head(x, num_classes, classes, prelu), name=name)
+    return ends.model(prelu(x, "head_act"))
 
 
 def _two_paths(x):

@@ -6,16 +6,19 @@ Reference:
 """
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from bnext_keras.constraints import Unbounded
-from bnext_keras.models._common import imagenet_if_1000, logits
+from bnext_keras.models.constructor import Ends, Options, constructor
 from bnext_keras.quantizers import KernelMeanSign
 from bnext_keras.roles import STEM
 from bnext_keras.zoo._blocks import Binary, Norm, check_is_large, conv
 
 import larq as lq
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Layers = tf.keras.layers
 
@@ -25,33 +28,35 @@ TWO_BITS = partial(lq.quantizers.DoReFa, k_bit=2)
 BINARY = Binary(TWO_BITS, KernelMeanSign, clip=None)
 
 
-def DoReFaNet(**kwargs: Any) -> tf.keras.Model:
+@constructor(name="dorefanet", classes="imagenet")
+def DoReFaNet(**options: "Unpack[Options]") -> tf.keras.Model:
     """Larq Zoo's DoReFa-Net, an AlexNet with activations of two bits, 53.4% top-1 on ImageNet.
 
     Larq Compute Engine and this project's engine have no activations of two bits: `bnext-convert` refuses it by the
     name of its first such layer.
 
-    Takes the keyword arguments of every network, see `bnext_keras.zoo`.
-
     Raises:
         ValueError: if the images are small.
     """
-    return _alexnet(**imagenet_if_1000({"name": "dorefanet", **kwargs}))
+    return _alexnet(Ends(DoReFaNet, options))
 
 
-def _alexnet(*, input_shape=(224, 224, 3), num_classes=1000, classes=None, name):
-    check_is_large(input_shape, name)
-    image = tf.keras.Input(input_shape, name="image")
-    x = conv(image, 96, 12, "conv0", strides=4, padding="valid", use_bias=True, role=STEM)
+def _alexnet(ends):
+    check_is_large(ends)
+    x = conv(ends.image(), 96, 12, "conv0", strides=4, padding="valid", use_bias=True, role=STEM)
     x = _pool(_layer(x, 256, 5, "conv1"), "conv1", "same")
     x = _pool(_layer(x, 384, 3, "conv2"), "conv2", "same")
     x = _layer(x, 384, 3, "conv3")
     x = _pool(_layer(x, 256, 3, "conv4"), "conv4", "valid")
+    return ends.model(x, lambda x: _top(x, ends))
+
+
+def _top(x, ends):
     x = Layers.Flatten(name="flatten")(x)
     x = _dense(x, 4096, "dense0")
     x = _dense(x, 4096, "dense1")
     x = Layers.ReLU(max_value=1.0, name="head_clip")(x)
-    return tf.keras.Model(image, logits(x, num_classes, "head", classes=classes), name=name)
+    return ends.logits(x)
 
 
 def _layer(x, filters, kernel_size, name):

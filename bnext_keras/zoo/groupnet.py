@@ -9,29 +9,37 @@ Reference:
     arXiv 1811.10413 (CVPR 2019), and its released PyTorch code, whose three files are the three forms of `GroupNet18`.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from bnext_keras.constraints import Unbounded
 from bnext_keras.layers import ScaledSum, SoftGate
-from bnext_keras.models._common import check_input_shape, imagenet_if_1000, is_small
+from bnext_keras.models._common import is_small
+from bnext_keras.models.constructor import Ends, Options, constructor
 from bnext_keras.quantizers import KernelMeanSign
 from bnext_keras.roles import STEM
-from bnext_keras.zoo._blocks import PYTORCH, RESNET18, WIDTHS, Binary, conv, head, relu
+from bnext_keras.zoo._blocks import PYTORCH, RESNET18, WIDTHS, Binary, conv, relu
 
 import larq as lq
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Layers = tf.keras.layers
 
 BINARY = Binary(lq.quantizers.ApproxSign, KernelMeanSign, clip=None, pad_value=1.0)
 
 
+@constructor(name="groupnet18", classes="imagenet")
 def GroupNet18(
-    *, bases: int = 5, gates: bool = True, scales: bool = True, summed_base: bool | None = None, **kwargs: Any
+    *,
+    bases: int = 5,
+    gates: bool = True,
+    scales: bool = True,
+    summed_base: bool | None = None,
+    **options: "Unpack[Options]",
 ) -> tf.keras.Model:
     """Group-Net in the shape of ResNet-18 with several bases for each block.
-
-    Takes the keyword arguments of every network, see `bnext_keras.zoo`, and these:
 
     Args:
         bases: How often each block exists.
@@ -39,19 +47,15 @@ def GroupNet18(
         scales: Whether bases are summed with learned scales; if not, the common result is their mean.
         summed_base: Whether the first base's own result is the sum of all bases, as it is, by accident, in the released
             code with gates and without scales; by default just there.
-        **kwargs: The keyword arguments of every network.
+        **options: See below.
     """
     if summed_base is None:
         summed_base = gates and not scales
-    options = imagenet_if_1000({"name": "groupnet18", **kwargs})
-    return _groupnet(RESNET18, bases, gates, scales, summed_base, **options)
+    return _groupnet(RESNET18, bases, gates, scales, summed_base, Ends(GroupNet18, options))
 
 
-def _groupnet(
-    blocks, bases, gates, scales, summed_base, *, input_shape=(224, 224, 3), num_classes=1000, classes=None, name
-):
-    check_input_shape(input_shape, 8 if is_small(input_shape) else 32)
-    image = tf.keras.Input(input_shape, name="image")
+def _groupnet(blocks, bases, gates, scales, summed_base, ends):
+    image = ends.image(8 if ends.is_small else 32)
     common = _stem(image, bias=scales)
     own = None
     for stage, (number, filters) in enumerate(zip(blocks, WIDTHS, strict=True)):
@@ -65,7 +69,7 @@ def _groupnet(
             common = ScaledSum(name=f"{prefix}_sum")(own) if scales else _mean(own, f"{prefix}_mean")
             if summed_base and bases > 1:
                 own[0] = Layers.Add(name=f"{prefix}_unscaled_sum")(own)
-    return tf.keras.Model(image, head(common, num_classes, classes), name=name)
+    return ends.model(common)
 
 
 def _stem(x, bias):

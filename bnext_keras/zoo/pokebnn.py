@@ -9,15 +9,19 @@ Reference:
     released JAX code.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from bnext_keras.layers import DPReLU, FitChannels, HardSigmoid, LowBitConv2D, LowBitDense, LowBitDepthwiseConv2D
-from bnext_keras.models._common import check_input_shape, imagenet_if_1000, is_small
+from bnext_keras.models._common import is_small
+from bnext_keras.models.constructor import Ends, Options, constructor
 from bnext_keras.quantizers import PokeKernelSign, PokeSign
-from bnext_keras.roles import HEAD, SQUEEZE_EXPAND, STEM
+from bnext_keras.roles import SQUEEZE_EXPAND, STEM
 from bnext_keras.zoo._blocks import RESNET34, WIDTHS, Binary, Norm
 
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Layers = tf.keras.layers
 
@@ -25,17 +29,16 @@ NORM = Norm(0.9, 1e-5)
 BINARY = Binary(PokeSign, PokeKernelSign, clip=None)
 
 
-def PokeBNN(width: float = 1.0, **kwargs: Any) -> tf.keras.Model:
+@constructor(classes="imagenet")
+def PokeBNN(width: float = 1.0, **options: "Unpack[Options]") -> tf.keras.Model:
     """PokeBNN of any width, 73.4% top-1 on ImageNet at 1, 65.2% at 0.5, 70.5% at 0.75, 75.6% at 1.4.
 
     At 1.4 the released code fails: the stem's 64 channels cannot be repeated to 356. Here the last repetition is cut, a
     choice of this project.
 
-    Takes the keyword arguments of every network, see `bnext_keras.zoo`, and this:
-
     Args:
         width: What the widths of ResNet-50's bottlenecks are multiplied with.
-        **kwargs: The keyword arguments of every network.
+        **options: See below.
 
     Raises:
         ValueError: if the width leaves the gates no channels: below 0.125.
@@ -43,20 +46,16 @@ def PokeBNN(width: float = 1.0, **kwargs: Any) -> tf.keras.Model:
     if width < 0.125:
         raise ValueError(f"width must be at least 0.125, got {width}")
     name = f"pokebnn_{width:g}x".replace(".", "_")
-    return _pokebnn(width, **imagenet_if_1000({"name": name, **kwargs}))
+    return _pokebnn(width, Ends(PokeBNN, {"name": name, **options}))
 
 
-def _pokebnn(width, *, input_shape=(224, 224, 3), num_classes=1000, classes=None, name):
-    check_input_shape(input_shape, 8 if is_small(input_shape) else 32)
-    image = tf.keras.Input(input_shape, name="image")
+def _pokebnn(width, ends):
+    image = ends.image(8 if ends.is_small else 32)
     x = _stem(image)
     for stage, (number, filters) in enumerate(zip(RESNET34, WIDTHS, strict=True)):
         for i in range(number):
             x = _bottleneck(x, int(filters * width), f"stage{stage}_block{i}", 2 if stage > 0 and i == 0 else 1)
-    x = Layers.GlobalAveragePooling2D(name="head_pool")(x)
-    full_precision = tf.keras.mixed_precision.global_policy().variable_dtype
-    x = LowBitDense(num_classes, bits=8, role=HEAD, classes=classes, dtype=full_precision, name="head")(x)
-    return tf.keras.Model(image, x, name=name)
+    return ends.model(x, lambda x: ends.classifier(x, layer=LowBitDense, bits=8))
 
 
 def _stem(x):

@@ -9,14 +9,18 @@ Reference:
     arXiv 2011.09398; Larq Zoo's networks, release 1.0, whose order of weights these share.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from bnext_keras.layers import BlurPool2D, DepthwiseConv2D
-from bnext_keras.models._common import check_input_shape, imagenet_if_1000, is_small
+from bnext_keras.models._common import is_small
+from bnext_keras.models.constructor import Ends, Options, constructor
 from bnext_keras.roles import OTHER, STEM
-from bnext_keras.zoo._blocks import Binary, Norm, Residual, conv, head, relu, ste
+from bnext_keras.zoo._blocks import Binary, Norm, Residual, conv, relu, ste
 
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Layers = tf.keras.layers
 
@@ -31,40 +35,33 @@ NORM = Norm(0.9, 1e-5)
 BLOCK = Residual(Binary(ste(1.25), ste(1.25), clip=1.25, pad_value=1.0), NORM, between=("relu", "norm"))
 
 
-def QuickNetSmall(**kwargs: Any) -> tf.keras.Model:
-    """QuickNet-Small, 59.4% top-1 on ImageNet.
-
-    Takes the keyword arguments of every network, see `bnext_keras.zoo`.
-    """
-    return _quicknet(*SECTIONS["QuickNetSmall"], **imagenet_if_1000({"name": "quicknet_small", **kwargs}))
+@constructor(name="quicknet_small", classes="imagenet")
+def QuickNetSmall(**options: "Unpack[Options]") -> tf.keras.Model:
+    """QuickNet-Small, 59.4% top-1 on ImageNet."""
+    return _quicknet(*SECTIONS["QuickNetSmall"], Ends(QuickNetSmall, options))
 
 
-def QuickNet(**kwargs: Any) -> tf.keras.Model:
-    """QuickNet, 63.3% top-1 on ImageNet.
-
-    Takes the keyword arguments of every network, see `bnext_keras.zoo`.
-    """
-    return _quicknet(*SECTIONS["QuickNet"], **imagenet_if_1000({"name": "quicknet", **kwargs}))
+@constructor(name="quicknet", classes="imagenet")
+def QuickNet(**options: "Unpack[Options]") -> tf.keras.Model:
+    """QuickNet, 63.3% top-1 on ImageNet."""
+    return _quicknet(*SECTIONS["QuickNet"], Ends(QuickNet, options))
 
 
-def QuickNetLarge(**kwargs: Any) -> tf.keras.Model:
-    """QuickNet-Large, 66.9% top-1 on ImageNet.
-
-    Takes the keyword arguments of every network, see `bnext_keras.zoo`.
-    """
-    return _quicknet(*SECTIONS["QuickNetLarge"], **imagenet_if_1000({"name": "quicknet_large", **kwargs}))
+@constructor(name="quicknet_large", classes="imagenet")
+def QuickNetLarge(**options: "Unpack[Options]") -> tf.keras.Model:
+    """QuickNet-Large, 66.9% top-1 on ImageNet."""
+    return _quicknet(*SECTIONS["QuickNetLarge"], Ends(QuickNetLarge, options))
 
 
-def _quicknet(widths, blocks, *, input_shape=(224, 224, 3), num_classes=1000, classes=None, name):
-    check_input_shape(input_shape, 8 if is_small(input_shape) else 32)
-    image = tf.keras.Input(input_shape, name="image")
+def _quicknet(widths, blocks, ends):
+    image = ends.image(8 if ends.is_small else 32)
     x = _stem(image, widths[0])
     for section, (filters, number) in enumerate(zip(widths, blocks, strict=True)):
         if section > 0:
             x = _transition(x, filters, f"transition{section}")
         for i in range(number):
             x = BLOCK(x, filters, f"section{section}_block{i}")
-    return tf.keras.Model(image, head(x, num_classes, classes, relu), name=name)
+    return ends.model(relu(x, "head_act"))
 
 
 def _stem(x, filters):

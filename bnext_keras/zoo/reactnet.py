@@ -9,61 +9,62 @@ Reference:
     arXiv 2003.03488 (ECCV 2020), and its released PyTorch code.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from bnext_keras.layers import LearnableBias, SplitChannels
-from bnext_keras.models._common import check_input_shape, imagenet_if_1000, is_small
 from bnext_keras.models.bnext import WIDTHS
+from bnext_keras.models.constructor import Ends, Options, constructor
 from bnext_keras.roles import STEM
-from bnext_keras.zoo._blocks import PYTORCH, Residual, conv, head, resnet_stem, rprelu, stages
+from bnext_keras.zoo._blocks import PYTORCH, Residual, conv, resnet_stem, rprelu, stages
 from bnext_keras.zoo.birealnet import BINARY
 
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Layers = tf.keras.layers
 
 RESIDUAL = Residual(BINARY, PYTORCH, before="bias", rprelu=True)
 
 
-def ReActNetA(**kwargs: Any) -> tf.keras.Model:
+@constructor(name="reactnet_a", classes="imagenet")
+def ReActNetA(**options: "Unpack[Options]") -> tf.keras.Model:
     """ReActNet-A, 69.5% top-1 on ImageNet (69.4% in the paper).
 
-    Takes the keyword arguments of every network, see `bnext_keras.zoo`; small images need sides divisible by 16.
+    Small images need sides divisible by 16.
     """
-    return _reactnet("binary", **imagenet_if_1000({"name": "reactnet_a", **kwargs}))
+    return _reactnet("binary", Ends(ReActNetA, options))
 
 
-def ReActNetB(**kwargs: Any) -> tf.keras.Model:
+@constructor(name="reactnet_b", classes="imagenet")
+def ReActNetB(**options: "Unpack[Options]") -> tf.keras.Model:
     """ReActNet-B, by the paper's description: `ReActNetA` whose widening 1x1 convolutions are float, of four groups.
 
-    No code was released. The paper states 1.63e8 operations, this network has 1.17e8. Takes the keyword arguments of
-    every network, as `ReActNetA` does.
+    No code was released. The paper states 1.63e8 operations, this network has 1.17e8.
     """
-    return _reactnet("grouped", **imagenet_if_1000({"name": "reactnet_b", **kwargs}))
+    return _reactnet("grouped", Ends(ReActNetB, options))
 
 
-def ReActNetC(**kwargs: Any) -> tf.keras.Model:
+@constructor(name="reactnet_c", classes="imagenet")
+def ReActNetC(**options: "Unpack[Options]") -> tf.keras.Model:
     """ReActNet-C, by the paper's description: `ReActNetA` whose widening 1x1 convolutions are float.
 
-    No code was released; its operations are those that the paper states. Takes the keyword arguments of every network,
-    as `ReActNetA` does.
+    No code was released; its operations are those that the paper states.
     """
-    return _reactnet("full", **imagenet_if_1000({"name": "reactnet_c", **kwargs}))
+    return _reactnet("full", Ends(ReActNetC, options))
 
 
-def ReActResNet18(**kwargs: Any) -> tf.keras.Model:
-    """ReActNet in the shape of ResNet-18, 65.9% top-1 on ImageNet (65.5% in the paper).
-
-    Takes the keyword arguments of every network, see `bnext_keras.zoo`.
-    """
-    return _resnet(**imagenet_if_1000({"name": "react_resnet18", **kwargs}))
+@constructor(name="react_resnet18", classes="imagenet")
+def ReActResNet18(**options: "Unpack[Options]") -> tf.keras.Model:
+    """ReActNet in the shape of ResNet-18, 65.9% top-1 on ImageNet (65.5% in the paper)."""
+    return _resnet(Ends(ReActResNet18, options))
 
 
-def _reactnet(widening, *, input_shape=(224, 224, 3), num_classes=1000, classes=None, name):
-    stem_stride = 1 if is_small(input_shape) else 2
-    check_input_shape(input_shape, 16 * stem_stride)
+def _reactnet(widening, ends):
+    stem_stride = 1 if ends.is_small else 2
     widths = WIDTHS["BNextTiny"]
-    image = tf.keras.Input(input_shape, name="image")
+    image = ends.image(16 * stem_stride)
     x = conv(image, widths[0], 3, "stem_conv", strides=stem_stride, role=STEM)
     x = PYTORCH(x, "stem_bn")
     for i, filters in enumerate(widths[1:], start=1):
@@ -71,7 +72,7 @@ def _reactnet(widening, *, input_shape=(224, 224, 3), num_classes=1000, classes=
         strides = 2 if i > 1 and filters != x.shape[-1] else 1
         x = RESIDUAL(x, x.shape[-1], f"block{i}_3x3", strides=strides)
         x = _pointwise(x, filters, widening, f"block{i}_1x1")
-    return tf.keras.Model(image, head(x, num_classes, classes), name=name)
+    return ends.model(x)
 
 
 def _pointwise(x, filters, widening, name):
@@ -103,9 +104,8 @@ def _float_pointwise(x, groups, name):
     return Layers.Concatenate(name=f"{name}_concat")(parts)
 
 
-def _resnet(*, input_shape=(224, 224, 3), num_classes=1000, classes=None, name):
-    check_input_shape(input_shape, 8 if is_small(input_shape) else 32)
-    image = tf.keras.Input(input_shape, name="image")
+def _resnet(ends):
+    image = ends.image(8 if ends.is_small else 32)
     x = resnet_stem(image, PYTORCH)
     x = stages(x, (4, 4, 4, 4), RESIDUAL)
-    return tf.keras.Model(image, head(x, num_classes, classes), name=name)
+    return ends.model(x)

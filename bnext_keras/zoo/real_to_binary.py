@@ -8,29 +8,29 @@ Reference:
     Larq Zoo's network, which the authors point to, and whose order of weights this one shares.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from bnext_keras.models._common import check_input_shape, imagenet_if_1000, is_small
-from bnext_keras.zoo._blocks import Binary, Norm, Residual, head, prelu, resnet_stem, stages, ste
+from bnext_keras.models.constructor import Ends, Options, constructor
+from bnext_keras.zoo._blocks import Binary, Norm, Residual, prelu, resnet_stem, stages, ste
 
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 NORM = Norm(0.99, 1e-3)
 BLOCK = Residual(Binary(ste(1.0), ste(1.0)), NORM, before="norm", between=("gate", "prelu"))
 
 
-def RealToBinaryNet(**kwargs: Any) -> tf.keras.Model:
-    """Real-to-Binary's binary ResNet-18, 65.0% top-1 on ImageNet (65.4% in the paper).
-
-    Takes the keyword arguments of every network, see `bnext_keras.zoo`.
-    """
-    return _real_to_binary(**imagenet_if_1000({"name": "real_to_binary_net", **kwargs}))
+@constructor(name="real_to_binary_net", classes="imagenet")
+def RealToBinaryNet(**options: "Unpack[Options]") -> tf.keras.Model:
+    """Real-to-Binary's binary ResNet-18, 65.0% top-1 on ImageNet (65.4% in the paper)."""
+    return _real_to_binary(Ends(RealToBinaryNet, options))
 
 
-def _real_to_binary(*, input_shape=(224, 224, 3), num_classes=1000, classes=None, name):
-    check_input_shape(input_shape, 8 if is_small(input_shape) else 32)
-    image = tf.keras.Input(input_shape, name="image")
+def _real_to_binary(ends):
+    image = ends.image(8 if ends.is_small else 32)
     # The paper's text has a ReLU here, the network that was trained a PReLU.
     x = resnet_stem(image, NORM, prelu)
     x = stages(x, (4, 4, 4, 4), BLOCK)
-    return tf.keras.Model(image, head(x, num_classes, classes), name=name)
+    return ends.model(x)

@@ -15,13 +15,16 @@ Reference:
     Mishra, Nurvitadhi, Cook, Marr, "WRPN: Wide Reduced-Precision Networks", arXiv 1709.01134.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from bnext_keras.models._common import check_input_shape, imagenet_if_1000, is_small
-from bnext_keras.zoo._blocks import PYTORCH, RESNET18, RESNET34, WIDTHS, Binary, head, resnet_stem, stages, ste
+from bnext_keras.models.constructor import Ends, Options, constructor
+from bnext_keras.zoo._blocks import PYTORCH, RESNET18, RESNET34, WIDTHS, Binary, resnet_stem, stages, ste
 
 import larq as lq
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Layers = tf.keras.layers
 
@@ -29,30 +32,29 @@ Layers = tf.keras.layers
 BINARY = Binary(ste(1.0), lq.quantizers.MagnitudeAwareSign, pad_value=-1.0)
 
 
-def WRPNResNet18(width: float = 1, **kwargs: Any) -> tf.keras.Model:
+@constructor(name="wrpn_resnet18", classes="imagenet")
+def WRPNResNet18(width: float = 1, **options: "Unpack[Options]") -> tf.keras.Model:
     """WRPN in the shape of ResNet-18, by description. Takes the arguments of `WRPNResNet34`."""
-    return _wrpn(RESNET18, width, **imagenet_if_1000({"name": "wrpn_resnet18", **kwargs}))
+    return _wrpn(RESNET18, width, Ends(WRPNResNet18, options))
 
 
-def WRPNResNet34(width: float = 1, **kwargs: Any) -> tf.keras.Model:
+@constructor(name="wrpn_resnet34", classes="imagenet")
+def WRPNResNet34(width: float = 1, **options: "Unpack[Options]") -> tf.keras.Model:
     """WRPN in the shape of ResNet-34, by description.
-
-    Takes the keyword arguments of every network, see `bnext_keras.zoo`, and this:
 
     Args:
         width: What the number of filters of every layer is multiplied with: 1, 2 or 3 in the paper.
-        **kwargs: The keyword arguments of every network.
+        **options: See below.
     """
-    return _wrpn(RESNET34, width, **imagenet_if_1000({"name": "wrpn_resnet34", **kwargs}))
+    return _wrpn(RESNET34, width, Ends(WRPNResNet34, options))
 
 
-def _wrpn(blocks, width, *, input_shape=(224, 224, 3), num_classes=1000, classes=None, name):
-    check_input_shape(input_shape, 8 if is_small(input_shape) else 32)
+def _wrpn(blocks, width, ends):
     widths = [int(width * filters) for filters in WIDTHS]
-    image = tf.keras.Input(input_shape, name="image")
+    image = ends.image(8 if ends.is_small else 32)
     x = resnet_stem(image, PYTORCH, filters=widths[0])
     x = stages(x, blocks, _block, widths)
-    return tf.keras.Model(image, head(_activation(x, "head"), num_classes, classes), name=name)
+    return ends.model(_activation(x, "head"))
 
 
 def _block(x, filters, name, *, strides):

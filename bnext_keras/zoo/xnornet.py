@@ -7,12 +7,11 @@ Reference:
     (ECCV 2016); Larq Zoo's `XNORNet`, whose order of weights `XNORNet` shares.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from bnext_keras.layers import Dense
-from bnext_keras.models._common import check_input_shape, imagenet_if_1000, is_small
+from bnext_keras.models.constructor import Ends, Options, constructor
 from bnext_keras.quantizers import XnorSign
-from bnext_keras.roles import HEAD, STEM
+from bnext_keras.roles import STEM
 from bnext_keras.zoo._blocks import (
     PYTORCH,
     RESNET18,
@@ -20,7 +19,6 @@ from bnext_keras.zoo._blocks import (
     Norm,
     check_is_large,
     conv,
-    head,
     projection,
     relu,
     resnet_stem,
@@ -30,38 +28,38 @@ from bnext_keras.zoo._blocks import (
 
 import tensorflow as tf
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 Layers = tf.keras.layers
 
 BINARY = Binary(ste(1.0), XnorSign)
 
 
-def XNORNet(**kwargs: Any) -> tf.keras.Model:
+@constructor(name="xnornet", classes="imagenet")
+def XNORNet(**options: "Unpack[Options]") -> tf.keras.Model:
     """Larq Zoo's XNOR-Net, an AlexNet, 45.0% top-1 on ImageNet.
-
-    Takes the keyword arguments of every network, see `bnext_keras.zoo`.
-
     Its dense layers are written as convolutions, the first 6x6 pixels wide at 224x224.
 
     Raises:
         ValueError: if the images are small.
     """
-    return _alexnet(**imagenet_if_1000({"name": "xnornet", **kwargs}))
+    return _alexnet(Ends(XNORNet, options))
 
 
-def XNORResNet18(**kwargs: Any) -> tf.keras.Model:
+@constructor(name="xnor_resnet18", classes="imagenet")
+def XNORResNet18(**options: "Unpack[Options]") -> tf.keras.Model:
     """XNOR-Net in the shape of ResNet-18, by description: no code was released, and no weights.
 
     Pre-activation blocks of two convolutions (batch normalization, sign, convolution) with one shortcut; the first, the
-    last and the shortcuts' layers are float. The paper states 51.2% top-1 on ImageNet. Takes the keyword arguments of
-    every network, see `bnext_keras.zoo`.
+    last and the shortcuts' layers are float. The paper states 51.2% top-1 on ImageNet.
     """
-    return _resnet(**imagenet_if_1000({"name": "xnor_resnet18", **kwargs}))
+    return _resnet(Ends(XNORResNet18, options))
 
 
-def _alexnet(*, input_shape=(224, 224, 3), num_classes=1000, classes=None, name):
-    check_is_large(input_shape, name)
-    image = tf.keras.Input(input_shape, name="image")
-    x = conv(image, 96, 11, "conv0", strides=4, role=STEM)
+def _alexnet(ends):
+    check_is_large(ends)
+    x = conv(ends.image(), 96, 11, "conv0", strides=4, role=STEM)
     x = relu(Norm(0.9, 1e-5, scale=False)(x, "conv0_bn"), "conv0_relu")
     x = _pool(x, "conv0")
     x = _layer(x, 256, 5, "conv1")
@@ -69,13 +67,15 @@ def _alexnet(*, input_shape=(224, 224, 3), num_classes=1000, classes=None, name)
     x = _layer(x, 384, 3, "conv2")
     x = _layer(x, 384, 3, "conv3")
     x = _layer(x, 256, 3, "conv4")
-    x = _pool(x, "conv4")
+    return ends.model(_pool(x, "conv4"), lambda x: _top(x, ends))
+
+
+def _top(x, ends):
     x = _layer(x, 4096, tuple(x.shape[1:3]), "dense0", padding="valid")
     x = _layer(x, 4096, 1, "dense1")
     x = relu(Norm(0.9, 1e-3, scale=False)(x, "head_bn"), "head_relu")
     x = Layers.Flatten(name="flatten")(x)
-    x = Dense(num_classes, use_bias=False, role=HEAD, classes=classes, name="head")(x)
-    return tf.keras.Model(image, x, name=name)
+    return ends.logits(x, use_bias=False)
 
 
 def _layer(x, filters, kernel_size, name, **options):
@@ -87,13 +87,12 @@ def _pool(x, name):
     return Layers.MaxPooling2D(3, strides=2, name=f"{name}_pool")(x)
 
 
-def _resnet(*, input_shape=(224, 224, 3), num_classes=1000, classes=None, name):
-    check_input_shape(input_shape, 8 if is_small(input_shape) else 32)
-    image = tf.keras.Input(input_shape, name="image")
+def _resnet(ends):
+    image = ends.image(8 if ends.is_small else 32)
     x = resnet_stem(image, PYTORCH, relu)
     x = stages(x, RESNET18, _block)
     x = PYTORCH(x, "head_bn")
-    return tf.keras.Model(image, head(x, num_classes, classes, relu), name=name)
+    return ends.model(relu(x, "head_act"))
 
 
 def _block(x, filters, name, *, strides):

@@ -148,6 +148,13 @@ def test_a_model_knows_its_own_nodes_of_a_shared_layer(shared):
     assert outer.get_layer("outer_image").inbound_nodes[0].is_input
 
 
+def test_a_model_lists_its_calls_by_depth(shared):
+    _, _, outer = shared
+    depths = sorted(outer._nodes_by_depth, reverse=True)
+    names = [node.layer.name for depth in depths for node in outer._nodes_by_depth[depth]]
+    assert names == ["outer_image", "inner", "shared", "relu"]
+
+
 def test_a_tensor_knows_the_layer_that_made_it(shared):
     layer, inner, outer = shared
     assert outer.output._keras_history.layer is outer.get_layer("relu")

@@ -113,7 +113,7 @@ def test_mixed_precision_keeps_the_logits_in_float32(mixed_float16):
         ({"widths": [8, 16], "stem_stride": 3}, "stem_stride must be 1 or 2"),
         ({"widths": [8, 16], "num_classes": 0}, "num_classes must be a whole number above 0, got 0"),
         ({"widths": [8, 16], "num_classes": None}, "num_classes must be a whole number above 0, got None"),
-        ({"widths": [8, 16], "classes": 10}, "classes is the name of a data set, got 10; their number is num_classes"),
+        ({"widths": [8, 16], "classes": 0}, "classes must be a whole number above 0, got 0"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(arguments, message):
