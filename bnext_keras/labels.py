@@ -63,6 +63,36 @@ def without_synsets(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name if indices.get(name) is None else get_1k_clean_name(indices[name]) for name in names)
 
 
+def choose_labels(
+    num_classes: int, given: Sequence[str] | None, where: object, own: Sequence[str] | None
+) -> tuple[Sequence[str] | None, str]:
+    """The names of a model's classes, None where they have none, and what of that is assumed, in words.
+
+    Args:
+        num_classes: How many there are.
+        given: What the user says.
+        where: The file in which the user does.
+        own: What the model's file says.
+
+    Raises:
+        PredictionError: if there are more names than classes, or fewer.
+
+    Example:
+        >>> choose_labels(2, None, None, ["cat", "dog"])
+        (['cat', 'dog'], '')
+    """
+    labels = given
+    if labels is None and own:
+        where, labels = "the model's own list", own
+    if labels is None:
+        if num_classes == IMAGENET_CLASSES:
+            return imagenet_labels(), "its 1000 classes are taken for ImageNet's; --labels FILE names others"
+        return None, f"the model's {num_classes} classes are shown by number; name them with --labels FILE"
+    if len(labels) != num_classes:
+        raise PredictionError(f"{where}: has {len(labels)} labels, but the model has {num_classes} classes")
+    return labels, ""
+
+
 def read_labels(path: Path) -> list[str]:
     """Reads one name per class from a file.
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from bnext_keras.errors import PredictionError
+
 import numpy as np
 from PIL import Image, ImageOps
 
@@ -123,6 +125,37 @@ class Normalization:
             for values in (self.mean, self.std)
         )
         return f"mean {mean} and std {std} of values in [0, 1]"
+
+
+def choose_normalization(
+    channels: int, given: Normalization | None, own: Normalization | None
+) -> tuple[Normalization, str]:
+    """How a model's images are normalized, and what of that is assumed, in words.
+
+    Args:
+        channels: Of an image.
+        given: What the user says with ``--mean``, ``--std`` and ``--scale``.
+        own: What the model's file says.
+
+    Raises:
+        PredictionError: if what the user says is for another number of channels.
+
+    Example:
+        >>> choose_normalization(1, Normalization((0.5,), (0.25,)), None)
+        (Normalization(mean=(0.5,), std=(0.25,)), '')
+    """
+    if given is not None:
+        try:
+            return given.of_channels(channels), ""
+        except ValueError as error:
+            raise PredictionError(f"--mean, --std, --scale: {error}") from error
+    if own is not None:
+        return own, ""
+    assumed = (
+        "the model does not say how its images are normalized; ImageNet's mean and deviation are assumed, "
+        "--mean, --std and --scale give others"
+    )
+    return Normalization.imagenet(), assumed
 
 
 def open_image(source: str | Path | IO[bytes], mode: str = "RGB", *, upright: bool = False) -> Image.Image:

@@ -12,7 +12,7 @@ import numpy as np
 
 from android_demo.runner.build import library
 from android_demo.runner.compiler import compile_plan
-from android_demo.runner.plan import Type, is_plan
+from android_demo.runner.plan import is_plan, read_interface
 from converter.tflite.interpreter import OneImageInterpreter
 
 
@@ -65,18 +65,9 @@ class Interpreter(OneImageInterpreter):
         self._session = self._library.session_open(plan, len(plan), name, num_threads, ctypes.byref(status))
         if not self._session:
             raise EngineError(f"the engine refuses the plan: {self._library.session_status_text(status).decode()}")
-        header = np.frombuffer(plan, np.uint32, 4, 112)
-        first = int.from_bytes(plan[32:40], "little")
-        tensors = np.frombuffer(plan, np.uint32, 8 * int(header[0] + header[1]), first).reshape(-1, 8)
-        # The stride of inputs and outputs is the number of their elements: of signs, words.
-        shapes: list[tuple[int, ...]] = [(1, int(row[2]), int(row[3]), int(row[5])) for row in tensors]
-        types: list[type] = [np.int32 if row[0] == Type.SIGNS else np.float32 for row in tensors]
-        self.input_shapes, self.input_types = shapes[: header[0]], types[: header[0]]
-        self.output_shapes, self.output_types = shapes[header[0] :], types[header[0] :]
-        self.output_shapes = [
-            _squeezed(shape) if type is np.float32 else shape
-            for shape, type in zip(self.output_shapes, self.output_types, strict=True)
-        ]
+        shapes = read_interface(plan)
+        self.input_shapes, self.input_types = shapes.input_shapes, shapes.input_types
+        self.output_shapes, self.output_types = shapes.output_shapes, shapes.output_types
         self.kernels = self._library.session_kernels(self._session).decode()
         self.memory = int(self._library.session_bytes(self._session))
 
@@ -122,10 +113,6 @@ class Interpreter(OneImageInterpreter):
             self._library.session_read(self._session, len(inputs) + number, array.ctypes.data, array.nbytes)
             outputs.append(array)
         return outputs
-
-
-def _squeezed(shape):
-    return (1, shape[3]) if shape[1:3] == (1, 1) else shape
 
 
 @cache

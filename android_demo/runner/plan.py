@@ -138,6 +138,31 @@ class Plan:
         return header + bytes(body)
 
 
+@dataclass(frozen=True)
+class Interface:
+    """What a plan takes and gives: shapes with a batch of one, and NumPy's types. Signs are words of int32."""
+
+    input_shapes: list[tuple[int, ...]]
+    input_types: list[type]
+    output_shapes: list[tuple[int, ...]]
+    output_types: list[type]
+
+
+def read_interface(plan: bytes) -> Interface:
+    """Reads the shapes of inputs and outputs from a plan that is known to be whole."""
+    header = np.frombuffer(plan, np.uint32, 4, 112)
+    first = int.from_bytes(plan[32:40], "little")
+    tensors = np.frombuffer(plan, np.uint32, 8 * int(header[0] + header[1]), first).reshape(-1, 8)
+    # The stride of inputs and outputs is the number of their elements: of signs, words.
+    shapes: list[tuple[int, ...]] = [(1, int(row[2]), int(row[3]), int(row[5])) for row in tensors]
+    types: list[type] = [np.int32 if row[0] == Type.SIGNS else np.float32 for row in tensors]
+    outputs = [
+        (1, shape[3]) if type is np.float32 and shape[1:3] == (1, 1) else shape
+        for shape, type in zip(shapes[header[0] :], types[header[0] :], strict=True)
+    ]
+    return Interface(shapes[: header[0]], types[: header[0]], outputs, types[header[0] :])
+
+
 def is_plan(content: bytes) -> bool:
     """Whether bytes begin like a plan."""
     return content[:8] == struct.pack("<Q", MAGIC)

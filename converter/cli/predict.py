@@ -22,7 +22,7 @@ from bnext_keras.cli._tool import (
 from bnext_keras.errors import PredictionError
 from bnext_keras.files import check_exists
 from bnext_keras.image_files import find_images
-from bnext_keras.labels import IMAGENET_CLASSES, imagenet_labels, read_labels
+from bnext_keras.labels import choose_labels, read_labels
 from bnext_keras.text import first_line, printable
 
 from converter.tflite.engine import RUNNERS
@@ -73,8 +73,11 @@ def _predict(arguments):
     )
     if classifier.note:
         complain(TOOL, f"{arguments.model_file}: runs in Larq Compute Engine, {classifier.note}")
-    labels, of_labels = _labels(arguments.labels, labels, classifier)
-    scale, of_scale = _scale(stated_scale, classifier)
+    from bnext_keras.preprocessing import choose_normalization
+
+    embedded = classifier.metadata and classifier.metadata.labels
+    labels, of_labels = choose_labels(classifier.num_classes, labels, arguments.labels, embedded)
+    scale, of_scale = choose_normalization(classifier.input_shape[-1], stated_scale, classifier.normalization)
     results = []
     for file in files:
         result = _predict_image(classifier, file, labels, scale, arguments, alone=len(files) == 1)
@@ -93,38 +96,6 @@ def _files(paths):
     for path in paths:
         check_exists(path)
     return [file for path in paths for file in (find_images(path) if path.is_dir() else [path])]
-
-
-def _scale(scale, classifier):
-    """How to normalize images, and what of that is assumed, in words."""
-    from bnext_keras.preprocessing import Normalization
-
-    if scale is not None:
-        try:
-            return scale.of_channels(classifier.input_shape[-1]), ""
-        except ValueError as error:
-            raise PredictionError(f"--mean, --std, --scale: {error}") from error
-    if classifier.normalization is not None:
-        return classifier.normalization, ""
-    assumed = (
-        "the model does not say how its images are normalized; ImageNet's mean and deviation are assumed, "
-        "--mean, --std and --scale give others"
-    )
-    return Normalization.imagenet(), assumed
-
-
-def _labels(path, labels, classifier):
-    """The classes' names, None where they have none, and what of that is assumed, in words."""
-    where, embedded = path, classifier.metadata and classifier.metadata.labels
-    if labels is None and embedded:
-        where, labels = "the model's own list", embedded
-    if labels is None:
-        if classifier.num_classes == IMAGENET_CLASSES:
-            return imagenet_labels(), "its 1000 classes are taken for ImageNet's; --labels FILE names others"
-        return None, f"the model's {classifier.num_classes} classes are shown by number; name them with --labels FILE"
-    if len(labels) != classifier.num_classes:
-        raise PredictionError(f"{where}: has {len(labels)} labels, but the model has {classifier.num_classes} classes")
-    return labels, ""
 
 
 def _predict_image(classifier, file, labels, scale, arguments, *, alone):

@@ -25,17 +25,16 @@ from bnext_keras.preprocessing import Normalization
 
 import numpy as np
 
+from converter.tflite.classification import check_one_each, check_shapes, check_tflite, stated_normalization
+from converter.tflite.classification import wants_rotated_images as wants_rotated
 from converter.tflite.engine import EngineUnavailable, open_engine
 from converter.tflite.flatbuffer import Flatbuffer
 from converter.tflite.interpreter import OneImageInterpreter
 from converter.tflite.isolated import InterpreterError, IsolatedInterpreter
-from converter.tflite.metadata import InputOrientation, Metadata, read_metadata
+from converter.tflite.metadata import Metadata, read_metadata
 
 if TYPE_CHECKING:
     import tensorflow as tf
-
-#: Height and width for a model that takes images of any size: the published evaluation's.
-ANY_SIZE = 224
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Classifier:
     @property
     def wants_rotated_images(self) -> bool:
         """Whether images must be turned by 180 degrees for this model, as its file says."""
-        return self.metadata is not None and self.metadata.input_orientation is InputOrientation.ROTATED_180
+        return wants_rotated(self.metadata)
 
     @property
     def normalization(self) -> Normalization | None:
@@ -68,12 +67,7 @@ class Classifier:
         Raises:
             PredictionError: if that does not fit its channels.
         """
-        try:
-            stated = self.metadata and self.metadata.normalization
-            return stated and stated.of_channels(self.input_shape[-1])
-        except ValueError as error:
-            message = "the file's metadata is damaged (its normalization does not fit the model's channels)"
-            raise PredictionError(message) from error
+        return stated_normalization(self.metadata, self.input_shape[-1])
 
     def probabilities(self, image: np.ndarray) -> np.ndarray:
         """Answers for one image, float64 and summing to one.
@@ -150,8 +144,8 @@ def load_classifier(
 
 def from_keras(model: "tf.keras.Model") -> Classifier:
     """A classifier from a Keras model of one image and one output, logits or probabilities."""
-    _check_one_each(model.inputs or [], model.outputs or [])
-    input_shape, num_classes = _check_shapes(tuple(model.inputs[0].shape[1:]), tuple(model.outputs[0].shape[1:]))
+    check_one_each(model.inputs or [], model.outputs or [])
+    input_shape, num_classes = check_shapes(tuple(model.inputs[0].shape[1:]), tuple(model.outputs[0].shape[1:]))
     from converter.source.description import describe
 
     def run(batch):
@@ -179,12 +173,9 @@ def from_tflite(content: bytes, threads: int = 1, runner: str = "") -> Classifie
     except ConversionError as error:
         raise PredictionError(str(error)) from error
     interpreter, note = _open(content, threads, runner)
-    inputs, outputs = interpreter.input_shapes, interpreter.output_shapes
-    _check_one_each(inputs, outputs)
-    types = [*interpreter.input_types, *interpreter.output_types]
-    if any(kind != np.float32 for kind in types) or inputs[0][0] != 1:
-        raise PredictionError(f"takes {inputs[0]} {types[0]} and gives {types[1]}, but must take one float32 image")
-    input_shape, num_classes = _check_shapes(inputs[0][1:], outputs[0][1:])
+    input_shape, num_classes = check_tflite(
+        interpreter.input_shapes, interpreter.input_types, interpreter.output_shapes, interpreter.output_types
+    )
 
     def run(batch):
         try:
@@ -213,17 +204,3 @@ def _open(content: bytes, threads: int, runner: str) -> tuple[OneImageInterprete
         return IsolatedInterpreter(content, threads=threads, kernels="indirect"), note
     except InterpreterError as error:
         raise PredictionError(str(error)) from error
-
-
-def _check_one_each(inputs, outputs):
-    if len(inputs) != 1 or len(outputs) != 1:
-        raise PredictionError(f"has {len(inputs)} inputs and {len(outputs)} outputs, but must have one each")
-
-
-def _check_shapes(inputs, outputs):
-    if len(inputs) != 3 or inputs[-1] not in (1, 3):
-        raise PredictionError(f"takes inputs of shape {inputs}, but must take images of 1 or 3 channels")
-    if len(outputs) != 1 or outputs[0] is None or outputs[0] < 2:
-        raise PredictionError(f"gives outputs of shape {outputs}, but must give one number for each of several classes")
-    height, width, channels = inputs
-    return (int(height or ANY_SIZE), int(width or ANY_SIZE), int(channels)), int(outputs[0])
