@@ -2,7 +2,7 @@
 
 The compiler is, in this order,
 
-1. ``$CXX``, for another machine ``$CXX_AARCH64`` or ``$CXX_X86_64``;
+1. ``$CXX``, for another machine ``$CXX_AARCH64``, ``$CXX_X86_64`` or, for browsers, ``$CXX_WASM32``;
 2. this machine's own clang++ or g++, for itself;
 3. clang of the package ``ziglang``, which is installed with this one and compiles for every machine;
 4. Debian's g++ for the other machine.
@@ -39,16 +39,26 @@ FLAGS = [
     "-ffp-contract=fast",
     "-fvisibility=hidden",
 ]
-CORE = ["core/check.cpp", "core/engine.cpp", "kernels/reference.cpp"]
-#: Kernels of one instruction set, by the machine's name, with the options that they alone are compiled with.
+CORE = ["core/check.cpp", "core/engine.cpp"]
+REFERENCE = "kernels/reference.cpp"
+#: Kernels by the machine's name, with the options that they alone are compiled with. A module of WebAssembly has one
+#: kind: where there is another choice, there is another module.
 KERNELS: dict[str, dict[str, list[str]]] = {
-    "x86_64": {"kernels/avx2.cpp": ["-mavx2", "-mfma"]},
-    "aarch64": {"kernels/neon.cpp": []},
-    "wasm32": {},
+    "x86_64": {REFERENCE: [], "kernels/avx2.cpp": ["-mavx2", "-mfma"]},
+    "aarch64": {REFERENCE: [], "kernels/neon.cpp": []},
+    "wasm32": {REFERENCE: []},
+    "wasm32-simd128": {"kernels/wasm.cpp": []},
 }
 HOST = ["hosts/host.cpp"]
 LIBRARY = ["hosts/library.cpp"]
 PROGRAM = ["hosts/program.cpp", "hosts/flags.cpp"]
+WEB = ["hosts/web.cpp", "hosts/freestanding.cpp", "images/resize.cpp"]
+#: Modules of WebAssembly, best first: their names among those of `KERNELS`, and options for all of their files.
+WEB_MODULES = {
+    "relaxed": ("wasm32-simd128", ["-msimd128", "-mrelaxed-simd"]),
+    "simd": ("wasm32-simd128", ["-msimd128"]),
+    "baseline": ("wasm32", []),
+}
 #: Machines that programs are built for.
 MACHINES = ("x86_64", "aarch64")
 
@@ -75,7 +85,8 @@ def compiler(target: str | None = None, *, static: bool = False) -> list[str]:
     """
     target = target or machine()
     is_native = target == machine()
-    variable = "CXX" if is_native else f"CXX_{target.upper()}"
+    is_web = target.startswith("wasm32")
+    variable = "CXX" if is_native else "CXX_WASM32" if is_web else f"CXX_{target.upper()}"
     if os.environ.get(variable):
         return shlex.split(os.environ[variable])
     if is_native and (found := shutil.which("clang++") or shutil.which("g++")):
@@ -83,7 +94,9 @@ def compiler(target: str | None = None, *, static: bool = False) -> list[str]:
     if importlib.util.find_spec("ziglang"):
         # Not c++, which would compile a C++ library first that nothing here needs.
         command = [sys.executable, "-m", "ziglang", "cc"]
-        if sys.platform.startswith("linux"):
+        if is_web:
+            command += ["-target", "wasm32-freestanding"]
+        elif sys.platform.startswith("linux"):
             # A target's name also keeps it from using what this very CPU has beyond others of its kind.
             command += ["-target", f"{target}-linux-{'musl' if static else 'gnu.2.17'}"]
         return command
@@ -117,7 +130,7 @@ def build(
     """
     target = target or machine()
     command = list(command or compiler(target, static="-static" in link))
-    kernels = KERNELS.get(target, {})
+    kernels = KERNELS.get(target, {REFERENCE: []})
     headers = [path for path in sorted(NATIVE.rglob("*")) if path.suffix in (".h", ".inl")]
     calls = [
         [*command, *FLAGS, *flags, *kernels.get(name, []), "-c", str(NATIVE / name)]
@@ -189,16 +202,30 @@ def program(target: str | None = None) -> Path:
     return _cached("bnext-runner", [*HOST, *PROGRAM], target or machine(), [*link, "-lpthread"])
 
 
+def web_module(name: str) -> Path:
+    """The engine as a module of WebAssembly, compiled now if it is not in the cache.
+
+    Args:
+        name: One of `WEB_MODULES`.
+
+    Raises:
+        BuildError: if it cannot be compiled.
+    """
+    target, options = WEB_MODULES[name]
+    link = ["-nostdlib", "-Wl,--no-entry", "-Wl,--strip-all", "-Wl,-z,stack-size=262144"]
+    flags = ["-ffreestanding", "-fno-builtin", *options]
+    return _cached(f"{name}.wasm", WEB, target, link, flags)
+
+
 def cache_folder() -> Path:
     """Where compiled engines lie: below ``$XDG_CACHE_HOME``, as a rule ``~/.cache``."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "bnext", "runner")
 
 
-def _cached(name, sources, target, link):
+def _cached(name, sources, target, link, flags=("-fPIC",)):
     command = compiler(target, static="-static" in link)
     files = [path for path in sorted(NATIVE.rglob("*")) if path.is_file()]
-    # The same options for both, so that they share objects.
-    flags = ["-fPIC"]
+    # The same options for library and program, so that they share objects.
     output = cache_folder() / _digest([command, FLAGS, KERNELS, sources, flags, link, target], files) / name
     if output.exists():
         return output

@@ -16,12 +16,16 @@ struct runner_engine {
 
 namespace runner {
 
-extern const Kernels reference_kernels;
 #if defined(__x86_64__)
 extern const Kernels avx2_kernels;
 #endif
 #if defined(__aarch64__)
 extern const Kernels neon_kernels;
+#endif
+#if defined(__wasm_simd128__)
+extern const Kernels wasm_kernels;
+#else
+extern const Kernels reference_kernels;
 #endif
 
 namespace {
@@ -34,7 +38,11 @@ const Kernels* const ALL[] = {
 #if defined(__aarch64__)
     &neon_kernels,
 #endif
+#if defined(__wasm_simd128__)
+    &wasm_kernels,  // Alone: a browser that takes the module has them.
+#else
     &reference_kernels,
+#endif
 };
 
 const char* const KIND_NAMES[] = {"BinaryConv", "Map", "Conv", "Depthwise", "Dense", "Pool", "Copy", "Gather", "Softmax"};
