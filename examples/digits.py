@@ -9,7 +9,8 @@ the network by the recipe `digits`; the rest, always the same digits, is held ou
 Larq Compute Engine (LCE), and both forms classify the held-out digits: they must agree on every one.
 
 In the folder demo-output (--out) are afterwards model.h5, the trained Keras model; model.tflite, the same network with
-one bit per binary weight; and digits.png, the curves of the training and some held-out digits as LCE read them.
+one bit per binary weight; digits.png, the curves of the training and some held-out digits as LCE read them;
+digits.html, a page that reads digits in a browser; and digit.png, a held-out one to try it with.
 
 In the first third of the epochs the kernels harden from float to binary. Held-out accuracy, for which they are always
 binary, starts near chance and then jumps: this is no fault.
@@ -26,6 +27,7 @@ from pathlib import Path
 from bnext_keras import recipes
 from bnext_keras.cli._tool import quiet_tensorflow, renamed, run, silenced
 from bnext_keras.errors import FileError, UserError
+from bnext_keras.files import write_atomically
 
 #: On so few and so easy images labels teach as well as teachers do, in half of the time.
 LABELS_ALONE = ["weak_teachers=", "strong_teacher="]
@@ -68,7 +70,10 @@ def demo(arguments: argparse.Namespace) -> int:
         import numpy as np
         import tensorflow as tf
         from larq_compute_engine.tflite.python.interpreter import Interpreter
+        from PIL import Image
 
+        from android_demo.export.model import read_model
+        from android_demo.export.web import render
         from converter import convert
 
     with tempfile.TemporaryDirectory() as folder:
@@ -90,8 +95,12 @@ def demo(arguments: argparse.Namespace) -> int:
     classes = {name: classify(images).argmax(axis=-1) for name, (classify, _) in forms.items()}
     keras_classes, lce_classes = classes.values()
     _print_comparison(forms, classes, images, labels)
-    draw_run(arguments.out / "digits.png", history.rows, pixels_from_normalized(images), labels, lce_classes)
-    print(f"Written: model.h5, model.tflite and digits.png in {arguments.out}")
+    pixels = pixels_from_normalized(images)
+    draw_run(arguments.out / "digits.png", history.rows, pixels, labels, lce_classes)
+    Image.fromarray(pixels[0, ..., 0].clip(0, 255).round().astype(np.uint8)).save(arguments.out / "digit.png")
+    page = render(read_model(arguments.out / "model.tflite", name="Handwritten digits"))
+    write_atomically(arguments.out / "digits.html", page.encode())
+    print(f"Written: model.h5, model.tflite, digits.png, digits.html and digit.png in {arguments.out}")
     if (keras_classes != lce_classes).any():
         raise UserError(f"Keras and LCE disagree on {(keras_classes != lce_classes).sum()} digits")
     return 0

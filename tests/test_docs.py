@@ -157,8 +157,8 @@ def command(monkeypatch):
     """Runs a command line all the way but for its work; returns its exit status and what it complains of."""
     scripts = dict(re.findall(r'^(bnext-[a-z]+) = "(.+):main"$', read(ROOT / "pyproject.toml"), re.MULTILINE))
     for package in PACKAGES:
-        for file in (ROOT / package / "cli").glob("[!_]*.py"):
-            module = importlib.import_module(f"{package}.cli.{file.stem}")
+        for file in (ROOT / package / "cli").rglob("[!_]*.py"):
+            module = importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
             if hasattr(module, "run"):
                 monkeypatch.setattr(module, "run", lambda tool, work, arguments: 0)
 

@@ -22,7 +22,13 @@ def test_digits_are_learned_converted_and_classified_alike(tmp_path):
     lines = [line for line in result.stdout.splitlines() if "same class as Keras" in line]
     assert len(lines) == 1
     assert "100.00%" in lines[0]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["digits.png", "model.h5", "model.tflite"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "digit.png",
+        "digits.html",
+        "digits.png",
+        "model.h5",
+        "model.tflite",
+    ]
     assert (tmp_path / "model.tflite").stat().st_size < (tmp_path / "model.h5").stat().st_size / 5
     with Image.open(tmp_path / "digits.png") as figure:
         figure.verify()

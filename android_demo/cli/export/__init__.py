@@ -1,0 +1,34 @@
+"""``bnext-export``: applications of a converted network, a file for each kind."""
+
+from bnext_keras.cli._tool import dispatch, tool_parser
+
+TOOL = "bnext-export"
+
+DESCRIPTION = """\
+Make something that classifies pictures with a converted network, for people who have
+neither Python nor TensorFlow. It runs in this project's engine, which is in it."""
+
+EPILOG = """\
+kinds:
+  web    a page for browsers, one file that needs no server and no network
+
+example:
+  bnext-export web model.tflite -o page/
+
+bnext-export KIND --help tells the options of a kind."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line; returns the exit status."""
+    from android_demo.cli.export import web
+
+    kinds = {"web": web.main}
+    return dispatch({"": lambda rest: _no_kind(rest, list(kinds)), **kinds}, argv)
+
+
+def _no_kind(argv, kinds):
+    """What answers a command line that does not begin with a kind: ``--help`` and ``--version``, or an error."""
+    parser = tool_parser(TOOL, DESCRIPTION, EPILOG)
+    parser.add_argument("kind", nargs="?", metavar="KIND", choices=kinds, help=f"what to make: {', '.join(kinds)}")
+    parser.parse_args(argv)
+    parser.error(f"begin with what to make: {', '.join(kinds)}")

@@ -1,0 +1,5 @@
+"""Applications of one converted network, in the engine: whatever shows what the network sees in somebody's pictures.
+
+``model``  what an application needs to know of a file
+``web``    a page for browsers
+"""

@@ -1,0 +1,86 @@
+"""What an application needs to know of a ``.tflite`` file: its plan, its images and the names of its classes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bnext_keras.errors import ConversionError, FileError, PredictionError
+from bnext_keras.labels import choose_labels, read_labels
+from bnext_keras.preprocessing import Normalization, choose_normalization
+
+from android_demo.runner.compiler import compile_plan
+from android_demo.runner.plan import read_interface
+from converter.tflite.classification import check_tflite, stated_normalization, wants_rotated_images
+from converter.tflite.metadata import read_metadata
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """A network that classifies images, as applications carry it.
+
+    Attributes:
+        name: What it is called.
+        plan: The engine's file.
+        input_shape: ``(height, width, channels)`` of an image.
+        num_classes: Number of classes.
+        labels: Their names, None if they have none.
+        normalization: How its images are normalized, for each channel.
+        turned: Whether its images are turned by 180 degrees.
+        assumed: What of this its file does not say, in words.
+    """
+
+    name: str
+    plan: bytes
+    input_shape: tuple[int, int, int]
+    num_classes: int
+    labels: Sequence[str] | None
+    normalization: Normalization
+    turned: bool
+    assumed: str
+
+
+def read_model(
+    model: Path, *, labels: Path | None = None, normalization: Normalization | None = None, name: str = ""
+) -> ExportedModel:
+    """Reads a ``.tflite`` file.
+
+    Args:
+        model: The file.
+        labels: A file of the classes' names instead of those that the model's own has.
+        normalization: How images are normalized, instead of what the file says.
+        name: What the network is called instead of what the file says.
+
+    Raises:
+        FileError: if a file cannot be read.
+        PredictionError: if it does not classify images, or the names do not fit it.
+        ConversionError: if it is damaged, or has an operator that the engine lacks.
+    """
+    try:
+        content = model.read_bytes()
+    except OSError as error:
+        raise FileError(f"cannot be read ({error.strerror or error})", where=str(model)) from error
+    given = read_labels(labels) if labels else None
+    try:
+        plan = compile_plan(content)
+        metadata = read_metadata(content)
+        found = read_interface(plan)
+        input_shape, num_classes = check_tflite(
+            found.input_shapes, found.input_types, found.output_shapes, found.output_types
+        )
+        own_scale = stated_normalization(metadata, input_shape[-1])
+    except ConversionError as error:
+        raise ConversionError(str(error), where=str(model)) from error
+    except PredictionError as error:
+        raise PredictionError(str(error), where=str(model)) from error
+    scale, of_scale = choose_normalization(input_shape[-1], normalization, own_scale)
+    names, of_names = choose_labels(num_classes, given, labels, metadata.labels if metadata else None)
+    return ExportedModel(
+        name=name or (metadata and metadata.name) or model.stem,
+        plan=plan,
+        input_shape=input_shape,
+        num_classes=num_classes,
+        labels=names,
+        normalization=scale.of_channels(input_shape[-1]),
+        turned=wants_rotated_images(metadata),
+        assumed="; ".join(filter(None, (of_scale, of_names))),
+    )

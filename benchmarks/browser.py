@@ -1,0 +1,112 @@
+"""The engine in a browser beside the engine itself, on this machine: times, sizes, and how soon a page is ready.
+
+    python benchmarks/browser.py                        BNextTiny at 224x224 and 32x32, and the digits' network
+    python benchmarks/browser.py digits --seconds 20
+
+Pages are those of ``bnext-export web``, in a headless Chromium, which must be installed; each of a page's modules of
+WebAssembly in a page of its own. All run on one thread. They and the engine take turns of a fifth of a second, by a
+clock. *Times the engine's* is the median of neighbouring turns, with its quartiles. *Ready* is how long a page takes to
+open until it can answer; *fitting* makes an input of a photo of 12 megapixels.
+
+Networks have random weights, on which their times do not depend. Converted files are kept in --files.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import bnext_keras
+
+from engine import NETWORKS, converted, image_for
+
+from android_demo.export.model import read_model
+from android_demo.export.web import render
+from android_demo.runner import Interpreter
+from android_demo.runner.build import WEB_MODULES
+from converter.inspection.profile import processor_name
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+import browser as browsers
+
+DEFAULT = ("BNextTiny", "BNextTiny-32", "digits")
+TURN = 0.2
+PHOTO = """(async () => {
+  const canvas = Object.assign(document.createElement("canvas"), {width: 4000, height: 3000});
+  const context = canvas.getContext("2d");
+  for (let i = 0; i < 4000; i++) context.fillStyle = `hsl(${i} 50% 50%)`, context.fillRect(i, 0, 1, 3000 - i / 2);
+  return (await classify(await new Promise((done) => canvas.toBlob(done, "image/jpeg")))).fitting;
+})()"""
+
+
+def native_turn(engine: Interpreter, image) -> float:
+    """Milliseconds of an inference, the mean of a turn."""
+    start, runs = time.perf_counter(), 0
+    while time.perf_counter() - start < TURN:
+        engine.run([image])
+        runs += 1
+    return 1e3 * (time.perf_counter() - start) / runs
+
+
+def web_turn(tab: browsers.Tab) -> float:
+    """The same in a page."""
+    steps = f"ask('measure', {{seconds: {TURN}}}).then(({{steps}}) => steps.map((step) => step.milliseconds))"
+    return sum(tab.evaluate(steps))
+
+
+def open_module(browser: browsers.Browser, page: str, name: str, folder: Path) -> tuple[browsers.Tab, float]:
+    """A page with one of its modules alone, and the seconds until it was ready."""
+    file = folder / f"{name}.html"
+    file.write_text(page.replace(f'"modules": {list(WEB_MODULES)}'.replace("'", '"'), f'"modules": ["{name}"]'))
+    start = time.perf_counter()
+    tab = browser.open(file.as_uri())
+    tab.wait_for("!document.getElementById('controls').hidden")
+    return tab, time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("networks", nargs="*", metavar="NETWORK", help=f"some of {', '.join(NETWORKS)}")
+    parser.add_argument("--seconds", type=float, default=40, help="for each network (default 40)")
+    text = "folder for converted files (default %(default)s)"
+    parser.add_argument("--files", type=Path, default=Path(tempfile.gettempdir(), "bnext-engine-files"), help=text)
+    arguments = parser.parse_args()
+    if strangers := set(arguments.networks) - set(NETWORKS):
+        parser.error(f"{', '.join(sorted(strangers))}: none of {', '.join(NETWORKS)}")
+    if browsers.find() is None:
+        parser.error("Chromium is not installed")
+    arguments.files.mkdir(parents=True, exist_ok=True)
+    print("| network | module | page, MB | ready, s | ms | times the engine's (quartiles) | fitting 12 MP, ms |")
+    print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
+    with browsers.Browser() as browser, tempfile.TemporaryDirectory() as folder:
+        for name in arguments.networks or DEFAULT:
+            file = converted(name, arguments.files)
+            page = render(read_model(file))
+            engine = Interpreter(file)
+            image = image_for(engine.input_shapes[0])
+            tabs = {module: open_module(browser, page, module, Path(folder)) for module in WEB_MODULES}
+            times: dict[str, list[float]] = {key: [] for key in (engine.kernels, *tabs)}
+            start = time.perf_counter()
+            while time.perf_counter() - start < arguments.seconds or len(times[engine.kernels]) < 5:
+                times[engine.kernels].append(native_turn(engine, image))
+                for module, (tab, _) in tabs.items():
+                    times[module].append(web_turn(tab))
+            native = times.pop(engine.kernels)
+            print(f"| {name} | the engine, {engine.kernels} | | | {statistics.median(native):.2f} | | |")
+            for module, (tab, ready) in tabs.items():
+                pairs = zip(times[module], native, strict=True)
+                sizes = f"{len(page) / 1e6:.2f} | {ready:.2f}"
+                low, middle, high = statistics.quantiles([web / own for web, own in pairs], n=4)
+                print(
+                    f"| {name} | {module} | {sizes} | {statistics.median(times[module]):.2f} "
+                    f"| {middle:.2f} ({low:.2f} to {high:.2f}) | {tab.evaluate(PHOTO):.0f} |",
+                    flush=True,
+                )
+                tab.close()
+    print(f"\n{processor_name()}, bnext-keras {bnext_keras.__version__}")
+
+
+if __name__ == "__main__":
+    main()
