@@ -1,7 +1,5 @@
 """One browser for all tests, and pages of two small networks."""
 
-import base64
-
 import bnext_keras
 
 import browser as browsers
@@ -80,19 +78,3 @@ def page(browser, colour):
     tab.wait_for("!document.getElementById('controls').hidden")
     yield tab
     tab.close()
-
-
-@pytest.fixture
-def seen():
-    """What a page finds for an image's file: numbers, pixels ``(height, width, 3)`` that it saw, the best."""
-
-    def ask(tab, content):
-        code = base64.b64encode(content).decode()
-        found = tab.evaluate(
-            f"classify(new Blob([Uint8Array.from(atob('{code}'), c => c.charCodeAt(0))])).then(({{outputs, pixels, "
-            "width, height, best}) => ({outputs: [...outputs], pixels: [...pixels], width, height, best}))"
-        )
-        pixels = np.array(found["pixels"], np.uint8).reshape(found["height"], found["width"], 4)
-        return np.array(found["outputs"], np.float32), pixels[..., :3], found["best"]
-
-    return ask

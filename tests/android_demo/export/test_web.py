@@ -1,21 +1,16 @@
 """The page in a real browser: its answers are the engine's, and it does what it says to whoever uses it."""
 
-import io
 from dataclasses import replace
 
 from bnext_keras.preprocessing import load_image
 
 import numpy as np
 import pytest
+from pictures import fitted, noise, packed, seen
 from PIL import Image
 
 from android_demo.export.web import render
 from converter.predict.classifier import to_probabilities
-
-
-def noise(width, height, mode="RGB"):
-    pixels = np.random.default_rng(width).integers(0, 256, (height, width, 3), np.uint8)
-    return Image.fromarray(pixels).convert(mode)
 
 
 def smooth(width, height):
@@ -23,31 +18,15 @@ def smooth(width, height):
     return Image.fromarray((255 * np.stack([x, y, 1 - x * y], axis=-1)).astype(np.uint8))
 
 
-def packed(image, kind="PNG", **options):
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
-def fitted(image, height, width):
-    """Resized and cut out as `centre_crop` does it, first the rows, then the columns, in every version of Pillow."""
-    scale = max(height / image.height, width / image.width) / 0.95
-    across, down = max(width, round(image.width * scale)), max(height, round(image.height * scale))
-    bicubic = Image.Resampling.BICUBIC
-    resized = image.resize((across, image.height), bicubic).resize((across, down), bicubic)
-    left, top = (across - width) // 2, (down - height) // 2
-    return np.asarray(resized.crop((left, top, left + width, top + height)))
-
-
 @pytest.mark.parametrize("size", [(300, 200), (64, 301), (20, 31), (48, 32), (1, 1), (1000, 3)], ids=str)
-def test_the_network_sees_what_pillow_makes_of_a_picture(page, colour, seen, size):
+def test_the_network_sees_what_pillow_makes_of_a_picture(page, colour, size):
     image = noise(*size)
     outputs, pixels, _ = seen(page, packed(image))
     np.testing.assert_array_equal(pixels, fitted(image, 32, 48))
     np.testing.assert_allclose(outputs, colour.answer(pixels), rtol=1e-4, atol=1e-4 * np.abs(outputs).max())
 
 
-def test_a_photo_is_answered_as_bnext_predict_does(page, colour, seen, tmp_path):
+def test_a_photo_is_answered_as_bnext_predict_does(page, colour, tmp_path):
     """Turned upright as the camera noted; a JPEG's own rounding is the browser's."""
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -61,7 +40,7 @@ def test_a_photo_is_answered_as_bnext_predict_does(page, colour, seen, tmp_path)
     np.testing.assert_allclose([entry["share"] for entry in best], np.sort(expected)[:-6:-1], atol=0.01)
 
 
-def test_a_grey_network_that_wants_its_pictures_turned(open_page, grey, seen, tmp_path):
+def test_a_grey_network_that_wants_its_pictures_turned(open_page, grey, tmp_path):
     turned = tmp_path / "turned.html"
     turned.write_text(render(replace(grey.model, turned=True)))
     image = noise(40, 30)
@@ -73,7 +52,7 @@ def test_a_grey_network_that_wants_its_pictures_turned(open_page, grey, seen, tm
 
 
 @pytest.mark.parametrize("module", ["simd", "baseline"])
-def test_every_module_answers_the_same(open_page, page, colour, seen, module, tmp_path):
+def test_every_module_answers_the_same(open_page, page, colour, module, tmp_path):
     text = colour.page.read_text()
     (tmp_path / "page.html").write_text(text.replace('"modules": ["relaxed", ', f'"modules": ["{module}", '))
     tab = open_page(tmp_path / "page.html")

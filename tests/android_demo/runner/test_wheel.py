@@ -56,3 +56,4 @@ def test_who_installs_it_gets_a_compiler_and_the_readme(installed):
     assert "Requires-Dist: ziglang" in metadata.read_text()
     assert (installed / "android_demo/runner/README.md").is_file()
     assert (installed / "android_demo/report/templates/runners.html").is_file()
+    assert (installed / "android_demo/export/web/assets/worker.js").is_file()

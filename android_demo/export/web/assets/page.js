@@ -23,8 +23,11 @@ function element(name, properties = {}, ...children) {
   made.append(...children);
   return made;
 }
+// What an element holds as base64; its text is let go of, since it takes more memory than the network.
 function bytesOf(id) {
-  const text = atob(byId(id)?.textContent.trim() || "");
+  const holder = byId(id);
+  const text = atob(holder?.textContent.trim() || "");
+  holder?.remove();
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
   return bytes.buffer;
@@ -35,14 +38,22 @@ const nameOf = (index) => about.labels?.[index] ?? `class ${index}`;
 const show = (id, shown) => (byId(id).hidden = !shown);
 
 // The worker, as functions that promise its answers.
-const worker = new Worker(URL.createObjectURL(new Blob([byId("worker").textContent], { type: "text/javascript" })));
+let worker;
 const waiting = new Map();
 let questions = 0;
-worker.onmessage = ({ data: { number, found, fault } }) => {
-  const { resolve, reject } = waiting.get(number);
-  waiting.delete(number);
-  fault ? reject(new Error(fault)) : resolve(found);
-};
+function startWorker() {
+  const code = new Blob([byId("worker").textContent], { type: "text/javascript" });
+  worker = new Worker(URL.createObjectURL(code));
+  worker.onmessage = ({ data: { number, found, fault } }) => {
+    const { resolve, reject } = waiting.get(number);
+    waiting.delete(number);
+    fault ? reject(new Error(fault)) : resolve(found);
+  };
+  worker.onerror = () => {
+    for (const { reject } of waiting.values()) reject(new Error("This browser does not let the page run its network."));
+    waiting.clear();
+  };
+}
 function ask(job, given, moved = []) {
   return new Promise((resolve, reject) => {
     const number = questions++;
@@ -71,11 +82,11 @@ function probabilities(outputs) {
   return exponentials.map((value) => value / total);
 }
 
-// As the file has it: upright as the camera noted, without its colour profile, which no network was trained with.
-const DECODING = { imageOrientation: "from-image", premultiplyAlpha: "none", colorSpaceConversion: "none" };
-
 async function classify(source) {
-  const picture = await createImageBitmap(source, DECODING);
+  // Upright as the camera noted, and without its colour profile, as networks were trained.
+  const picture = await createImageBitmap(source, { colorSpaceConversion: "none" }).catch(() => {
+    throw new Error("cannot be read as an image");
+  });
   const found = await ask("classify", { picture }, [picture]);
   const shares = probabilities(found.outputs);
   const best = shares.map((share, index) => ({ share, index })).sort((a, b) => b.share - a.share || a.index - b.index);
@@ -89,7 +100,7 @@ function bar(share) {
 }
 
 function card(title) {
-  const canvas = element("canvas", { role: "img" });
+  const canvas = element("canvas");
   canvas.setAttribute("role", "img");
   const answers = element("ol"), took = element("p", { className: "soft" });
   const made = element("article", {}, canvas, element("div", {}, element("h3", { textContent: title }), answers, took));
@@ -138,8 +149,7 @@ function classifyFiles(files) {
         add(entry);
         last = `${title}: ${nameOf(found.best[0].index)}, ${percent(found.best[0].share)}`;
       } catch (error) {
-        const unreadable = error.name === "InvalidStateError" || error.name === "EncodingError";
-        broken.push(`${title}: ${unreadable ? "cannot be read as an image" : error.message}`);
+        broken.push(`${title}: ${error.message}`);
       }
     }
     complain(broken.join("; "));
@@ -159,6 +169,7 @@ async function toggleCamera() {
     return complain(error.name === "NotAllowedError" ? "The camera is not allowed here." : `No camera: ${error.message}`);
   }
   byId("camera").textContent = "Stop camera";
+  stream.getTracks().forEach((track) => track.addEventListener("ended", stopCamera)); // Pulled out, say.
   const video = element("video", { muted: true, playsInline: true, srcObject: stream });
   const entry = card("Camera");
   let said = -1;
@@ -253,6 +264,7 @@ function listen() {
 
 async function start() {
   try {
+    startWorker();
     about = JSON.parse(byId("about").textContent);
     const modules = about.modules.map((name) => ({ name, code: bytesOf(`module-${name}`) }));
     const plan = bytesOf("plan");

@@ -101,8 +101,6 @@ EXPORT(run) const float* run(uint64_t* ticks) {
   runner_run(engine, nullptr, ticks ? &profile : nullptr);
   return (const float*)output.data;
 }
-// The network's input, for those who have one already.
-EXPORT(input) float* input_values() { return (float*)input.data; }
 // Zeros for `run`; they are there until the next picture.
 EXPORT(new_ticks) uint64_t* new_ticks() {
   uint64_t* ticks = (uint64_t*)take(uint64_t(steps()) * 8);
