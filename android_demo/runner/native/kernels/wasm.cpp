@@ -26,13 +26,15 @@ INLINE u32 masks(const VI* conditions) {
 }
 
 constexpr bool MULTIPLIES_LANES = false;  // A vector by a lane of another.
+constexpr bool ADDS_DISTANCES = false, ADDS_PAIRS = false;
 #include "floats.inl"
 #include "map.inl"
 #include "means.inl"
 
 // A shuffle looks up 16 indices in tables of 16 entries: 4 channels. 16 filters are in the lanes of a vector,
 // and a block is two of them, so that a table is read once for two lookups.
-constexpr u32 CHANNELS = 4, ENTRY = 16, CHUNK = 21, VECTORS = 2, BLOCK = 16 * VECTORS;
+// ARM has registers for three pairs, and x86-64 spills with two already.
+constexpr u32 CHANNELS = 4, ENTRY = 16, CHUNK = 21, VECTORS = 2, BLOCK = 16 * VECTORS, TOGETHER = 1, MOST_PAIRS = 3;
 constexpr u8 NOWHERE = 0x80;  // An index whose entry is 0.
 constexpr u32 lane_of(u32 filter) { return filter; }
 
@@ -59,6 +61,7 @@ INLINE void make_with(u8* to, u64 pitch, const u32* a, const u32* b, u32 indices
 }
 
 // The tables of all indices of a pair of pixels, null if they are not there.
+template <u32 TOGETHER>
 INLINE void make(u8* to, u64 pitch, const u32* a, const u32* b, u32 words, u32 indices, bool ones) {
   (void)words;
   const auto low = [](u32 v) { return wasm_v128_load(COUNTS.low[v]); };
@@ -74,15 +77,15 @@ INLINE void make(u8* to, u64 pitch, const u32* a, const u32* b, u32 words, u32 i
 }
 
 typedef int64_t i64;
-constexpr u32 most_pairs(bool) { return 3; }  // ARM has registers for three, and x86-64 spills with two already.
 #include "tables.inl"
 
-template <int PAIRS, int STRIDE, bool SHARED>
-static __attribute__((noinline)) void tile(const Chunk& chunk, const Place& place) {
+template <int PAIRS, int KIND>
+INLINE void tile_at(const Chunk& chunk, const Place& place) {
+  constexpr bool SHARED = KIND == NEIGHBOURS || KIND == NEIGHBOURS_BY_TWO;
   const u8 *tables = chunk.tables + place.tables, *indices = chunk.indices;
   const u32* offsets = chunk.offsets;
   u32 groups = chunk.groups;
-  const u32 stride = STRIDE ? STRIDE * ENTRY : u32(chunk.stride);
+  const u32 stride = KIND == ANYWHERE ? u32(chunk.stride) : KIND == NEIGHBOURS_BY_TWO ? 2 * ENTRY : ENTRY;
   constexpr int F = VECTORS;
   v128_t all[PAIRS][F], high[PAIRS][F];
   unrolled<PAIRS>([&](auto p) INLINED {
@@ -129,6 +132,11 @@ static __attribute__((noinline)) void tile(const Chunk& chunk, const Place& plac
         wasm_v128_store(to + f.value * 16 + k * 8, chunk.last ? wasm_i16x8_shl(left[k], 1) : left[k]);
     });
   });
+}
+
+template <int PAIRS, int KIND>
+static __attribute__((noinline)) void tile(const Chunk& chunk, const Place* place, u32 places) {
+  for (const Place* const end = place + places; place != end; place++) tile_at<PAIRS, KIND>(chunk, *place);
 }
 
 }  // namespace wasm
