@@ -78,9 +78,9 @@ def cache_logits(teacher: Teacher, batches: tf.data.Dataset, path: str | Path, *
     count = classes = 0
     with replacing(path) as temporary, temporary.open("wb+") as file:
         _write_header(file, 0, 0)
-        for batch in track(
-            batches, f"Logits of {teacher.name}", cardinality if cardinality >= 0 else None, disable=not progress
-        ):
+        if progress:
+            batches = track(batches, f"Logits of {teacher.name}", cardinality if cardinality >= 0 else None)
+        for batch in batches:
             logits = compute(batch[0] if isinstance(batch, tuple) else batch).numpy()
             file.write(np.ascontiguousarray(logits, "<f4").tobytes())
             count, classes = count + len(logits), logits.shape[1]

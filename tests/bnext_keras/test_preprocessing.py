@@ -101,7 +101,10 @@ def test_transparency_is_dropped(saved):
 def test_16_bits_are_scaled_not_clipped(tmp_path, name, mode):
     """A full range: Pillow's conversion makes white of all values above 255."""
     values = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
-    Image.fromarray(values).save(tmp_path / name)
+    if name.endswith(".pgm"):  # which early versions of Pillow read but do not write
+        (tmp_path / name).write_bytes(b"P5 16 16 65535\n" + values.astype(">u2").tobytes())
+    else:
+        Image.fromarray(values).save(tmp_path / name)
     pixels = np.asarray(open_image(tmp_path / name, mode)).reshape(16, 16, -1)
     np.testing.assert_array_equal(pixels, np.repeat((values >> 8)[..., np.newaxis], len(mode), axis=-1))
 
