@@ -140,7 +140,7 @@ def test_python_compiles(page, code):
 def names_in_code():
     for page in PAGES:
         for code in blocks(page, "python"):
-            yield from ((page, name) for name in re.findall(r"\b(?:bnext_keras|data)(?:\.[A-Za-z]\w*)+", code))
+            yield from ((page, name) for name in re.findall(r"(?<![\w.])(?:bnext_keras|data)(?:\.[A-Za-z]\w*)+", code))
 
 
 @pytest.mark.parametrize(("page", "name"), cases(names_in_code()))
