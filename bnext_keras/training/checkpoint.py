@@ -158,6 +158,8 @@ class Checkpoints(tf.keras.callbacks.Callback):
 
         def write():
             best, previous = self.folder / BEST, self._previous_best(epoch)
+            if best.exists() and best.read_bytes() == content:
+                return  # A run that continues after this epoch: what is there is its own.
             # Should this epoch's checkpoint be damaged, the run goes on from the one before, with its best model.
             if best.exists() and not previous.exists():
                 _link(best, previous)

@@ -12,13 +12,6 @@ def test_larq_lists_the_layers_that_multiply():
     assert set(kinds) | {lq.layers.QuantConv2D, lq.layers.QuantDense} <= set(mac_containing_layers)
 
 
-def test_larq_counts_the_pixels_of_an_output():
-    from larq.models import LayerProfile
-
-    model = tf.keras.Sequential([lq.layers.QuantConv2D(2, 3, strides=2, padding="same", input_shape=(8, 6, 3))])
-    assert LayerProfile(model.layers[0]).output_pixels == 4 * 3
-
-
 def test_a_layer_asks_for_its_quantizer_in_every_call():
     layer = lq.layers.QuantConv2D(1, 1, input_quantizer="ste_sign", kernel_initializer="ones")
     image = tf.constant([[[[0.5]]]])
