@@ -17,11 +17,13 @@ def run(program, **environment):
 
 @pytest.mark.parametrize(
     ("program", "environment"),
-    [
-        ("import bnext_keras; from tensorflow.keras import Model; print(Model.__module__)", {}),
-        ("import tensorflow as tf, bnext_keras; print(tf.keras.Model.__module__)", {"TF_USE_LEGACY_KERAS": "1"}),
-        ("from converter import convert; import tensorflow as tf; print(tf.keras.Model.__module__)", {}),
-    ],
+    with_more(
+        [("import bnext_keras; from tensorflow.keras import Model; print(Model.__module__)", {})],
+        [
+            ("import tensorflow as tf, bnext_keras; print(tf.keras.Model.__module__)", {"TF_USE_LEGACY_KERAS": "1"}),
+            ("from converter import convert; import tensorflow as tf; print(tf.keras.Model.__module__)", {}),
+        ],
+    ),
 )
 def test_tf_keras_is_keras_2(program, environment):
     assert run(program, **environment).stdout.startswith("tf_keras.")

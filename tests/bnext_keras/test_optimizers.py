@@ -11,6 +11,7 @@ import larq as lq
 import numpy as np
 import pytest
 import tensorflow as tf
+from alike import with_more
 from earlier_versions import without_statements
 
 
@@ -70,7 +71,7 @@ def kernels(model, optimizer=None):
     return [(optimizer or TwoGroupAdamW()).is_kernel(weight) for weight in model.trainable_weights]
 
 
-@pytest.mark.parametrize("file", ["model.h5", "model.keras", "saved_model"])
+@pytest.mark.parametrize("file", with_more(["model.h5", "model.keras"], ["saved_model"]))
 def test_the_groups_survive_a_file(tmp_path, file):
     """From a .keras file variables come back as kernel:0 and bias:0, so that no name tells them apart."""
     model = models.BNext([8, 16], input_shape=(32, 32, 3), num_classes=2)

@@ -67,7 +67,7 @@ def test_the_float_shortcuts_of_bnext18_count_as_stem():
     assert found == ["stem_conv", *(f"stage{stage}_block0_3x3a_shortcut_conv" for stage in (1, 2, 3))]
 
 
-@pytest.mark.parametrize("file", ["model.h5", "model.keras", "saved_model"])
+@pytest.mark.parametrize("file", with_more(["model.h5", "model.keras"], ["saved_model"]))
 def test_roles_survive_a_file_without_custom_objects(tmp_path, file):
     model = annotate(models.BNext([8, 16], classes="imagenet", **SMALL), mean=0.5, std=0.25)
     model.save(tmp_path / file)

@@ -11,6 +11,7 @@ import forked
 import numpy as np
 import pytest
 import tensorflow as tf
+from alike import with_more
 
 CONTINUED_TRAINING = Path(__file__).parents[1] / "support" / "programs" / "continued_training.py"
 IMAGES = np.random.default_rng(0).normal(size=(8, 32, 32, 3)).astype(np.float32)
@@ -34,7 +35,7 @@ def assert_same(model, other):
         np.testing.assert_array_equal(model(IMAGES, training=training), other(IMAGES, training=training))
 
 
-@pytest.mark.parametrize("name", ["model.h5", "model.keras", "saved_model"])
+@pytest.mark.parametrize("name", with_more(["model.h5", "model.keras"], ["saved_model"]))
 def test_a_whole_model_round_trips(trained, tmp_path, name):
     trained.save(tmp_path / name)
     copy = tf.keras.models.load_model(tmp_path / name)

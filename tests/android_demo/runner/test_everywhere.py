@@ -41,7 +41,7 @@ def test_it_needs_no_c_library(tmp_path, machine, compiler):
     [
         ("wasm32-freestanding", "wasm32", WASM, b"\0asm"),
         ("aarch64-linux-android", "aarch64", ALONE, b"\x7fELF"),
-        ("aarch64-macos", "aarch64", ["-shared"], b"\xcf\xfa\xed\xfe"),
+        pytest.param("aarch64-macos", "aarch64", ["-shared"], b"\xcf\xfa\xed\xfe", marks=pytest.mark.exhaustive),
         pytest.param("x86_64-macos", "x86_64", ["-shared"], b"\xcf\xfa\xed\xfe", marks=pytest.mark.exhaustive),
     ],
 )

@@ -282,11 +282,13 @@ def test_a_grouped_variant_converts_with_one_gather_for_each_shuffle():
     assert result.operators["CONV_2D"] == 13 + 3 * 4
 
 
-@pytest.mark.parametrize("name", with_more(["MeliusNet23"], ["MeliusNet29", "MeliusNetB", "MeliusNetC"]))
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", ["MeliusNet23", "MeliusNet29", "MeliusNetB", "MeliusNetC"])
 def test_variants_convert_for_small_images(name):
     assert_converts(calibrated(getattr(models, name)(input_shape=(32, 32, 3), num_classes=10)))
 
 
+@pytest.mark.exhaustive
 def test_bitorchs_padding_costs_no_more_than_its_negated_form():
     model, _ = build("melius_22_10_32")
     minus_ones = assert_converts(model, operators={"SUB"})

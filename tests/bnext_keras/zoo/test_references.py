@@ -106,8 +106,7 @@ NETWORKS = [
 
 #: Compared in every run: AlexNets are not, whose weights alone take seconds to draw.
 FIRST = {
-    *("quicknet_small", "birealnet", "birealnet18_pytorch", "binary_resnet_e18", "binary_densenet28", "r2b"),
-    *("binarynet_cifar10", "reactnet_a", "basenet_k1"),
+    *("quicknet_small", "birealnet18_pytorch", "binary_densenet28", "binarynet_cifar10", "reactnet_a", "basenet_k1"),
 }
 
 

@@ -64,6 +64,7 @@ def test_binary_layers_stay_exact_and_activations_float(quantized, float_file):
     assert set(types.values()) == {"FLOAT32"}
 
 
+@pytest.mark.exhaustive
 def test_a_role_at_a_time(imported_bnext, float_file):
     result = convert(imported_bnext, weights={"head": "int8"})
     assert result.quantization.weights == {"stem": "float32", "se": "float32", "head": "int8", "other": "float32"}

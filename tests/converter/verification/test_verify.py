@@ -231,6 +231,7 @@ def test_a_convolution_whose_result_nobody_needs_is_left_to_keras():
     assert result.operators["LceBconv2d"] == 1
 
 
+@pytest.mark.exhaustive
 def test_rounding_of_a_mean_over_many_pixels_is_forgiven_in_the_gates():
     """Statistics that fit nothing, at full resolution: a mean of 112x112 pixels of few different values, which the file
     takes where Keras takes that of a mix, is off by a hundred times the last place, and so is all that its gate scales.
