@@ -1,9 +1,9 @@
 # make demo             trains, converts and runs a binary network on real digits
-# make test             runs every test, in two processes: at most 15 minutes on two idle cores, at most 5 GiB of memory
+# make test             runs the tests, in two processes: some 20 minutes on two cores, at most 5 GiB of memory
 # make test-fast        runs those that take no more than a second or two each, in less than 3 minutes
 # make test-exhaustive  runs what the others leave out: one more of many alike, in some ten minutes
 # make test-oldest      runs these with the lowest versions that pyproject.toml promises
-# make test-memory      runs every test and says how much memory that took
+# make test-memory      runs them as make test does and says how much memory that took
 # make lint             checks style and types
 # Each makes the virtual environment that it needs in .venv, or .venv-oldest; PYTHON=python3.10 chooses an interpreter.
 
