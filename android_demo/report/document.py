@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from bnext_keras.charts import templates
 from bnext_keras.charts.scale import number, plain
-from bnext_keras.text import finalized, format_bytes
+from bnext_keras.text import format_bytes
 
 import jinja2
 
@@ -39,15 +40,7 @@ def document(template: str, title: str, measurements: Sequence[Measurement], foo
 @cache
 def environment() -> jinja2.Environment:
     """Templates, the filters that they use, and the escaping of every text that comes from outside."""
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        finalize=finalized,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    made = templates.environment(Path(__file__).parent / "templates")
     made.filters |= {
         "bytes": format_bytes,
         "conditions": conditions,

@@ -1,1 +1,1 @@
-"""What every drawing of figures needs: axes with round numbers, places for labels, and which points nothing beats."""
+"""What every drawing and page needs: axes with round numbers, places for labels, what nothing beats, and templates."""

@@ -5,9 +5,10 @@ from functools import cache
 from pathlib import Path
 
 from bnext_keras.charts.scale import number
+from bnext_keras.charts.templates import environment
 from bnext_keras.comparison.panels import COLOURS, SIZE, WIDTH, panels
 from bnext_keras.comparison.points import AXES, DEFAULT_AXES, Point, origins
-from bnext_keras.text import finalized, format_count
+from bnext_keras.text import format_count
 
 import jinja2
 
@@ -61,15 +62,7 @@ def _style():
 
 @cache
 def _environment() -> jinja2.Environment:
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([_TEMPLATES, _SHARED]),
-        autoescape=True,
-        finalize=finalized,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    made = environment(_TEMPLATES, _SHARED)
     made.filters |= {"cell": _cell}
     return made
 

@@ -5,7 +5,7 @@ import hashlib
 from pathlib import Path
 
 from bnext_keras._version import __version__
-from bnext_keras.text import finalized
+from bnext_keras.charts.templates import environment
 
 import jinja2
 from markupsafe import Markup
@@ -37,17 +37,9 @@ def render(model: ExportedModel) -> str:
         },
     }
     style, script, worker = (_text(name) for name in ("page.css", "page.js", "worker.js"))
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(ASSETS),
-        autoescape=True,
-        finalize=finalized,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    templates = environment(ASSETS)
     colours = "in colour" if channels == 3 else "in grey"
-    return environment.get_template("page.html").render(
+    return templates.get_template("page.html").render(
         title=model.name,
         lead=f"Tells {model.num_classes} classes apart in pictures of {width} by {height} pixels {colours}.",
         foot=f"Made by bnext-keras {__version__}. This one file is all there is to it.",
@@ -55,7 +47,7 @@ def render(model: ExportedModel) -> str:
         style=style,
         script=script,
         worker=worker,
-        about=jinja2.filters.do_tojson(jinja2.nodes.EvalContext(environment), about),
+        about=jinja2.filters.do_tojson(jinja2.nodes.EvalContext(templates), about),
         modules={name: _base64(web_module(name).read_bytes()) for name in names},
         plan=_base64(model.plan),
     )
