@@ -107,7 +107,7 @@ def refused_by(tmp_path, capsys):
 
 @pytest.fixture
 def small_bnext():
-    """A BNext of 7 binary convolutions in every form (ELM, plain, strided, doubling) for 32x32 images."""
+    """A BNext of 6 binary convolutions in every form (ELM, plain, strided, doubling) for 32x32 images."""
     return bnext_keras.models.BNext([32, 64, 128], input_shape=(32, 32, 3), num_classes=10, name="small_bnext")
 
 

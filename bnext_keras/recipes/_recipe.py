@@ -17,6 +17,8 @@ class Recipe:
         model: Function of `bnext_keras.models` that builds the network.
         model_options: Keyword arguments of that function, such as ``{"widths": (32, 64)}``, but for the input shape and
             the number of classes, which are the data's.
+        float_twin: Whether the network is trained without its signs, see `bnext_keras.twin.float_twin`: what it would
+            be worth if its kernels and activations were floats.
         data: The images, and what is done to them.
         optimizer: How gradients become steps.
         schedule: What changes from epoch to epoch.
@@ -32,6 +34,7 @@ class Recipe:
 
     model: str
     model_options: dict[str, Any] = field(default_factory=dict)
+    float_twin: bool = False
     data: Data = field(default_factory=Data)
     optimizer: Optimizer = field(default_factory=Optimizer)
     schedule: Schedule = field(default_factory=Schedule)

@@ -15,7 +15,7 @@ from bnext_keras.recipes._sections import Data, Distillation, Optimizer, Schedul
 
 SECTIONS = {"data": Data, "optimizer": Optimizer, "schedule": Schedule, "distillation": Distillation}
 #: What stands in no section.
-TOP_LEVEL = {"model": str, "seed": int}
+TOP_LEVEL = {"model": str, "float_twin": bool, "seed": int}
 #: A section's name alone means its name giver.
 SHORT = {"data": "data.source", "optimizer": "optimizer.name"}
 #: Options of networks that need no section, whether a recipe states them or not.

@@ -10,6 +10,7 @@ from bnext_keras.optimizers import RectifiedAdam, TwoGroupAdamW
 from bnext_keras.recipes import Recipe
 from bnext_keras.recipes._settings import near_misses
 from bnext_keras.training.datasets import augmentation, normalization
+from bnext_keras.twin import float_twin
 
 import tensorflow as tf
 
@@ -42,6 +43,8 @@ def build_model(recipe: Recipe, class_names: Sequence[str] | None = None) -> tf.
             where=f"model={recipe.model}",
             remedy=f"its options are {', '.join(recipe.model_options) or 'none'}; widths= takes one away, say",
         ) from error
+    if recipe.float_twin:
+        model = float_twin(model)
     names = None if class_names is None else without_synsets(class_names)
     if names == stated(model).class_names:
         names = None  # ImageNet's need not be listed

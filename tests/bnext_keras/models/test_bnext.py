@@ -33,6 +33,7 @@ def build(name):
     return load_bnext_state_dict(model, reference.weights), reference
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", NAMES)
 def test_float32_logits_equal_the_released_code(name):
     model, reference = build(name)
