@@ -1,5 +1,6 @@
 """Shared by all tests. Importing bnext_keras first binds tf.keras to Keras 2 whatever a test imports."""
 
+import collections
 import gc
 import os
 import shutil
@@ -32,10 +33,14 @@ SLOW_FIXTURES = {"imported_bnext", "killed", "quantized", "runs", "uninterrupted
 
 
 def pytest_collection_modifyitems(items):
+    slow = collections.Counter()
     for item in items:
         is_slow = getattr(item, "originalname", item.name) in SLOW_TESTS
         if is_slow or SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
+            slow[item.path] += "exhaustive" not in item.keywords
+    # What takes long begins first, so that no process is left alone with it at the end. Files stay together.
+    items.sort(key=lambda item: -slow[item.path])
 
 
 def pytest_collection_finish():
