@@ -59,11 +59,11 @@ def test_anything_else_is_refused(tmp_path, content):
         read_accuracies(path)
 
 
-def test_the_command_needs_an_accuracy_of_its_models(refused_by, tmp_path, binary_model):
+def test_the_command_needs_an_accuracy_of_its_models(refused_by, tmp_path, float_model):
     (tmp_path / "results.json").write_text(json.dumps(CONTENT))
     options = ("--device", "host", "--out", tmp_path / "out", "--accuracy")
     refused = refused_by(main)
     assert "results.json: is about a.tflite, none of the models" in refused(
-        binary_model, *options, tmp_path / "results.json"
+        float_model, *options, tmp_path / "results.json"
     )
-    assert "no.json: cannot be read (No such file" in refused(binary_model, *options, tmp_path / "no.json")
+    assert "no.json: cannot be read (No such file" in refused(float_model, *options, tmp_path / "no.json")

@@ -12,6 +12,7 @@ from bnext_keras.errors import PredictionError
 import numpy as np
 import pytest
 import tensorflow as tf
+from alike import with_more
 from PIL import Image
 
 from android_demo.results import ModelFile
@@ -204,7 +205,7 @@ def test_small_models_see_whole_images_and_others_the_centre():
     assert bnext_keras.evaluate(tell_border(100), examples, crop=1.0).models[0].top1 == 1
 
 
-@pytest.mark.parametrize("kind", ["png", "svg"])
+@pytest.mark.parametrize("kind", with_more(["png"], ["svg"]))
 def test_a_picture_of_what_was_taken_for_what(evaluate, tmp_path, kind):
     path = tmp_path / f"confusion.{kind}"
     evaluate("colours.h5", "blind.keras", "photos", "--confusion", path)
@@ -215,8 +216,8 @@ def test_a_picture_of_what_was_taken_for_what(evaluate, tmp_path, kind):
     else:
         assert b">colours.h5<" in content
         assert content.count(b">green<") == 4
-    evaluate("colours.h5", "blind.keras", "photos", "--confusion", path)
-    assert path.read_bytes() == content
+    matrices = [("a", np.eye(2, dtype=int), ["x", "y"])]
+    assert confusion_picture(matrices, kind) == confusion_picture(matrices, kind)
 
 
 def test_names_in_a_picture_are_texts():
