@@ -4,9 +4,7 @@ from typing import Any
 
 from bnext_keras.annotations import Annotation
 from bnext_keras.errors import UserError
-from bnext_keras.layer_graph import has_graph
-from bnext_keras.roles import HEAD
-from bnext_keras.structure import find_roles
+from bnext_keras.layer_graph import LayerGraph, has_graph, has_kernel
 from bnext_keras.text import first_line
 
 import tensorflow as tf
@@ -23,7 +21,7 @@ def with_classes(model: tf.keras.Model, num_classes: int) -> tf.keras.Model:
     How images are normalized stays stated; what the classes were is not.
 
     Args:
-        model: A functional or sequential model with one head (`bnext_keras.structure.find_roles`).
+        model: A functional or sequential model with one head, see `find_head`.
         num_classes: How many classes the copy tells apart.
 
     Raises:
@@ -45,13 +43,13 @@ def with_classes(model: tf.keras.Model, num_classes: int) -> tf.keras.Model:
             where=f"model '{model.name}'",
             remedy="build it with the other number of classes in Python",
         )
-    config = model.get_config()
+    config, layers = model.get_config(), {layer.name: layer for layer in model.layers}
     for entry in config["layers"]:
         settings = entry["config"]
         if settings["name"] == head.name:
             width = next(width for width in _WIDTHS if width in settings)
             _change(settings, {width: num_classes})
-        elif isinstance(model.get_layer(settings["name"]), Annotation):
+        elif isinstance(layers.get(settings["name"]), Annotation):
             _change(settings, {})
     try:
         copy = type(model).from_config(config)
@@ -68,16 +66,16 @@ def with_classes(model: tf.keras.Model, num_classes: int) -> tf.keras.Model:
 
 
 def find_head(model: tf.keras.Model) -> Any | None:
-    """The layer that makes a model's logits; None if there is none among its own layers, or several may be.
+    """The layer that makes a model's logits: the dense layer or convolution that the output is computed from.
 
-    It is the one whose role is that; where it is binary, which is a role of its own, the last dense layer.
+    None if there is none among the model's own layers, or ways meet behind it, or there are several outputs. It may be
+    binary, which is a role of its own: that is why roles do not tell.
     """
     if not has_graph(model) or len(model.outputs) != 1:
         return None
-    heads = [layer for layer, role in find_roles(model).items() if role == HEAD]
-    if not heads:
-        heads = [layer for layer in model.layers if hasattr(layer, "units")][-1:]
-    return heads[0] if len(heads) == 1 and heads[0] in model.layers else None
+    graph = LayerGraph(model)
+    *_, layer = graph.backwards(graph.outputs[0])
+    return layer if has_kernel(layer) and layer in model.layers else None
 
 
 def _change(settings, changes):

@@ -9,6 +9,7 @@ from bnext_keras.preprocessing import Normalization
 import numpy as np
 import pytest
 import tensorflow as tf
+from zero_weights import fill_with_zeros
 
 Layers = tf.keras.layers
 
@@ -33,15 +34,22 @@ def test_all_but_the_head_is_kept():
     assert stated(model).class_names == ("cat", "dog")
 
 
-def test_networks_of_others_and_binary_heads():
+def test_networks_of_others():
     image = tf.keras.Input((8, 8, 3))
     x = Layers.GlobalAveragePooling2D()(Layers.Conv2D(4, 3)(image))
     stranger = annotate(tf.keras.Model(image, Layers.Dense(2)(x)), class_names=["a", "b"], mean=0.5, std=1.0)
     other = with_classes(stranger, 3)
     assert (other.output_shape, stated(other).class_names) == ((None, 3), None)
     assert stated(other).normalization.mean == (0.5,) * 3
+    plain = tf.keras.Sequential([tf.keras.Input((4,)), Layers.Dense(4), Layers.Dense(2), Layers.Softmax()])
+    assert with_classes(plain, 3).output_shape == (None, 3)
+    np.testing.assert_array_equal(with_classes(plain, 3).layers[0].kernel, plain.layers[0].kernel)
+
+
+def test_a_binary_head_and_the_normalization_behind_it(monkeypatch):
+    fill_with_zeros(monkeypatch)
     binary = zoo.BinaryNet()
-    assert find_head(binary) is not None
+    assert find_head(binary).units == 10
     assert with_classes(binary, 3).output_shape == (None, 3)
 
 
