@@ -8,8 +8,8 @@ Importing this package makes ``tf.keras`` the legacy Keras 2 that Larq needs, so
 (None, 10)
 
 Its rooms are imported when they are first named, and those that need no TensorFlow do not start it. ``convert`` makes
-a ``.tflite`` file of a model, and ``benchmark`` measures such files on devices; they are the packages ``converter`` and
-``android_demo``, by names that nobody else uses.
+a ``.tflite`` file of a model, ``evaluate`` measures its accuracy, and ``benchmark`` its time on devices; they are the
+packages ``converter`` and ``android_demo``, by names that nobody else uses.
 """
 
 import importlib
@@ -37,6 +37,8 @@ _ROOMS = (
     "errors",
     "extras",
     "files",
+    "freezing",
+    "heads",
     "image_files",
     "importers",
     "labels",
@@ -68,6 +70,7 @@ _ROOMS = (
 _ELSEWHERE = {
     "benchmark": ("android_demo", None),
     "convert": ("converter", "convert"),
+    "evaluate": ("converter", "evaluate"),
     "features": ("bnext_keras.backbones", "features"),
 }
 

@@ -10,7 +10,7 @@
 
 On the command line: ``bnext-convert model.h5``. A model walks through the rooms `source`, `graph`, `passes`,
 `compiler`, `tflite`, `verification` and `quantization`; `advice`, `inspection` and `report` tell about it, and
-`predict` runs the result.
+`predict` runs the result, and `evaluation` measures its accuracy.
 """
 
 import importlib
@@ -18,13 +18,15 @@ import importlib
 import bnext_keras  # noqa: F401  binds tf.keras to Keras 2 before anything here imports TensorFlow
 from bnext_keras.errors import ConversionError, VerificationError
 
-__all__ = ["ConversionError", "ConversionResult", "VerificationError", "convert"]
+__all__ = ["ConversionError", "ConversionResult", "VerificationError", "convert", "evaluate"]
 
 
 def __getattr__(name):
     # TensorFlow takes seconds to import; the command line must answer `--help` and usage errors without it.
     if name == "convert":
         return importlib.import_module("converter.conversion").convert
+    if name == "evaluate":
+        return importlib.import_module("converter.evaluation.evaluate").evaluate
     if name == "ConversionResult":
         return importlib.import_module("converter.result").ConversionResult
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

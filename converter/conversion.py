@@ -3,14 +3,16 @@
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from bnext_keras.errors import ConversionError, VerificationError
+from bnext_keras.errors import ConversionError, UserError, VerificationError
 from bnext_keras.files import check_outputs, file_errors_as, write_atomically
 from bnext_keras.models import count
 from bnext_keras.orientation import is_rotating, remove_rotation
 from bnext_keras.preprocessing import Normalization
+from bnext_keras.recalibration import recalibrated
 
 import numpy as np
 import tensorflow as tf
@@ -50,6 +52,7 @@ def convert(
     rotation: bool = True,
     simplify: bool = True,
     harden: bool = False,
+    recalibrate: np.ndarray | str | Path | None = None,
     float32: bool = False,
     weights: str | Mapping[str, str] = "float32",
     labels: Sequence[str] | None = None,
@@ -80,6 +83,10 @@ def convert(
         harden: Whether a model whose training ended before its kernels were binary is converted with their signs, which
             is what Keras evaluates it with. The report tells so. The model itself stays what it is; see
             `bnext_keras.quantizers.harden`.
+        recalibrate: Images to measure the statistics of batch normalizations anew on, before anything else: an array of
+            them as the model takes them, the path of a ``.npy`` file of such, or a folder of images
+            (`bnext_keras.recalibration.read_batches`). Worth it with ``harden``, or where the model is to see other
+            images. The model itself stays what it is, and the report tells how many images it were.
         float32: Whether a model that computes in mixed precision or float64 is converted, and compared, as one that
             computes in float32. The report tells so.
         weights: Type of the weights of float layers, ``"float32"`` or ``"int8"``, for all or by role
@@ -130,7 +137,11 @@ def convert(
         with file_errors_as(ConversionError):
             check_outputs([Path(output)], [] if source is None else [source])
     # Layers are patched while they are traced and compared; TensorFlow's names are global, too.
-    with _ONE_AT_A_TIME, signs_moved_into_convolutions(model):
+    with (
+        _ONE_AT_A_TIME,
+        _recalibrated(model, recalibrate, normalization) as recalibrated_on,
+        signs_moved_into_convolutions(model),
+    ):
         return _convert(
             model,
             source,
@@ -146,7 +157,22 @@ def convert(
             progress=progress,
             clock=clock,
             precision=precision,
+            recalibrated_on=recalibrated_on,
         )
+
+
+@contextmanager
+def _recalibrated(model, data, normalization):
+    """A model with the statistics of some images, if there are any; gives their number."""
+    if data is None:
+        yield 0
+        return
+    with ExitStack() as stack:
+        try:
+            images = stack.enter_context(recalibrated(model, data, normalization))
+        except UserError as error:
+            raise ConversionError(f"recalibration: {error}") from error
+        yield images
 
 
 def _convert(
@@ -165,6 +191,7 @@ def _convert(
     progress,
     clock,
     precision,
+    recalibrated_on,
 ):
     preflight.check(model, harden=harden)
     metadata = describe(model, labels, normalization, source)
@@ -212,7 +239,13 @@ def _convert(
         engines=others,
         on_random_inputs_only=verify_data is None,
         seconds=clock.seconds,
-        advice=[*notes.hardened(model), *notes.in_float32(model, precision), *advise(model), *size_notes],
+        advice=[
+            *notes.hardened(model),
+            *notes.recalibrated(model, recalibrated_on),
+            *notes.in_float32(model, precision),
+            *advise(model),
+            *size_notes,
+        ],
         passes=pass_reports,
         quantization=quantization,
         users_inputs=len(inputs),

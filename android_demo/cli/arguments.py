@@ -39,6 +39,7 @@ tools:
 examples:
   bnext-benchmark model.tflite                          on the phone that is connected
   bnext-benchmark a.tflite b.tflite --threads 1,4 --top1 a.tflite=72.4
+  bnext-benchmark a.tflite --accuracy results.json      what bnext-evaluate --json wrote
   bnext-benchmark model.tflite --device adb --device ssh:pi@raspberrypi
   bnext-benchmark model.tflite --runner both            this project's engine beside LCE
   bnext-benchmark model.tflite --resume                 goes on after a pulled cable
@@ -119,6 +120,8 @@ def _parser():
     text = "top-1 accuracy in percent of a model, for the report; repeat for several"
     add("--top1", type=accuracy, action="append", default=[], metavar="FILE=PERCENT", help=text)
 
+    text = "take accuracies from what bnext-evaluate --json wrote, of files with that very content; --top1 goes first"
+    add("--accuracy", type=Path, metavar="FILE", help=text)
     text = (
         "measure the top-1 accuracy on the device, in the engine: an .npz file of images, as the model takes them, and "
     )

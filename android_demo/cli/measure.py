@@ -32,6 +32,8 @@ def _measure(arguments):
     requests = [find_model(text, arguments.top1) for text in arguments.models]
     if strangers := arguments.top1.keys() - {request.path.name for request in requests}:
         raise BenchmarkError(f"--top1: {', '.join(sorted(strangers))} is none of the models to measure")
+    if arguments.accuracy:
+        requests = _with_accuracies(requests, arguments.accuracy)
     if arguments.test_file:
         data = read_test_data(arguments.test_file)
         for request in requests:
@@ -50,6 +52,23 @@ def _measure(arguments):
     ]
     with open_store(arguments.out, arguments.resume) as store:
         return _measure_all(arguments, targets, store)
+
+
+def _with_accuracies(requests, file):
+    """The models with what was evaluated of them, where the user has not stated an accuracy."""
+    from android_demo.results.accuracies import read_accuracies, with_accuracy
+
+    accuracies = read_accuracies(file)
+    found = [
+        request
+        if request.record.top1_percent is not None
+        else replace(request, record=with_accuracy(request.record, accuracies))
+        for request in requests
+    ]
+    if all(request.record.top1_percent is None for request in found):
+        evaluated = ", ".join(model.name for model in accuracies) or "nothing"
+        raise BenchmarkError(f"--accuracy {file}: is about {evaluated}, none of the models to measure")
+    return found
 
 
 def _measure_all(arguments, targets, store):

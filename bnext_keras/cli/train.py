@@ -30,6 +30,7 @@ examples:
   bnext-train digits --out runs/digits                        the whole method, in minutes, without a download
   bnext-train --resume --out runs/digits                      after an interruption
   bnext-train my_recipe.py --data photos/ --out runs/mine     a recipe of your own, in any file
+  bnext-train fine_tuning --data photos/ --out runs/mine init=bnext_tiny.h5 num_classes=37
   bnext-train cifar10 --data cifar-10-batches-bin/ --out runs/cifar epochs=100
   bnext-train bnext_tiny --data imagenet/ --out runs/tiny --teacher-weights teachers/
   bnext-train bnext_tiny --data 'tfrecord:imagenet/{split}-*' label_offset=1 --out runs/tiny --strategy mirrored
@@ -39,6 +40,9 @@ recipes.read("bnext_tiny")[1].derive(schedule={"epochs": 60}). The file is run.
 
 KEY=VALUE changes a setting, a line of what show prints: optimizer.learning_rate=2e-3, or
 learning_rate=2e-3 where one section only has it.
+
+init=FILE begins with that model's weights, with a fresh head for other classes; freeze=stem,block1
+keeps parts as they are: beginnings of layers' names, backbone (all but the head), norms, or roles.
 
 DATA is a folder with the folders train and val, each with one folder of images per class; or
 cifar-10-batches-bin or cifar-100-binary, as CIFAR's binary versions are unpacked; or
@@ -138,7 +142,9 @@ def _check(arguments, recipe):
     if arguments.out is None:
         raise RecipeError("--out: name the folder of the run")
     if not arguments.resume:
-        recipe.schedule.check_annealed()
+        recipe.check()
+        if recipe.start.init and not Path(recipe.start.init).exists():
+            raise RecipeError(f"init={recipe.start.init}: no such file")
     data = arguments.data or recipe.data.source
     if not data:
         raise RecipeError(f"--data: recipe {arguments.recipe} needs to know where the images are")

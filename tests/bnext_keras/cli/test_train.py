@@ -43,6 +43,13 @@ def refused(refused_by):
         (["bnext_tiny", "--out", "run"], 2, "bnext_tiny needs to know where the images are"),
         (["bnext_tiny", "--out", "run", "--data", "nowhere"], 2, "--data nowhere: no such folder"),
         (["digits", "--out", "run", "--resume"], 2, "holds no run to continue"),
+        (["digits", "--out", "run", "init=no.h5"], 2, "init=no.h5: no such file"),
+        (
+            ["digits", "--out", "run", "freeze=stem,head"],
+            2,
+            "freeze=stem,head: layers that stay as they are need",
+        ),
+        (["show", "fine_tuning", "init=tiny.h5"], 0, "\n\nstart.init=tiny.h5\nstart.freeze=stem\n"),
         (["digits", "--out", "run", "--strategy", "all"], 2, "invalid choice"),
     ],
 )
