@@ -53,6 +53,12 @@ class LossLandscape:
         return float(self.losses[middle, middle])
 
     @property
+    def centre_accuracy(self) -> float:
+        """The network's own accuracy on these images."""
+        middle = len(self.positions) // 2
+        return float(self.accuracies[middle, middle])
+
+    @property
     def roughness(self) -> float:
         r"""How much further up and down a straight walk across the plane goes than it must.
 
@@ -78,7 +84,8 @@ class LossLandscape:
                 continue
             least = walk[0] + walk[-1] - 2 * walk.min()
             length = np.abs(np.diff(walk)).sum()
-            excesses.append(length / least - 1 if least > 0 else 0.0)
+            # Rounding may make the longest way a little shorter than the least one.
+            excesses.append(max(length / least - 1, 0.0) if least > 0 else 0.0)
         return float(np.mean(excesses)) if excesses else math.nan
 
 

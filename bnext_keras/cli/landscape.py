@@ -1,6 +1,5 @@
 """``bnext-landscape``: how the loss changes around trained weights, as a picture."""
 
-import argparse
 from pathlib import Path
 
 from bnext_keras.cli._tool import (
@@ -85,7 +84,7 @@ def _landscape(arguments):
         (each.name, f"{each.centre:.4f}", f"{100 * each.centre_accuracy:.2f}", f"{each.roughness:.3f}")
         for each in landscapes
     ]
-    print(as_table([("model", "loss", "accuracy, %", "roughness"), *rows]))
+    print(as_table(("model", "loss", "accuracy, %", "roughness"), rows, text=("model",)))
     print(f"wrote {', '.join(map(str, [output, *points.values()]))}")
     return 0
 
@@ -127,6 +126,7 @@ def _measured(file, points, scale, arguments):
 def _batches(model, file, scale, arguments):
     from bnext_keras import data
     from bnext_keras.data.sources.by_name import TRAINING_SPLIT, open_split
+    from bnext_keras.preprocessing import default_crop
 
     if len(model.inputs) != 1 or len(model.outputs) != 1 or model.input_shape[-1] != 3 or None in model.input_shape[1:]:
         raise UserError("is no network of one input of RGB images of a fixed size and one output", where=str(file))
@@ -139,24 +139,40 @@ def _batches(model, file, scale, arguments):
         raise UserError(f"--data {arguments.data}: {error}") from error
     if examples.num_classes != classes:
         raise UserError(f"has {classes} outputs, and the data {examples.num_classes} classes", where=str(file))
-    size = model.input_shape[1:3]
-    # Small images are shown whole.
-    crop = {"crop": 1.0} if min(size) <= 64 else {}
-    # Not the first ones: those of a folder are all of one class.
-    order = data.training_data(
+    # Every so many, not the first ones: those of a folder are all of one class.
+    apart = max(len(examples) // arguments.images, 1)
+    return data.evaluation_data(
         examples,
-        image_size=size,
-        batch_size=min(BATCH, len(examples)),
-        epochs=1,
-        augmentation=data.Augmentation(crop="padded", padding=0, flip=0.0, randaugment=None),
+        image_size=model.input_shape[1:3],
+        batch_size=BATCH * apart,
+        shard=(0, apart),
+        crop=default_crop(model.input_shape[1:]),
         normalization=scale,
-        seed=arguments.seed,
-    ) if not crop else None
-    del order
-    return data.evaluation_data(examples, image_size=size, batch_size=BATCH, normalization=scale, **crop)
+    )
 
 
 def _parser():
     parser = tool_parser(TOOL, DESCRIPTION, EPILOG)
-    parser.add_argument("models", nargs="+", type=Path, metavar="MODEL", help=".h5 or .keras file, or SavedModel")
+    parser.add_argument(
+        "models", nargs="+", type=Path, metavar="MODEL", help=".h5 or .keras file, SavedModel, or .npz file of losses"
+    )
+    parser.add_argument("--data", metavar="DATA", help="images with classes")
+    parser.add_argument("--images", type=positive, default=500, metavar="N", help="how many (default: %(default)s)")
+    parser.add_argument("--label-offset", type=int, default=0, metavar="N", help="number of TFRecords' first class")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("landscape.png"),
+        metavar="FILE",
+        help="picture, .png, .svg or .pdf (default: %(default)s)",
+    )
+    parser.add_argument("--steps", type=positive, default=21, metavar="N", help="points along each side, an odd number")
+    parser.add_argument("--span", type=float, default=1.0, metavar="X", help="multiples of a direction (default: 1)")
+    parser.add_argument("--seed", type=int, default=0, help="of the directions (default: %(default)s)")
+    parser.add_argument("--relaxed", action="store_true", help="move the signs of binary kernels, as real numbers")
+    parser.add_argument("--limit", type=float, metavar="LOSS", help="draw larger losses as this one")
+    parser.add_argument("--no-surface", action="store_true", help="draw contours alone")
+    parser.add_argument("--trust", action="store_true", help="load models that bring code of their own")
+    add_normalization_arguments(parser)
     return parser

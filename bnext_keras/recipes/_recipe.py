@@ -46,6 +46,8 @@ class Recipe:
     def __post_init__(self):
         if self.seed < 0:
             raise RecipeError(f"seed={self.seed}: must not be negative")
+        if self.float_twin and self.start.init:
+            raise RecipeError("float_twin=true: a float twin has weights of its own; leave out init=, or the twin")
         # JSON knows no tuples: so a recipe is equal to the one that its record makes.
         object.__setattr__(self, "model_options", {name: _frozen(value) for name, value in self.model_options.items()})
 

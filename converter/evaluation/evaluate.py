@@ -9,14 +9,14 @@ from bnext_keras.data import BrokenImages, Examples
 from bnext_keras.data.examples import fingerprint
 from bnext_keras.errors import PredictionError
 from bnext_keras.labels import IMAGENET_CLASSES, choose_labels, imagenet_labels, without_synsets
-from bnext_keras.preprocessing import Normalization, choose_normalization
+from bnext_keras.preprocessing import Normalization, choose_normalization, default_crop
 
 import numpy as np
 import tensorflow as tf
 
 from converter.evaluation.classes import Matching, match
 from converter.evaluation.data import PreparedImages, open_examples
-from converter.evaluation.images import Preparation, batches, default_crop
+from converter.evaluation.images import Preparation, batches
 from converter.evaluation.result import Evaluation, ModelAccuracy
 from converter.predict.classifier import Classifier, from_keras, load_classifier
 from converter.source.loading import digest

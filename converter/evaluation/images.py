@@ -9,12 +9,9 @@ from itertools import islice
 from bnext_keras.data import BrokenImages, Examples
 from bnext_keras.data.loading import decode
 from bnext_keras.errors import LabelError, PredictionError
-from bnext_keras.preprocessing import CROP, Normalization, centre_crop
+from bnext_keras.preprocessing import Normalization, centre_crop
 
 import numpy as np
-
-#: Up to this side images are shown whole, as in the validation of training; of larger ones the centre, as published.
-SMALL_IMAGE = 64
 
 
 @dataclass(frozen=True)
@@ -51,15 +48,6 @@ class Preparation:
             pixels = centre_crop(image if channels == 3 else image.convert("L"), (height, width), crop=self.crop)
             prepared = self.normalization(np.asarray(pixels).reshape(self.input_shape))
         return prepared[::-1, ::-1] if self.is_turned else prepared
-
-
-def default_crop(input_shape: Sequence[int]) -> float:
-    """The share of an image's shorter side that evaluation looks at.
-
-    >>> default_crop((32, 32, 3)), default_crop((224, 224, 3))
-    (1.0, 0.95)
-    """
-    return 1.0 if min(input_shape[:2]) <= SMALL_IMAGE else CROP
 
 
 @dataclass(frozen=True)
