@@ -62,10 +62,10 @@ class LossLandscape:
     def roughness(self) -> float:
         r"""How much further up and down a straight walk across the plane goes than it must.
 
-        Along each row and column of the grid, that is the sum of all changes of the loss over the least that a curve
-        with these ends and this minimum can have, less 1; the mean of all of them is returned. It is 0 where every walk
-        falls to one minimum and rises again, whatever the slopes, and 1 where walks are twice as long as that. It
-        grows with the number of steps as long as there are jumps between two of them: compare equal grids only.
+        Along all rows and columns of the grid together, that is the sum of all changes of the loss over the least that
+        curves with these ends and these minima can have, less 1. It is 0 where every walk falls to one minimum and rises
+        again, whatever the slopes, and 1 where walks are twice as long as that. It grows with the number of steps as
+        long as there are jumps between two of them: compare equal grids only.
 
         Example:
             >>> import numpy as np
@@ -77,16 +77,14 @@ class LossLandscape:
             >>> round(LossLandscape("bumps", across, bumps, bumps).roughness, 2)
             0.25
         """
-        excesses = []
+        length = least = 0.0
         for walk in (*self.losses, *self.losses.T):
             walk = walk[np.isfinite(walk)].astype(np.float64)
-            if len(walk) < 2:
-                continue
-            least = walk[0] + walk[-1] - 2 * walk.min()
-            length = np.abs(np.diff(walk)).sum()
-            # Rounding may make the longest way a little shorter than the least one.
-            excesses.append(max(length / least - 1, 0.0) if least > 0 else 0.0)
-        return float(np.mean(excesses)) if excesses else math.nan
+            if len(walk) > 1:
+                length += float(np.abs(np.diff(walk)).sum())
+                least += float(walk[0] + walk[-1] - 2 * walk.min())
+        # Rounding may make the longest way a little shorter than the least one.
+        return max(length / least - 1, 0.0) if least > 0 else 0.0
 
 
 def loss_landscape(

@@ -15,11 +15,14 @@ try:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import BoundaryNorm
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 except ImportError as error:
     raise ImportError("figures need matplotlib: pip install matplotlib") from error
 
 #: Levels between two contours.
 LEVELS = 16
+#: Nats; a loss below it is drawn as this one.
+LEAST = 1e-3
 COLOURS = "viridis"
 
 
@@ -28,13 +31,13 @@ def draw_landscapes(
 ) -> bytes:
     """Networks side by side: contours of the loss, and below them the same as surfaces.
 
-    All have the same colours and heights. A white cross is the network itself.
+    All have the same colours and heights, which are logarithms: float networks rise to losses a hundred times those of
+    binary ones. A white cross is the network itself.
 
     Args:
         landscapes: One at least.
         surface: Whether there are surfaces below.
-        limit: Losses above it are drawn as this; by default twice the loss that 95% of all points stay below, or the
-            largest one.
+        limit: Losses above it are drawn as this; by default none is.
         format: ``"png"``, ``"svg"`` or ``"pdf"``.
 
     Returns:
@@ -43,9 +46,8 @@ def draw_landscapes(
     finite = np.concatenate([landscape.losses[np.isfinite(landscape.losses)] for landscape in landscapes])
     if not finite.size:
         raise ValueError("no loss of these landscapes is a finite number")
-    lowest = float(finite.min())
-    highest = limit if limit is not None else float(min(finite.max(), 2 * np.quantile(finite, 0.95)))
-    levels = np.linspace(lowest, max(highest, lowest + 1e-6), LEVELS + 1)
+    lowest = max(float(finite.min()), LEAST)
+    levels = np.geomspace(lowest, max(limit or float(finite.max()), 1.01 * lowest), LEVELS + 1)
     rows = 2 if surface else 1
     figure = Figure(figsize=(3.6 * len(landscapes) + 0.6, 3.8 * rows), layout="constrained")
     norm = BoundaryNorm(levels, 256)
@@ -56,10 +58,12 @@ def draw_landscapes(
         if surface:
             below = figure.add_subplot(rows, len(landscapes), len(landscapes) + column, projection="3d")
             _draw_surface(below, landscape, drawn, levels)
-    bar = figure.colorbar(ScalarMappable(norm, COLOURS), ax=figure.axes, shrink=0.7, aspect=30, format="%.2f")
+    bar = figure.colorbar(ScalarMappable(norm, COLOURS), ax=figure.axes, shrink=0.7, aspect=30, format="%.3g")
     bar.set_label("loss, nats")
     content = io.BytesIO()
-    figure.savefig(content, format=format, dpi=110)
+    # The same landscapes give the same file.
+    metadata = {"Date": None} if format == "svg" else None
+    figure.savefig(content, format=format, dpi=110, metadata=metadata)
     return content.getvalue()
 
 
@@ -76,9 +80,12 @@ def _draw_contours(axes, landscape, drawn, levels, norm):
 
 
 def _draw_surface(axes, landscape, drawn, levels):
+    low, high = np.log10(levels[[0, -1]])
     rows, columns = np.meshgrid(landscape.positions, landscape.positions, indexing="ij")
     axes.plot_surface(
-        columns, rows, drawn, cmap=COLOURS, vmin=levels[0], vmax=levels[-1], rcount=len(rows), ccount=len(rows), lw=0
+        columns, rows, np.log10(drawn), cmap=COLOURS, vmin=low, vmax=high, rcount=len(rows), ccount=len(rows), lw=0
     )
-    axes.set(zlim=(levels[0], levels[-1]), xticks=[], yticks=[])
+    axes.set(zlim=(low, high), xticks=[], yticks=[])
+    axes.zaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.zaxis.set_major_formatter(lambda exponent, _: f"{10**exponent:g}")
     axes.view_init(elev=32, azim=-60)
