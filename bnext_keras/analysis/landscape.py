@@ -63,9 +63,9 @@ class LossLandscape:
         r"""How much further up and down a straight walk across the plane goes than it must.
 
         Along all rows and columns of the grid together, that is the sum of all changes of the loss over the least that
-        curves with these ends and these minima can have, less 1. It is 0 where every walk falls to one minimum and rises
-        again, whatever the slopes, and 1 where walks are twice as long as that. It grows with the number of steps as
-        long as there are jumps between two of them: compare equal grids only.
+        curves with these ends and these minima can have, less 1. It is 0 where every walk falls to one minimum and
+        rises again, whatever the slopes, and 1 where walks are twice as long as that. It grows with the number of steps
+        as long as there are jumps between two of them: compare equal grids only.
 
         Example:
             >>> import numpy as np
