@@ -1,6 +1,7 @@
 """Fine-tuning from start to finish: a network that has learned the digits 0 to 4 learns 5 to 9 from a few of each.
 
     python examples/fine_tuning.py
+    python examples/fine_tuning.py widths=16,32 info_recoupling=false --out smaller     another network
 
 The data are the 1797 real handwritten digits that scikit-learn carries, written as images into folders, as photos of
 your own would lie there. A narrow BNext learns five of the digits. Then it gets another head and learns the other five
@@ -26,10 +27,13 @@ DATA = {"image_size": 32, "num_classes": 5, "batch_size": 16, "augmentation": "s
 def main(argv: list[str] | None = None) -> int:
     """Runs the example; returns the exit status."""
     parser = tool_parser("fine_tuning.py", __doc__.partition("\n")[0], "")
+    parser.add_argument(
+        "settings", nargs="*", metavar="KEY=VALUE", help="settings of all three runs, as of bnext-train"
+    )
     parser.add_argument("--out", type=Path, default=Path("fine-tuning-output"), metavar="DIR", help="new folder")
     parser.add_argument("--examples", type=positive, default=10, metavar="N", help="images of each digit to tune with")
     parser.add_argument("--epochs", type=positive, nargs=2, default=(6, 30), metavar="N", help="to learn, and to tune")
-    return run("fine_tuning.py", _fine_tune, parser.parse_args(argv))
+    return run("fine_tuning.py", _fine_tune, parser.parse_intermixed_args(argv))
 
 
 def _fine_tune(arguments: argparse.Namespace) -> int:
@@ -53,7 +57,7 @@ def _fine_tune(arguments: argparse.Namespace) -> int:
     _, fine_tuning = recipes.read("fine_tuning")
     fresh = fine_tuning.derive(
         **NETWORK, data=DATA, optimizer={"learning_rate": RATE}, schedule=schedule, start={"freeze": ()}
-    )
+    ).with_settings(arguments.settings)
     print("\nA network learns the digits 0 to 4")
     train(fresh, arguments.out / "learned", str(low))
 
@@ -72,7 +76,7 @@ def _fine_tune(arguments: argparse.Namespace) -> int:
     for name in ("tuned", "fresh"):
         files += [arguments.out / name / "final.h5", arguments.out / f"{name}.tflite"]
         convert(files[-2], files[-1])
-    found = evaluate(files, high)
+    found = evaluate(files, high, split="test")
     print_evaluation(found, SafeConsole())
     keras, converted = found.models[:2]
     if (keras.answers != converted.answers).any():
@@ -81,12 +85,14 @@ def _fine_tune(arguments: argparse.Namespace) -> int:
 
 
 def write_digits(folder: Path, digits: range, examples: int | None = None) -> None:
-    """Writes images of some digits into folders ``train/5``, ``val/5`` and so on.
+    """Writes images of some digits into folders ``train/5``, ``val/5``, ``test/5`` and so on.
+
+    The last fifth of each is what every epoch is looked at with; tested is on all that are not trained with.
 
     Args:
         folder: Where to.
         digits: Which.
-        examples: How many of each are for training, all others being for validation; by default four of five.
+        examples: How many of each are for training; by default four of five.
     """
     import numpy as np
     from PIL import Image
@@ -95,12 +101,14 @@ def write_digits(folder: Path, digits: range, examples: int | None = None) -> No
     data = load_digits()
     for digit in digits:
         images = data.images[data.target == digit]
-        training = len(images) * 4 // 5 if examples is None else examples
+        last_fifth = len(images) * 4 // 5
+        training = last_fifth if examples is None else examples
         for i, image in enumerate(images):
-            path = folder / ("train" if i < training else "val") / str(digit) / f"{i:03}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # Of 17 shades, as those of images.
-            Image.fromarray(np.round(image * 255 / 16).astype(np.uint8)).save(path)
+            for part in ["train"] if i < training else ["test", *["val"] * (i >= last_fifth)]:
+                path = folder / part / str(digit) / f"{i:03}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                # Of 17 shades, as those of images.
+                Image.fromarray(np.round(image * 255 / 16).astype(np.uint8)).save(path)
 
 
 if __name__ == "__main__":

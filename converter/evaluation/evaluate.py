@@ -139,7 +139,11 @@ class _Candidate:
         """The outputs for a batch, ``(images, classes)``."""
         run = self.classifier.run
         # Files take one image at a time.
-        found = run(images) if self.runs_in == "Keras" else np.concatenate([run(image[np.newaxis]) for image in images])
+        parts = [images] if self.runs_in == "Keras" else [image[np.newaxis] for image in images]
+        try:
+            found = np.concatenate([run(part) for part in parts])
+        except PredictionError as error:
+            raise PredictionError(str(error), where=self.name) from error
         if not np.isfinite(found).all():
             raise PredictionError("the model's answers are not finite (infinite or NaN)", where=self.name)
         return found

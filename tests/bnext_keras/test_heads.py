@@ -49,7 +49,7 @@ def test_networks_of_others():
 def test_a_binary_head_and_the_normalization_behind_it(monkeypatch):
     fill_with_zeros(monkeypatch)
     binary = zoo.BinaryNet()
-    assert find_head(binary).units == 10
+    assert find_head(binary).filters == 10
     assert with_classes(binary, 3).output_shape == (None, 3)
 
 

@@ -16,18 +16,19 @@ import pytest
 import tensorflow as tf
 
 NAMES = [str(digit) for digit in range(10)]
-SETTINGS = ["widths=8,16", "weak_teachers=", "strong_teacher=", "batch_size=256", "warmup_epochs=0"]
+SMALL = {"widths": [8, 8], "stem_stride": 2, "info_recoupling": False}
+SETTINGS = ["widths=8,8", "info_recoupling=false", "weak_teachers=", "strong_teacher=", "batch_size=256"]
 
 
 def recipe(*settings):
-    return recipes.read("digits")[1].with_settings([*SETTINGS, *settings])
+    return recipes.read("digits")[1].with_settings([*SETTINGS, "warmup_epochs=0", *settings])
 
 
 @pytest.fixture
 def init(tmp_path):
     """A file of a network for the digits, with weights that a fresh one has not."""
     tf.keras.utils.set_random_seed(1)
-    model = models.BNext([8, 16], input_shape=(32, 32, 3), num_classes=10, stem_stride=2)
+    model = models.BNext(**SMALL, input_shape=(32, 32, 3), num_classes=10)
     for weight in model.weights:
         if "temperature" not in weight.name:
             weight.assign(weight + tf.random.uniform(weight.shape, 0.1, 0.2))
