@@ -179,18 +179,24 @@ def _call(command):
         raise BuildError(f"the engine does not compile with {command[0]}: {message}")
 
 
-def library(target: str | None = None, name: str = "librunner.so", command: Sequence[str] | None = None) -> Path:
+def library(
+    target: str | None = None,
+    name: str = "librunner.so",
+    command: Sequence[str] | None = None,
+    link: Sequence[str] = (),
+) -> Path:
     """The shared library, compiled now if it is not in the cache.
 
     Args:
         target: The machine's name among those of `KERNELS`, by default this one.
         name: Its file's name.
         command: The compiler, by default `compiler`'s.
+        link: More options for linking.
 
     Raises:
         BuildError: if it cannot be compiled.
     """
-    return _cached(name, [*HOST, *LIBRARY], target or machine(), ["-shared", "-lpthread"], command=command)
+    return _cached(name, [*HOST, *LIBRARY], target or machine(), ["-shared", "-lpthread", *link], command=command)
 
 
 def program(target: str | None = None) -> Path:

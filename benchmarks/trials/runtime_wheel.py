@@ -24,7 +24,7 @@ from android_demo.runner import Interpreter
 
 #: Debian's ARM64 packages that a Python with NumPy is made of; apt adds what they depend on.
 PACKAGES = ("python3-minimal", "python3-numpy")
-#: An interpreter that has no zlib or ctypes would be too small.
+#: Run by each Python: the folder of the model, and whether the package lies there unpacked.
 PROGRAM = """
 import sys, platform, numpy as np
 folder = sys.argv[1]
@@ -79,7 +79,10 @@ def in_arm64_python(folder, wheel):
         fetch(folder, root)
     zipfile.ZipFile(io.BytesIO(wheel.read_bytes())).extractall(folder / "unpacked")
     (python,) = root.glob("usr/bin/python3.[0-9]*[0-9]")
-    return _told(["qemu-aarch64-static", "-L", root, python, "-c", PROGRAM, folder, "unpacked"])
+    libraries = root / "usr/lib/aarch64-linux-gnu"
+    # Debian chooses among BLAS libraries by links that its packages' scripts make, which have not run.
+    chosen = f"LD_LIBRARY_PATH={libraries / 'blas'}:{libraries / 'lapack'}"
+    return _told(["qemu-aarch64-static", "-L", root, "-E", chosen, python, "-c", PROGRAM, folder, "unpacked"])
 
 
 def fetch(folder, root):

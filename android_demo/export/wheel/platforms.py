@@ -15,12 +15,14 @@ class Platform:
         target: Its name for zig's compiler, with the oldest system that it is compiled for.
         library: File name of its shared library.
         tag: Its name in names of wheels: the oldest system that pip installs it on.
+        link: Options for linking the library.
     """
 
     machine: str
     target: str
     library: str
     tag: str
+    link: tuple[str, ...] = ("-s",)
 
 
 def _linux(machine):
@@ -29,12 +31,18 @@ def _linux(machine):
     return Platform(machine, f"{machine}-linux-gnu.2.17", "librunner.so", tag)
 
 
+def _macos(machine, tag):
+    # Otherwise the library would name the folder that it was linked in.
+    name = ("-install_name", "@rpath/librunner.dylib")
+    return Platform(machine, f"{machine}-macos.11.0", "librunner.dylib", f"macosx_11_0_{tag}", name)
+
+
 #: By the names that commands give them.
 PLATFORMS = {
     "aarch64": _linux("aarch64"),
     "x86_64": _linux("x86_64"),
-    "macos-arm64": Platform("aarch64", "aarch64-macos.11.0", "librunner.dylib", "macosx_11_0_arm64"),
-    "macos-x86_64": Platform("x86_64", "x86_64-macos.11.0", "librunner.dylib", "macosx_11_0_x86_64"),
+    "macos-arm64": _macos("aarch64", "arm64"),
+    "macos-x86_64": _macos("x86_64", "x86_64"),
     "windows-x86_64": Platform("x86_64", "x86_64-windows-gnu", "runner.dll", "win_amd64"),
 }
 
@@ -52,4 +60,4 @@ def compile_library(platform: Platform) -> Path:
         raise build.BuildError("wheels for other machines are compiled by ziglang", remedy="pip install ziglang")
     # This machine's own compiler would bind the library to this machine's own C library.
     command = [sys.executable, "-m", "ziglang", "cc", "-target", platform.target]
-    return build.library(platform.machine, platform.library, command)
+    return build.library(platform.machine, platform.library, command, platform.link)

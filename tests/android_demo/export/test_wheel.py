@@ -125,6 +125,12 @@ def test_a_library_for_every_machine(arch, start, machine):
     assert content[18:20] == machine or not machine
     for name in (b"session_open", b"session_run", b"session_step_name"):
         assert name in content
+    # Nothing but what every such system has; and no word of the machine that it was made on.
+    libraries = {name.decode() for name in re.findall(rb"[\w./@-]+\.(?:dll|dylib)", content)}
+    assert {name for name in libraries if not name.startswith("api-ms-win-crt-")} <= {
+        *("KERNEL32.dll", "runner.dll", "@rpath/librunner.dylib", "/usr/lib/libSystem.B.dylib"),
+    }
+    assert str(Path.home()).encode() not in content
     # What the oldest system of the tag has: versions of the C library that are asked for stand in the file as texts.
     versions = {tuple(map(int, found.split(b"."))) for found in re.findall(rb"GLIBC_([0-9.]+)", content)}
     assert max(versions, default=(0,)) <= (2, 17)

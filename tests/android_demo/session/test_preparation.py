@@ -1,6 +1,7 @@
 """What is changed on a phone is changed back, however a session ends."""
 
 import os
+import signal
 
 import pytest
 
@@ -111,10 +112,19 @@ def test_cleaning_changes_it_back_too(phone, target, warnings):
     assert phone.files == []
 
 
-@pytest.mark.parametrize("signal", ["INT", "TERM"])
-def test_a_signal_in_the_middle_of_a_measurement(phone, arm_tool, binary_model, tmp_path, capfd, signal):
+@pytest.fixture
+def heeds_ctrl_c():
+    """A shell's background jobs, and all that they start, ignore Ctrl-C unless they ask for it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
+@pytest.mark.parametrize("name", ["INT", "TERM"])
+def test_a_signal_in_the_middle_of_a_measurement(phone, arm_tool, binary_model, tmp_path, capfd, name):
     """The phone sends it when the tool starts."""
-    phone.write("/bin/taskset", f"#!/bin/sh\nkill -{signal} {os.getpid()}\nsleep 30\n")
+    phone.write("/bin/taskset", f"#!/bin/sh\nkill -{name} {os.getpid()}\nsleep 5\n")
     arguments = [binary_model, "--tool", arm_tool, "--out", tmp_path / "out", "--cache", tmp_path, "--fixed-clocks"]
     assert main([str(argument) for argument in arguments]) == 1
     assert "interrupted" in capfd.readouterr().err
