@@ -74,10 +74,8 @@ def make_wheel(platform: Platform) -> tuple[str, bytes]:
 def _license():
     from importlib import metadata
 
-    # Of a clone, or of what pip has installed.
-    file = _ROOT / "LICENSE"
-    if file.is_file():
-        return file.read_bytes()
+    if (_ROOT / "pyproject.toml").is_file():  # a clone
+        return (_ROOT / "LICENSE").read_bytes()
     found = [path for path in metadata.files("bnext-keras") or () if path.name == "LICENSE"]
     if not found:
         raise UserError("the licence of bnext-keras is not installed with it", remedy="install it anew")

@@ -53,6 +53,15 @@ def test_a_sustained_run_is_a_curve(phone, benchmark, tmp_path, monkeypatch):
     assert page.count('class="scatter curve"') == 3
 
 
+def test_a_tool_that_prints_no_percentiles_is_told_of(phone, benchmark, monkeypatch):
+    for module in ("android_demo.cli.arguments", "android_demo.session.job"):
+        monkeypatch.setattr(f"{module}.SINGLE_STREAM_QUERIES", 5)
+    status, measurement, printed = benchmark("--mlperf", "--runs", 5)
+    assert (status, measurement.state, len(measurement.repetitions)) == (0, State.OK, 1)
+    assert measurement.reason == "no 90th percentile: lce_benchmark_model does not print one"
+    assert "5 runs and 60 s or more" in " ".join(printed.err.split())
+
+
 def test_what_is_around_a_measurement_is_noted_and_told(phone, benchmark, tmp_path):
     battery(phone)
     phone.write("/dumpsys/power", "Power Manager State:\n  mWakefulness=Asleep\nDisplay Power: state=OFF\n")
