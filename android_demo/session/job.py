@@ -157,6 +157,7 @@ class Job:
             timeout=self._procedure.timeout,
             progress=self._tell,
         )
+        self._notes += filter(None, [data.assumed])
         source = f"measured there, {len(data.images)} images"
         record = replace(self.measurement.model, top1_percent=top1, accuracy_source=source)
         self.measurement = replace(self.measurement, model=record)

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 Images = Union["np.ndarray", "PictureImages"]
 
 
+_ASSUMED = (
+    "the model does not say how its images are normalized; ImageNet's mean and deviation were taken for its accuracy"
+)
+
+
 @dataclass(frozen=True)
 class LabelledImages:
     """Images with their classes.
@@ -24,10 +29,12 @@ class LabelledImages:
     Attributes:
         images: float32 ``(images, height, width, channels)``, just as the network takes them.
         labels: Numbers of their classes ``(images,)``.
+        assumed: What of the images the model's file does not say, for people.
     """
 
     images: Images
     labels: "np.ndarray"
+    assumed: str = ""
 
 
 class LabelledData(Protocol):
@@ -110,19 +117,22 @@ class _Folder:
             graph = flatbuffer.model.subgraphs[0]
             ends = (tuple(flatbuffer.shape(int(tensors[0]))[1:]) for tensors in (graph.inputs, graph.outputs))
             shape, count = check_shapes(*ends)
-            scale, _ = choose_normalization(shape[-1], None, stated_normalization(metadata, shape[-1]))
+            stated = stated_normalization(metadata, shape[-1])
+            scale, _ = choose_normalization(shape[-1], None, stated)
         except UserError as error:
             raise BenchmarkError(f"{model}: {error}") from error
         numbers = self._numbers(model, count, metadata.labels if metadata else None)
         images = PictureImages(self.files, shape, scale.of_channels(shape[-1]), wants_rotated_images(metadata))
-        return LabelledImages(images, np.array([numbers[place] for place in self.places]))
+        labels = np.array([numbers[place] for place in self.places])
+        return LabelledImages(images, labels, "" if stated else _ASSUMED)
 
     def _numbers(self, model, count, labels):
         """The number of each folder's class: by name where the model's file has these names, or else by their order."""
         names = {name: number for number, name in enumerate(labels or ())}
         if all(name in names for name in self.classes):
             return [names[name] for name in self.classes]
-        if len(self.classes) == count:
+        # ImageNet's folders are called otherwise than its classes; folders of which some are, are not all there.
+        if len(self.classes) == count and not any(name in names for name in self.classes):
             return list(range(count))
         raise BenchmarkError(
             f"{self.path}: its {len(self.classes)} folders are called otherwise than the {count} classes in {model}; "

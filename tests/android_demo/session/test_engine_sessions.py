@@ -101,6 +101,7 @@ def test_accuracy_is_measured_with_a_folder_of_pictures(benchmark, binary_model,
     assert status == 0, printed
     assert measurement.model.top1_percent == pytest.approx(100 * 2 / 3)
     assert measurement.model.accuracy_source == "measured there, 3 images"
+    assert "ImageNet's mean and deviation were taken" in measurement.reason
     next(photos.rglob("*.png")).write_bytes(b"no picture")
     status, (measurement,), _ = benchmark(binary_model, *quick, "--data", photos)
     assert (status, measurement.model.top1_percent) == (0, None)
