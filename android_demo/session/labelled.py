@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 Images = Union["np.ndarray", "PictureImages"]
 
 
-_ASSUMED = (
-    "the model does not say how its images are normalized; ImageNet's mean and deviation were taken for its accuracy"
-)
+#: What is told beside an accuracy.
+_ASSUMED = "the model does not say how its images are normalized; ImageNet's mean and deviation were taken"
 
 
 @dataclass(frozen=True)
