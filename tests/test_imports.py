@@ -21,6 +21,7 @@ ALLOWED = {
         "bnext_keras.console",
         "bnext_keras.errors",
         "bnext_keras.files",
+        "bnext_keras.image_files",
         "bnext_keras.labels",
         "bnext_keras.preprocessing",
         "bnext_keras.schedules",

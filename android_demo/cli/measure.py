@@ -1,5 +1,6 @@
 """``bnext-benchmark MODEL ...``: measures models on devices and writes the results and a page about them."""
 
+from contextlib import closing
 from dataclasses import replace
 
 from bnext_keras.cli._tool import complain, renamed, run
@@ -23,7 +24,7 @@ def main(argv: list[str]) -> int:
 def _measure(arguments):
     from bnext_keras.console import SafeConsole
 
-    from android_demo.session.accuracy import check_shape, read_test_data
+    from android_demo.session.labelled import read_test_data
     from android_demo.session.store import open_store
     from android_demo.tools.choice import Runner, Tools, find_model
     from android_demo.tools.downloads import RELEASE_URL, Downloads
@@ -37,7 +38,7 @@ def _measure(arguments):
     if arguments.test_file:
         data = read_test_data(arguments.test_file)
         for request in requests:
-            check_shape(data, request.path)
+            data.fitted_to(request.path)
         arguments.procedure = replace(arguments.procedure, test_data=data)
     downloads = Downloads(arguments.cache / "tools", arguments.release_url)
     # Who says something about LCE's tool wants it.
@@ -78,8 +79,12 @@ def _measure_all(arguments, targets, store):
 
     messages = SafeConsole(stderr=True)
     before = store.results
+
+    def warn(text):
+        messages.print(text, soft_wrap=True)
+
     with messages.status("") as status:
-        session = Session(arguments.settings, arguments.procedure, store, lambda text: status.update(text))
+        session = Session(arguments.settings, arguments.procedure, store, lambda text: status.update(text), warn)
         states: set[State] = set()
         complaints: list[str] = []
         try:
@@ -106,10 +111,11 @@ def _measure_on(target, models, session, states, messages):
 
     reason = ""
     try:
-        for measurement in session.run(target, models):
-            reason = measurement.reason
-            states.add(measurement.state)
-            messages.print(f"{target.name}: {summary(measurement)}", soft_wrap=True)
+        with closing(session.run(target, models)) as measurements:
+            for measurement in measurements:
+                reason = measurement.reason
+                states.add(measurement.state)
+                messages.print(f"{target.name}: {summary(measurement)}", soft_wrap=True)
     except DeviceLost as error:
         # The measurement that it interrupted has said so already.
         return [] if reason == str(error) else [str(error)]

@@ -2,4 +2,5 @@
 
 ``model``  what an application needs to know of a file
 ``web``    a page for browsers
+``wheel``  the engine alone as a Python package, for any network
 """

@@ -64,8 +64,18 @@ def settings_name(settings: Settings) -> str:
         '4 threads, use_xnnpack=false, cores f0'
     """
     kernels = [f"{settings.kernels} kernels"] if settings.kernels else []
-    parts = [threads(settings.threads), *kernels, *(flag.lstrip("-") for flag in settings.flags)]
+    parts = [threads(settings.threads), *kernels, *_procedure(settings), *(flag.lstrip("-") for flag in settings.flags)]
     return ", ".join([*parts, f"cores {settings.pinned_mask}"] if settings.pinned_mask else parts)
+
+
+def _procedure(settings):
+    """What else than repetitions with pauses, and clocks as they are."""
+    if settings.sustain_minutes is not None:
+        yield f"for {settings.sustain_minutes:g} min without a pause"
+    elif settings.min_seconds is not None:
+        yield f"{settings.runs} runs and {settings.min_seconds:g} s or more"
+    if settings.clocks:
+        yield f"{settings.clocks} clocks"
 
 
 def conditions(measurement: Measurement) -> str:

@@ -21,7 +21,16 @@ left out. Emulated devices are marked as such.
 (True, set())
 """
 
-from android_demo.results.measurement import Latency, Measurement, Repetition, State, ThermalSample, timestamp
+from android_demo.results.measurement import (
+    SINGLE_STREAM_QUERIES,
+    SINGLE_STREAM_SECONDS,
+    Latency,
+    Measurement,
+    Repetition,
+    State,
+    ThermalSample,
+    timestamp,
+)
 from android_demo.results.storage import SCHEMA_VERSION, Results, load, merge, save
 from android_demo.results.subjects import (
     ENGINE,
@@ -35,12 +44,16 @@ from android_demo.results.subjects import (
     hashed_serial,
     measurement_key,
 )
+from android_demo.results.surroundings import Energy, Surroundings, hottest_zone
 
 __all__ = [
     "ENGINE",
     "SCHEMA_VERSION",
+    "SINGLE_STREAM_QUERIES",
+    "SINGLE_STREAM_SECONDS",
     "Core",
     "Device",
+    "Energy",
     "Kind",
     "Latency",
     "Measurement",
@@ -49,10 +62,12 @@ __all__ = [
     "Results",
     "Settings",
     "State",
+    "Surroundings",
     "ThermalSample",
     "Tool",
     "describe_file",
     "hashed_serial",
+    "hottest_zone",
     "load",
     "measurement_key",
     "merge",

@@ -12,7 +12,7 @@ from android_demo.records import Record, decode, encode
 from android_demo.results.measurement import Measurement, State
 
 #: Version of the files that `save` writes.
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 
 #: States from best to worst.
 _RANKS = (State.OK, State.THROTTLED, State.TIMED_OUT, State.FAILED)

@@ -106,6 +106,11 @@ class Settings(Record):
         kernels: LCE's kernels of binary convolutions: ``indirect``, or empty for its default ones. Before a
             measurement, empty leaves the choice to the session, and ``default`` does not.
         pinned_mask: Cores that it is pinned to, as taskset's hexadecimal mask; empty if it is not.
+        min_seconds: Least time of the measured inferences of one repetition; None leaves it to the tool: one second.
+        sustain_minutes: How long repetitions follow each other without a pause, as many as fit; None for `repetitions`
+            of them, with pauses.
+        clocks: ``fixed`` where Android's fixed-performance mode bounds them, or before a measurement shall do so; empty
+            where they are as they are.
     """
 
     threads: int
@@ -115,6 +120,9 @@ class Settings(Record):
     flags: tuple[str, ...] = ()
     pinned_mask: str = ""
     kernels: str = ""
+    min_seconds: float | None = None
+    sustain_minutes: float | None = None
+    clocks: str = ""
 
 
 def measurement_key(device: Device, tool: Tool, model: ModelFile, settings: Settings) -> tuple:

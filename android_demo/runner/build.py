@@ -179,13 +179,24 @@ def _call(command):
         raise BuildError(f"the engine does not compile with {command[0]}: {message}")
 
 
-def library() -> Path:
-    """The shared library for this machine, compiled now if it is not in the cache.
+def library(
+    target: str | None = None,
+    name: str = "librunner.so",
+    command: Sequence[str] | None = None,
+    link: Sequence[str] = (),
+) -> Path:
+    """The shared library, compiled now if it is not in the cache.
+
+    Args:
+        target: The machine's name among those of `KERNELS`, by default this one.
+        name: Its file's name.
+        command: The compiler, by default `compiler`'s.
+        link: More options for linking.
 
     Raises:
         BuildError: if it cannot be compiled.
     """
-    return _cached("librunner.so", [*HOST, *LIBRARY], machine(), ["-shared", "-lpthread"])
+    return _cached(name, [*HOST, *LIBRARY], target or machine(), ["-shared", "-lpthread", *link], command=command)
 
 
 def program(target: str | None = None) -> Path:
@@ -222,8 +233,8 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "bnext", "runner")
 
 
-def _cached(name, sources, target, link, flags=("-fPIC",)):
-    command = compiler(target, static="-static" in link)
+def _cached(name, sources, target, link, flags=("-fPIC",), command=None):
+    command = list(command or compiler(target, static="-static" in link))
     files = [path for path in sorted(NATIVE.rglob("*")) if path.is_file()]
     # The same options for library and program, so that they share objects.
     output = cache_folder() / _digest([command, FLAGS, KERNELS, sources, flags, link, target], files) / name

@@ -5,24 +5,26 @@ from bnext_keras.cli._tool import dispatch, tool_parser
 TOOL = "bnext-export"
 
 DESCRIPTION = """\
-Make something that classifies pictures with a converted network, for people who have
-neither Python nor TensorFlow. It runs in this project's engine, which is in it."""
+Make something that runs converted networks, for people who have no TensorFlow. It runs in
+this project's engine, which is in it."""
 
 EPILOG = """\
 kinds:
   web    a page for browsers, one file that needs no server and no network
+  wheel  a Python package with the engine alone, for a Raspberry Pi or a server
 
-example:
+examples:
   bnext-export web model.tflite -o page/
+  bnext-export wheel --arch aarch64 -o dist/
 
 bnext-export KIND --help tells the options of a kind."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
-    from android_demo.cli.export import web
+    from android_demo.cli.export import web, wheel
 
-    kinds = {"web": web.main}
+    kinds = {"web": web.main, "wheel": wheel.main}
     return dispatch({"": lambda rest: _no_kind(rest, list(kinds)), **kinds}, argv)
 
 
