@@ -154,7 +154,7 @@ def _check(arguments, recipe):
         try:
             check_processes(arguments.processes)
         except ValueError as error:
-            raise RecipeError(f"--processes: {error}") from error
+            raise RecipeError(f"--{error}") from error
     if arguments.strategy == "multi_worker" and not _names_workers(os.environ.get("TF_CONFIG", "")):
         raise RecipeError(
             "--strategy multi_worker: TF_CONFIG must name the workers, such as "

@@ -114,8 +114,7 @@ class Order:
         """
         if self._places is None and any(part.dtype == tf.string for part in _spec(self._keys(epoch, self._seed))):
             # All records of an epoch would be too many to hold.
-            keys = self._keys(epoch, self._seed).repeat().skip(position + 1).take(count)
-            yield from (key if isinstance(key, tuple) else (key,) for key in keys.as_numpy_iterator())
+            yield from _each(self._keys(epoch, self._seed).repeat().skip(position + 1).take(count))
             return
         with self._lock:
             if epoch != self._epoch:
@@ -129,13 +128,16 @@ def _spec(keys):
     return keys.element_spec if isinstance(keys.element_spec, tuple) else (keys.element_spec,)
 
 
-def _listed(keys):
+def _each(keys):
     options = tf.data.Options()
-    # The pipeline that waits for this may hold all other threads.
+    # The pipeline that waits for these may hold all other threads.
     options.threading.private_threadpool_size = 2
-    batches = keys.batch(4096).with_options(options).as_numpy_iterator()
-    batches = [batch if isinstance(batch, tuple) else (batch,) for batch in batches]
-    return tuple(np.concatenate(parts) for parts in zip(*batches, strict=True))
+    for key in keys.with_options(options).as_numpy_iterator():
+        yield key if isinstance(key, tuple) else (key,)
+
+
+def _listed(keys):
+    return tuple(np.concatenate(parts) for parts in zip(*_each(keys.batch(4096)), strict=True))
 
 
 def shuffled_numbers(count: int, epoch: int | tf.Tensor | None, seed: int) -> tf.data.Dataset:

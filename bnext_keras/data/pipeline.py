@@ -118,8 +118,7 @@ def training_data(
         return mix_batch(images, tf.one_hot(labels, examples.num_classes), augmentation, seed, epoch, step)
 
     data = tf.data.Dataset.range(first_epoch, epochs).flat_map(places_of).shard(count, index)
-    data = _loaded(data, loader, view, normalization, threads, processes)
-    data = data.rebatch(batch_size // count, drop_remainder=True)
+    data = _batches(data, loader, view, normalization, batch_size // count, threads, processes, whole=True)
     if augmentation.mixes:
         data = data.enumerate().map(mixed)
     data = data.apply(tf.data.experimental.assert_cardinality((epochs - first_epoch) * steps))
@@ -176,7 +175,7 @@ def evaluation_data(
     loader = Loader(examples, view, BrokenImages() if broken is None else broken, processes=processes)
     none = tf.data.Dataset.from_tensors(np.int64(0)).repeat()
     data = tf.data.Dataset.zip((none, none, examples.keys())).shard(count, index)
-    data = _loaded(data, loader, view, normalization, threads, processes).rebatch(batch_size // count)
+    data = _batches(data, loader, view, normalization, batch_size // count, threads, processes, whole=False)
     return data.prefetch(2).with_options(_options(count, threads, processes))
 
 
@@ -196,21 +195,32 @@ def normalize(pixels: tf.Tensor, normalization: Normalization) -> tf.Tensor:
         >>> np.array_equal(normalize(tf.constant(pixels), normalization), normalization(pixels))
         True
     """
-    # Of whole rows: an operation takes four times as long where it has to repeat three numbers.
-    mean, std = (np.tile(np.float32(values), pixels.shape[2]) for values in (normalization.mean, normalization.std))
-    rows = tf.reshape(tf.cast(pixels, tf.float32), [-1, len(mean)])
-    return tf.reshape((rows / 255 - mean) / std, tf.shape(pixels))
+    numbers = (255, normalization.mean, normalization.std)
+    return _normalize(pixels, *(tf.constant(values, tf.float32) for values in numbers))
 
 
-def _loaded(places, loader, view, normalization, threads, processes):
-    """Chunks of normalized images and labels, of a dataset of epochs, positions and keys."""
+# In one pass through memory, which is what takes the time. A division by a constant would become a multiplication by
+# 1 / 255, which rounds otherwise; that by an argument does not.
+@tf.function(jit_compile=True)
+def _normalize(pixels, white, mean, std):
+    return (tf.cast(pixels, tf.float32) / white - mean) / std
+
+
+def _batches(places, loader, view, normalization, size, threads, processes, whole):
+    """Normalized images and labels in batches of one size, of a dataset of epochs, positions and keys.
+
+    With ``whole``, what is left over at the end is dropped.
+    """
 
     def load(epochs, positions, keys):
-        images, labels = loader.load(epochs, positions, *(keys if isinstance(keys, tuple) else (keys,)))
+        return loader.load(epochs, positions, *(keys if isinstance(keys, tuple) else (keys,)))
+
+    def normalized(images, labels):
         return images if view.dtype == np.float32 else normalize(images, normalization), labels
 
     chunks = places.batch(CHUNK if processes else 1)
-    return chunks.map(load, num_parallel_calls=_calls(threads, processes), deterministic=True)
+    chunks = chunks.map(load, num_parallel_calls=_calls(threads, processes), deterministic=True)
+    return chunks.rebatch(size, drop_remainder=whole).map(normalized, num_parallel_calls=2, deterministic=True)
 
 
 def _calls(threads, processes):

@@ -149,7 +149,7 @@ class Processes:
         except BrokenProcessPool as error:
             self._broken = True
             raise RuntimeError(
-                f"one of the {self.count} processes that prepare images was killed, perhaps for want of memory: take "
+                f"a process that prepares images, one of {self.count}, was killed, perhaps for want of memory: take "
                 "fewer processes, or 0 for threads"
                 if self._proved
                 else "the processes that prepare images do not start: a program of your own must begin its work below "
@@ -251,7 +251,7 @@ _memories: dict[str, mmap.mmap] = {}
 def _end_with_parent():
     def wait():
         multiprocessing.parent_process().join()
-        os._exit(1)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait, daemon=True).start()
 

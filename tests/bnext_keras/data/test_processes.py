@@ -111,7 +111,7 @@ def test_larger_images_may_follow_smaller_ones(started):
 def test_a_mistake_in_augmentation_is_raised_and_the_processes_go_on(photos):
     mistaken = data.Augmentation(randaugment=None)
     object.__setattr__(mistaken, "scale", (1.0, "all"))
-    with pytest.raises(tf.errors.OpError, match="TypeError"):
+    with pytest.raises(tf.errors.OpError, match="could not convert string to float: 'all'"):
         batches_of(data.from_folder(photos), processes=1, augmentation=mistaken)
     assert len(batches_of(data.from_folder(photos), processes=1)) == 9
 
@@ -123,9 +123,7 @@ def test_a_killed_process_is_an_error_of_one_line_and_others_can_be_started():
     os.kill(victim.pid, signal.SIGKILL)
     victim.join()
     examples = data.from_arrays(np.stack([IMAGE] * 12), np.arange(12))
-    message = (
-        "RuntimeError: one of the 3 processes that prepare images was killed, perhaps for want of memory: take fewer"
-    )
+    message = "RuntimeError: a process that prepares images, one of 3, was killed, perhaps for want of memory: take"
     with pytest.raises(tf.errors.OpError, match=message):
         batches_of(examples, batch_size=4, epochs=1, processes=3)
     assert len(batches_of(examples, batch_size=4, epochs=1, processes=3)) == 3
