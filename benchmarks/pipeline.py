@@ -88,14 +88,13 @@ class Photos:
 def measure(examples: Photos, augmentation: data.Augmentation, images: int, **way: int) -> tuple[float, ...]:
     """Images per second, and CPU milliseconds per image, of this process and of others.
 
-    Over whole epochs; without the first batches, for which processes must be started, and the last ones, which are
-    prepared before the clock stops.
+    Without the first batches, for which processes must be started.
     """
     batches = data.training_data(
         examples,
         image_size=224,
         batch_size=min(BATCH_SIZE, len(examples)),
-        epochs=3 + -(-images // len(examples)),
+        epochs=10_000,
         augmentation=augmentation,
         **way,
     )
