@@ -6,13 +6,11 @@ from typing import Any
 from bnext_keras.data.broken import BrokenImages
 from bnext_keras.data.examples import Examples, Order
 from bnext_keras.data.processes import Processes
-from bnext_keras.data.views import View, decode, look
+from bnext_keras.data.views import View, look
 from bnext_keras.errors import LabelError
 
 import numpy as np
 import tensorflow as tf
-
-__all__ = ["LONGEST_BROKEN_RUN", "Loader", "decode"]
 
 #: How many examples in a row may be broken before there is nothing to put in their place.
 LONGEST_BROKEN_RUN = 15

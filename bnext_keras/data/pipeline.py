@@ -122,7 +122,7 @@ def training_data(
     if augmentation.mixes:
         data = data.enumerate().map(mixed)
     data = data.apply(tf.data.experimental.assert_cardinality((epochs - first_epoch) * steps))
-    return data.prefetch(2).with_options(_options(count, threads, processes))
+    return data.prefetch(1).with_options(_options(count, threads, processes))
 
 
 def evaluation_data(
@@ -176,7 +176,7 @@ def evaluation_data(
     none = tf.data.Dataset.from_tensors(np.int64(0)).repeat()
     data = tf.data.Dataset.zip((none, none, examples.keys())).shard(count, index)
     data = _batches(data, loader, view, normalization, batch_size // count, threads, processes, whole=False)
-    return data.prefetch(2).with_options(_options(count, threads, processes))
+    return data.prefetch(1).with_options(_options(count, threads, processes))
 
 
 def normalize(pixels: tf.Tensor, normalization: Normalization) -> tf.Tensor:
