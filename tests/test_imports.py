@@ -50,6 +50,7 @@ WITHOUT_TENSORFLOW = (
     "bnext_keras.networks",
     "bnext_keras.recipes",
     "bnext_keras.runs",
+    "bnext_keras.data.processes",
     "bnext_keras.cli",
     "converter.cli",
     "converter.inspection.stopwatch",

@@ -102,6 +102,7 @@ def _train(arguments):
         resume=arguments.resume,
         strategy=arguments.strategy,
         teacher_weights=arguments.teacher_weights,
+        processes=arguments.processes,
         broken=broken,
     )
     best = history.best()
@@ -153,6 +154,13 @@ def _check(arguments, recipe):
         raise RecipeError(f"--data {data}: no such folder")
     if arguments.teacher_weights and not arguments.teacher_weights.is_dir():
         raise RecipeError(f"--teacher-weights {arguments.teacher_weights}: no such folder")
+    if arguments.processes is not None:
+        from bnext_keras.data.processes import check_processes
+
+        try:
+            check_processes(arguments.processes)
+        except ValueError as error:
+            raise RecipeError(f"--{error}") from error
     if arguments.strategy == "multi_worker" and not _names_workers(os.environ.get("TF_CONFIG", "")):
         raise RecipeError(
             "--strategy multi_worker: TF_CONFIG must name the workers, such as "
@@ -229,6 +237,13 @@ def _parser():
         "--strategy",
         choices=("none", "mirrored", "multi_worker"),
         help="one device, all GPUs of this machine, or many machines by TF_CONFIG (default none, or the run's)",
+    )
+    parser.add_argument(
+        "--processes",
+        type=int,
+        metavar="N",
+        help="processes that prepare images; 0: threads (default: threads for small images or up to four cores, else "
+        "a process for each core but one)",
     )
     return parser
 

@@ -58,7 +58,7 @@ def augmentation(recipe: Recipe) -> data.Augmentation:
 
 
 def training_batches(
-    examples: data.Examples, recipe: Recipe, first_epoch=0, epochs=None, shard=(0, 1), broken=None
+    examples: data.Examples, recipe: Recipe, first_epoch=0, epochs=None, shard=(0, 1), broken=None, processes=0
 ) -> tf.data.Dataset:
     """The batches of a run from an epoch on, see `bnext_keras.data.training_data`."""
     return data.training_data(
@@ -71,11 +71,14 @@ def training_batches(
         normalization=normalization(recipe),
         seed=recipe.seed,
         shard=shard,
+        processes=processes,
         broken=broken,
     )
 
 
-def validation_batches(examples: data.Examples, recipe: Recipe, shard=(0, 1), broken=None) -> tf.data.Dataset:
+def validation_batches(
+    examples: data.Examples, recipe: Recipe, shard=(0, 1), broken=None, processes=0
+) -> tf.data.Dataset:
     """Every image for evaluation once, see `bnext_keras.data.evaluation_data`.
 
     If training images are mixed, labels are one-hot here too: a model has one loss for both.
@@ -88,6 +91,7 @@ def validation_batches(examples: data.Examples, recipe: Recipe, shard=(0, 1), br
         batch_size=recipe.data.batch_size,
         normalization=normalization(recipe),
         shard=shard,
+        processes=processes,
         broken=broken,
         **crop,
     )

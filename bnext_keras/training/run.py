@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bnext_keras.callbacks import Distillation, DiversifiedConsecutiveDistillation, WeightTemperature
 from bnext_keras.data import BrokenImages, steps_per_epoch
+from bnext_keras.data.processes import default_processes
 from bnext_keras.errors import RunError
 from bnext_keras.extras import require
 from bnext_keras.files import file_errors_as, locked
@@ -33,6 +34,7 @@ def train(
     resume: bool = False,
     strategy: str | None = None,
     teacher_weights: str | Path | None = None,
+    processes: int | None = None,
     broken: BrokenImages | None = None,
 ) -> History:
     """Trains what a recipe describes.
@@ -52,6 +54,8 @@ def train(
         strategy: ``"none"``, the default, ``"mirrored"`` or ``"multi_worker"``, see `bnext_keras.training.strategy`;
             by default the run's.
         teacher_weights: Folder of the published teachers' weights; by default the run's, or else Keras downloads them.
+        processes: How many processes prepare images, see `bnext_keras.data.training_data`; 0 for threads, by default as
+            many as suit the machine and the size of the images. Nothing else depends on it.
         broken: Collects the names of images that cannot be read; they are skipped.
 
     Returns:
@@ -88,7 +92,8 @@ def train(
     chief, count = is_chief(devices), devices.num_replicas_in_sync
     train_examples, validation_examples = open_data(source, recipe)
     steps = _steps(train_examples, validation_examples, recipe, count)
-    fit = Fitting(recipe, devices, train_examples, validation_examples, steps, broken)
+    processes = default_processes(recipe.data.image_size) if processes is None else processes
+    fit = Fitting(recipe, devices, train_examples, validation_examples, steps, broken, processes)
     examples = fingerprints(train_examples, validation_examples)
     if record is not None:
         check_same_examples(folder, record, examples)

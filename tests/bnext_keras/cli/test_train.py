@@ -134,6 +134,11 @@ def test_networks_and_teachers_are_checked_before_a_run_begins(refused, tmp_path
     assert "teacher Nobody: is neither" in refused("digits", *out, "weak_teachers=Nobody", "strong_teacher=Nobody")
 
 
+def test_a_number_of_processes_that_cannot_be_is_refused(refused, tmp_path):
+    message = refused("digits", "--out", tmp_path / "run", "--processes", "-1")
+    assert message == "bnext-train: --processes must be 0 or more, got -1"
+
+
 @pytest.mark.parametrize(
     "config",
     ["", "{", "[]", '{"cluster": {"worker": ["localhost:1"]}, "task": {"type": "worker", "index": 1}}'],
