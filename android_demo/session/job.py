@@ -93,7 +93,8 @@ class Job:
             if not self._repeat(model, profiled=True):
                 self._notes.append(f"no profile: {self.measurement.reason}")
         if self._procedure.test_data and self._tool.answers:
-            self._try("accuracy", lambda: self._measure_accuracy(model))
+            test_data = self._procedure.test_data
+            self._try("accuracy", lambda: self._measure_accuracy(model, test_data))
         if self._procedure.energy:
             self._try("energy", lambda: self._measure_energy(model))
         self._sample("after")
@@ -146,8 +147,8 @@ class Job:
         except BenchmarkError as error:
             self._notes.append(f"no {what}: {error}")
 
-    def _measure_accuracy(self, model):
-        data = self._procedure.test_data.fitted_to(self._model.path)
+    def _measure_accuracy(self, model, test_data):
+        data = test_data.fitted_to(self._model.path)
         top1 = measure_top1(
             self._target,
             self._tool,
