@@ -33,7 +33,7 @@ def _linux(machine):
 
 def _macos(machine, tag):
     # Otherwise the library would name the folder that it was linked in.
-    name = ("-install_name", "@rpath/librunner.dylib")
+    name = ("-s", "-install_name", "@rpath/librunner.dylib")
     return Platform(machine, f"{machine}-macos.11.0", "librunner.dylib", f"macosx_11_0_{tag}", name)
 
 
