@@ -37,6 +37,7 @@ _ROOMS = (
     "errors",
     "extras",
     "files",
+    "heads",
     "image_files",
     "importers",
     "labels",
@@ -85,4 +86,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    # Names that this file needs itself are nothing to complete.
+    return sorted({*(name for name in globals() if name.startswith("__")), *__all__})

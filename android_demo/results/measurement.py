@@ -99,7 +99,7 @@ class Latency:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Measurement(Record):
     """One model on one device with one set of settings.
 
@@ -122,6 +122,12 @@ class Measurement(Record):
     noise: str = ""
     repetitions: tuple[Repetition, ...] = ()
     thermal: tuple[ThermalSample, ...] = ()
+
+    def __repr__(self) -> str:
+        latency = f", {self.latency.mean_ms:.2f} ms" if self.latency else ""
+        return (
+            f"<Measurement {self.model.name!r} on {self.device.model or self.device.id!r}: {self.state.value}{latency}>"
+        )
 
     @property
     def key(self) -> tuple:

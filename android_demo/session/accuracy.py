@@ -5,6 +5,7 @@ A network may answer otherwise on another CPU, if only by the last digits. What 
 
 import base64
 import binascii
+import math
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -60,15 +61,39 @@ def read_test_data(path: Path) -> LabelledImages:
 
 
 def check_shape(data: LabelledImages, model: Path) -> None:
-    """Raises BenchmarkError if a ``.tflite`` file takes other images."""
+    """Raises BenchmarkError if a ``.tflite`` file takes other images, or does not answer with classes."""
     from converter.tflite.flatbuffer import Flatbuffer
 
     flatbuffer = Flatbuffer(model.read_bytes())
-    expected = flatbuffer.shape(int(flatbuffer.model.subgraphs[0].inputs[0]))[1:]
+    if len(flatbuffer.inputs) != 1:
+        raise BenchmarkError(f"{model}: has {len(flatbuffer.inputs)} inputs; accuracy is measured with one")
+    classes_in(model)
+    expected = flatbuffer.shape(flatbuffer.inputs[0])[1:]
     if data.images.shape[1:] != tuple(expected):
         raise BenchmarkError(
             f"{model}: takes images of shape {expected}, not {data.images.shape[1:]} as the test data has"
         )
+
+
+def classes_in(model: Path) -> slice:
+    """Which of the numbers that a ``.tflite`` file answers with are those of classes: all of a single output.
+
+    Raises:
+        BenchmarkError: if of several outputs not just one has a number for each class.
+    """
+    from converter.tflite.flatbuffer import Flatbuffer
+
+    flatbuffer = Flatbuffer(model.read_bytes())
+    shapes = [flatbuffer.shape(tensor) for tensor in flatbuffer.outputs]
+    if len(shapes) == 1:
+        return slice(None)
+    of_classes = [place for place, shape in enumerate(shapes) if len(shape) == 2]
+    if len(of_classes) != 1:
+        raise BenchmarkError(
+            f"{model}: has {len(shapes)} outputs, {len(of_classes)} of them of classes; accuracy is measured of one"
+        )
+    start = sum(math.prod(shape) for shape in shapes[: of_classes[0]])
+    return slice(start, start + math.prod(shapes[of_classes[0]]))
 
 
 def measure_top1(
@@ -77,6 +102,7 @@ def measure_top1(
     plan: str,
     data: LabelledImages,
     *,
+    classes: slice = slice(None),
     threads: int,
     timeout: float,
     progress: Callable[[str], None],
@@ -88,6 +114,7 @@ def measure_top1(
         tool: The engine's program there.
         plan: Path of the plan there.
         data: Images and labels.
+        classes: Which numbers of an answer are those of classes, see `classes_in`.
         threads: Threads of the engine.
         timeout: Seconds that a portion of the images may take.
         progress: Takes a line about how far it has come.
@@ -105,7 +132,7 @@ def measure_top1(
         answers = np.frombuffer(_answers(target, tool, plan, images, threads, timeout), np.float32)
         if answers.size == 0 or answers.size % len(images):
             raise BenchmarkError(f"{target.name}: {answers.size} numbers came back for {len(images)} images")
-        right += int(np.sum(answers.reshape(len(images), -1).argmax(axis=1) == labels))
+        right += int(np.sum(answers.reshape(len(images), -1)[:, classes].argmax(axis=1) == labels))
     return 100 * right / count
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from bnext_keras.errors import BenchmarkError, DeviceLost
 
 from android_demo.results import Kind, Measurement, Repetition, State, ThermalSample, timestamp
-from android_demo.session.accuracy import measure_top1
+from android_demo.session.accuracy import classes_in, measure_top1
 from android_demo.session.outcome import why_failed
 from android_demo.session.procedure import Procedure
 from android_demo.session.throttling import noisy, throttled
@@ -101,6 +101,7 @@ class Job:
                 self._tool,
                 model,
                 data,
+                classes=classes_in(self._model.path),
                 threads=self.measurement.settings.threads,
                 timeout=self._procedure.timeout,
                 progress=lambda text: self._progress(f"{self._title}: {text}"),
