@@ -191,7 +191,7 @@ def run(arguments) -> int:
     )
     report("file", f"{converted.size / 1000:,.0f} kB, {len(converted.binary_convs)} binary convolutions")
     for output in converted.verification.outputs:
-        report(f"  {output.name}", f"{output.shape}, within {output.max_difference:.1e} of Keras with all signs")
+        report(f"  {output.name}", f"{output.shape}, within {output.max_difference:.1e} of Keras")
     engine = Interpreter(file)
     answers = engine.predict(unseen.inputs)
     found = [detect(dict(zip(engine.output_names, each, strict=True))) for each in zip(*answers, strict=True)]

@@ -73,7 +73,8 @@ class Interpreter(OneImageInterpreter):
         found = read_interface(plan)
         self.input_types, self.output_types = found.input_types, found.output_types
         self.input_shapes, self.output_shapes = found.input_shapes, found.output_shapes
-        self.input_names, self.output_names = [], []
+        self.input_names: list[str] = []
+        self.output_names: list[str] = []
         if file is not None:
             names = file.names
             self.input_names, self.output_names = ([names[i] for i in each] for each in (file.inputs, file.outputs))

@@ -202,7 +202,8 @@ def _names_of(graphs, kind):
 
 def _model_metadata(metadata, flatbuffer):
     builder = flatbuffers.Builder(1024)
-    inputs, outputs = [], []
+    inputs: list[int] = []
+    outputs: list[int] = []
     for name, tensor in zip(metadata.inputs, flatbuffer.inputs, strict=True):
         shape = flatbuffer.shape(tensor)
         is_image = len(metadata.inputs) == 1 or (len(shape) == 4 and shape[-1] == metadata.channels)
