@@ -3,9 +3,9 @@
     python examples/detector.py
     python examples/detector.py --scenes 4000 --epochs 30 --out bigger
 
-A narrow BNext and `bnext_keras.heads.detector` on two of its maps learn from pictures that are made on the spot, with
-SSD's default boxes and offsets and with the focal loss. The trained network has four outputs, scores and offsets of two
-maps. It is converted, every output is verified, and the file's average precision is measured on pictures that it has
+A narrow BNext and `bnext_keras.dense_prediction.detector` on two of its maps learn from pictures that are made on the
+spot, with SSD's default boxes and offsets and with the focal loss. The trained network has four outputs, scores and
+offsets of two maps. It is converted, every output is verified, and the file's average precision is measured on pictures that it has
 not seen.
 
 In the folder detector-output (--out) are afterwards detector.tflite and detector.png: pictures, what is in them, and
@@ -19,7 +19,7 @@ References:
 import sys
 
 import bnext_keras
-from bnext_keras import heads
+from bnext_keras import dense_prediction
 from bnext_keras.callbacks import WeightTemperature
 
 import numpy as np
@@ -44,7 +44,7 @@ SHOWN = 0.3
 def build() -> tf.keras.Model:
     """The untrained detector."""
     network = bnext_keras.models.BNext([32, 32, 64, 128], input_shape=(SIZE, SIZE, 3), stem_stride=2, include_top=False)
-    return heads.detector(bnext_keras.features(network, strides=(4, 8)), len(CLASSES), name="detector")
+    return dense_prediction.detector(bnext_keras.features(network, strides=(4, 8)), len(CLASSES), name="detector")
 
 
 def default_boxes(level: str) -> np.ndarray:

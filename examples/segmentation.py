@@ -3,8 +3,8 @@
     python examples/segmentation.py
     python examples/segmentation.py --scenes 4000 --epochs 30 --out bigger
 
-A narrow BNext and `bnext_keras.heads.segmenter` on two of its maps learn from pictures that are made on the spot. The
-decoder's binary convolutions are dilated, so that they see far. The trained network is converted, verified, and the
+A narrow BNext and `bnext_keras.dense_prediction.segmenter` on two of its maps learn from pictures that are made on the
+spot. The decoder's binary convolutions are dilated, so that they see far. The trained network is converted, verified, and the
 file's mean intersection over union measured on pictures that it has not seen.
 
 In the folder segmentation-output (--out) are afterwards segmentation.tflite and segmentation.png: pictures, what is in
@@ -14,7 +14,7 @@ them, and what the file found.
 import sys
 
 import bnext_keras
-from bnext_keras import heads
+from bnext_keras import dense_prediction
 from bnext_keras.callbacks import WeightTemperature
 
 import numpy as np
@@ -31,7 +31,9 @@ BACKGROUND = 0.3
 def build() -> tf.keras.Model:
     """The untrained network."""
     network = bnext_keras.models.BNext([32, 32, 64, 128], input_shape=(SIZE, SIZE, 3), stem_stride=2, include_top=False)
-    return heads.segmenter(bnext_keras.features(network, strides=(4, 8)), 1 + len(CLASSES), name="segmentation")
+    return dense_prediction.segmenter(
+        bnext_keras.features(network, strides=(4, 8)), 1 + len(CLASSES), name="segmentation"
+    )
 
 
 def train(model: tf.keras.Model, data: Scenes, epochs: int, verbose: int = 2) -> None:

@@ -1,7 +1,7 @@
 """A detector and a decoder on feature maps, converted with every output verified."""
 
 import bnext_keras
-from bnext_keras import heads
+from bnext_keras import dense_prediction
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def backbone(**options):
 
 
 def test_a_detector_scores_every_place_of_every_map():
-    model = heads.detector(backbone(), 3, boxes=2, depth=1)
+    model = dense_prediction.detector(backbone(), 3, boxes=2, depth=1)
     shapes = {name: tuple(output.shape[1:]) for name, output in model.output.items()}
     assert shapes == {
         "boxes_P1": (16, 16, 8),
@@ -30,13 +30,13 @@ def test_a_detector_scores_every_place_of_every_map():
 
 
 def test_a_decoder_says_something_of_every_pixel():
-    model = heads.segmenter(backbone(), 4, dilations=(1, 3))
+    model = dense_prediction.segmenter(backbone(), 4, dilations=(1, 3))
     assert model.output_shape == (None, 32, 32, 4)
     assert model.get_layer("segmenter_P2_dilated3_conv").dilation_rate == (3, 3)
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("head", [heads.detector, heads.segmenter])
+@pytest.mark.parametrize("head", [dense_prediction.detector, dense_prediction.segmenter])
 def test_a_head_converts_and_the_engine_runs_it(head):
     model = randomize(head(backbone(), 3))
     result = convert(model, engines={"the engine": Interpreter})
@@ -49,9 +49,9 @@ def test_a_head_converts_and_the_engine_runs_it(head):
 def test_what_returns_no_maps_is_refused():
     image = tf.keras.Input((8, 8, 3))
     with pytest.raises(ValueError, match="model 'one' must return a dictionary of maps, as "):
-        heads.detector(tf.keras.Model(image, image + 1, name="one"), 2)
+        dense_prediction.detector(tf.keras.Model(image, image + 1, name="one"), 2)
     maps = {"P1": image[:, :6, :6], "P2": image[:, :4, :4]}
     with pytest.raises(
         ValueError, match="model 'odd' has maps of 4 x 4 and 6 x 6 pixels; the larger must be a multiple"
     ):
-        heads.segmenter(tf.keras.Model(image, maps, name="odd"), 2)
+        dense_prediction.segmenter(tf.keras.Model(image, maps, name="odd"), 2)
