@@ -5,8 +5,8 @@
 
 A narrow BNext and `bnext_keras.dense_prediction.detector` on two of its maps learn from pictures that are made on the
 spot, with SSD's default boxes and offsets and with the focal loss. The trained network has four outputs, scores and
-offsets of two maps. It is converted, every output is verified, and the file's average precision is measured on pictures that it has
-not seen.
+offsets of two maps. It is converted, every output is verified, and the file's average precision is
+measured on pictures that it has not seen.
 
 In the folder detector-output (--out) are afterwards detector.tflite and detector.png: pictures, what is in them, and
 what the file found.

@@ -4,8 +4,8 @@
     python examples/segmentation.py --scenes 4000 --epochs 30 --out bigger
 
 A narrow BNext and `bnext_keras.dense_prediction.segmenter` on two of its maps learn from pictures that are made on the
-spot. The decoder's binary convolutions are dilated, so that they see far. The trained network is converted, verified, and the
-file's mean intersection over union measured on pictures that it has not seen.
+spot. The decoder's binary convolutions are dilated, so that they see far. The trained network is converted,
+verified, and the file's mean intersection over union measured on pictures that it has not seen.
 
 In the folder segmentation-output (--out) are afterwards segmentation.tflite and segmentation.png: pictures, what is in
 them, and what the file found.
