@@ -33,6 +33,7 @@ _ROOMS = (
     "console",
     "constraints",
     "data",
+    "dense_prediction",
     "energy",
     "errors",
     "extras",
@@ -88,4 +89,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    # Names that this file needs itself are nothing to complete.
+    return sorted({*(name for name in globals() if name.startswith("__")), *__all__})

@@ -23,12 +23,14 @@ from converter.compiler import lce, preflight
 from converter.compiler._tensorflow import eagerly
 from converter.compiler.freeze import freeze
 from converter.compiler.trace import trace
+from converter.graph import ANSWER, IMAGE
 from converter.inspection.inspection import inspect
 from converter.quantization.precision import parse_weights
 from converter.quantization.quantize import check_installed, compare, quantize
 from converter.result import ConversionResult
 from converter.source.binary_layers import signs_moved_into_convolutions
 from converter.source.description import describe
+from converter.source.interface import index_bound, input_names, output_names
 from converter.source.loading import load
 from converter.source.rebuilding import in_float32, of_size, other_precisions
 from converter.tflite.interpreter import Opener
@@ -45,7 +47,7 @@ def convert(
     model: tf.keras.Model | str | Path,
     output: str | Path | None = None,
     *,
-    verify_data: np.ndarray | str | Path | None = None,
+    verify_data: np.ndarray | Mapping[str, np.ndarray] | Sequence[np.ndarray] | str | Path | None = None,
     architecture: str | None = None,
     input_size: int | None = None,
     num_classes: int = 1000,
@@ -72,7 +74,8 @@ def convert(
             memory.
         verify_data: Inputs to compare on, besides images made on the spot: an array ``(samples, height, width,
             channels)``, or the path of a ``.npy`` file or a folder of images (see
-            `converter.verification.samples.read_samples`).
+            `converter.verification.samples.read_samples`). For a model of several inputs, arrays in their order or by
+            name, or an ``.npz`` file of them.
         architecture: For a file that holds weights only, the name of the model in `bnext_keras.models`.
         input_size: Height and width of that model's input, 224 by default; or of a whole model's that takes images of
             any size.
@@ -198,8 +201,10 @@ def _convert(
     normalization = metadata.normalization
     if not rotation:
         model, metadata = _without_rotation(model), replace(metadata, input_orientation=InputOrientation.ROTATED_180)
-    input_shape = model.input_shape[1:]
-    inputs = users_inputs(input_shape, verify_data, normalization)
+    names, answers = input_names(model), output_names(model)
+    shapes = [tuple(tensor.shape[1:]) for tensor in model.inputs]
+    kinds = zip(shapes, (tensor.dtype.name for tensor in model.inputs), strict=True)
+    inputs = users_inputs(dict(zip(names, kinds, strict=True)), verify_data, normalization)
 
     clock.start("trace")
     graph = trace(model)
@@ -210,20 +215,22 @@ def _convert(
     flatbuffer = lce.to_flatbuffer(frozen)
     clock.start("verify")
     scale = normalization and (normalization.mean, normalization.std)
-    made = choose(flatbuffer, input_shape, synthetic_count(input_shape), scale)
-    samples = np.concatenate([inputs, made])
+    made = choose(flatbuffer, min(map(synthetic_count, shapes)), scale, index_bound(model))
+    samples = [np.concatenate(pair) for pair in zip(inputs, made, strict=True)]
     verification = verify(model, flatbuffer, frozen.conv_names, samples, progress)
     others = {
         name: verify(model, flatbuffer, frozen.conv_names, samples, progress, {name: engine})
         for name, engine in engines.items()
     }
+    if (names, answers) != ([IMAGE], [ANSWER]):
+        flatbuffer.name_interface(names, answers)
     quantization = None
     if verification.passed and "int8" in weights.values():
         clock.start("quantize")
         float_file = flatbuffer
         flatbuffer, quantization = quantize(float_file, weights)
         # Where there are the user's inputs, they alone tell what became of the answers.
-        compare(quantization, float_file, flatbuffer, inputs if len(inputs) else made)
+        compare(quantization, float_file, flatbuffer, inputs if len(inputs[0]) else made)
 
     content = write_metadata(flatbuffer, metadata)
     size_notes = notes.large_floats(model, flatbuffer, len(content)) if quantization is None else []
@@ -231,7 +238,7 @@ def _convert(
         content=content,
         path=None,
         name=model.name,
-        input_shape=frozen.input_shape,
+        input_shape=(1, *shapes[0]),
         input_orientation=metadata.input_orientation,
         operators=flatbuffer.operators,
         theoretical_size=count(model).bytes,
@@ -248,10 +255,11 @@ def _convert(
         ],
         passes=pass_reports,
         quantization=quantization,
-        users_inputs=len(inputs),
+        users_inputs=len(inputs[0]),
         source="" if source is None else source.name,
         normalization=normalization,
         named_classes=len(metadata.labels or ()),
+        inputs={name: (1, *shape) for name, shape in zip(names, shapes, strict=True)},
     )
     result.inspection = inspect(model, content, result.binary_convs)
     clock.stop()

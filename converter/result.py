@@ -27,7 +27,7 @@ class ConversionResult:
         content: The ``.tflite`` file.
         path: Where it was written, None if nowhere.
         name: The model's name.
-        input_shape: ``(1, height, width, channels)``.
+        input_shape: ``(1, height, width, channels)``; of several inputs that of the first.
         input_orientation: Which way up the file wants its images.
         operators: Number of operators by TFLite's type.
         theoretical_size: Bytes of the parameters alone, with one bit for a binary weight and 32 for any other; a batch
@@ -39,6 +39,7 @@ class ConversionResult:
         source: Name of the model's file, "" for a model in memory.
         normalization: How the file says that its images are normalized, None if it does not.
         named_classes: How many classes the file has names for.
+        inputs: Shapes of the file's inputs by name, each for one image; its outputs are those of the `verification`.
         seconds: Duration of each step.
         advice: What keeps the model from running right or fast, the gravest first.
         inspection: The model's layers and the file's operators, one by one.
@@ -68,6 +69,7 @@ class ConversionResult:
     source: str = ""
     normalization: Normalization | None = None
     named_classes: int = 0
+    inputs: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -120,6 +122,7 @@ class ConversionResult:
             "source": self.source,
             "path": None if self.path is None else str(self.path),
             "input_shape": list(self.input_shape),
+            "inputs": [{"name": name, "shape": list(shape)} for name, shape in self.inputs.items()],
             "input_orientation": self.input_orientation.value,
             "normalization": None if self.normalization is None else asdict(self.normalization),
             "named_classes": self.named_classes,

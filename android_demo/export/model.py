@@ -1,7 +1,7 @@
 """What an application needs to know of a ``.tflite`` file: its plan, its images and the names of its classes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bnext_keras.errors import ConversionError, FileError, PredictionError
@@ -30,10 +30,10 @@ class ExportedModel:
     """
 
     name: str
-    plan: bytes
+    plan: bytes = field(repr=False)
     input_shape: tuple[int, int, int]
     num_classes: int
-    labels: Sequence[str] | None
+    labels: Sequence[str] | None = field(repr=False)
     normalization: Normalization
     turned: bool
     assumed: str

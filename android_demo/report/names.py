@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bnext_keras.charts.scale import plain
+from bnext_keras.text import counted
 
 from android_demo.results import Device, Kind, Measurement, Settings, State
 
@@ -53,7 +54,7 @@ def short_names(first: str, second: str) -> tuple[str, str]:
 
 def threads(count: int) -> str:
     """``1 thread``, ``4 threads``."""
-    return "1 thread" if count == 1 else f"{count} threads"
+    return counted(count, "thread")
 
 
 def settings_name(settings: Settings) -> str:

@@ -106,7 +106,7 @@ class Latency:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Measurement(Record):
     """One model on one device with one set of settings.
 
@@ -135,6 +135,12 @@ class Measurement(Record):
     surroundings: tuple[Surroundings, ...] = ()
     energy: Energy | None = None
     who: str = ""
+
+    def __repr__(self) -> str:
+        latency = f", {self.latency.mean_ms:.2f} ms" if self.latency else ""
+        return (
+            f"<Measurement {self.model.name!r} on {self.device.model or self.device.id!r}: {self.state.value}{latency}>"
+        )
 
     @property
     def key(self) -> tuple:

@@ -1,5 +1,6 @@
 """Images with their classes, to measure the accuracy with on a device: arrays in a file, or a folder of pictures."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,27 @@ def read_test_data(path: Path) -> LabelledData:
     return _open_folder(path) if path.is_dir() else _read_arrays(path)
 
 
+def classes_in(model: Path) -> slice:
+    """Which of the numbers that a ``.tflite`` file answers with are those of classes: all of a single output.
+
+    Raises:
+        BenchmarkError: if of several outputs not just one has a number for each class.
+    """
+    from converter.tflite.flatbuffer import Flatbuffer
+
+    flatbuffer = Flatbuffer(model.read_bytes())
+    shapes = [flatbuffer.shape(tensor) for tensor in flatbuffer.outputs]
+    if len(shapes) == 1:
+        return slice(None)
+    of_classes = [place for place, shape in enumerate(shapes) if len(shape) == 2]
+    if len(of_classes) != 1:
+        raise BenchmarkError(
+            f"{model}: has {len(shapes)} outputs, {len(of_classes)} of them of classes; accuracy is measured of one"
+        )
+    start = sum(math.prod(shape) for shape in shapes[: of_classes[0]])
+    return slice(start, start + math.prod(shapes[of_classes[0]]))
+
+
 @dataclass(frozen=True)
 class _Arrays:
     path: Path
@@ -66,7 +88,10 @@ class _Arrays:
         from converter.tflite.flatbuffer import Flatbuffer
 
         flatbuffer = Flatbuffer(model.read_bytes())
-        expected = flatbuffer.shape(int(flatbuffer.model.subgraphs[0].inputs[0]))[1:]
+        if len(flatbuffer.inputs) != 1:
+            raise BenchmarkError(f"{model}: has {len(flatbuffer.inputs)} inputs; accuracy is measured with one")
+        classes_in(model)
+        expected = flatbuffer.shape(flatbuffer.inputs[0])[1:]
         if self.data.images.shape[1:] != tuple(expected):
             raise BenchmarkError(
                 f"{model}: takes images of shape {expected}, not {self.data.images.shape[1:]} as the test data has"

@@ -12,13 +12,14 @@ import tensorflow as tf
 from converter.compiler._tensorflow import freeze_variables, mark
 from converter.graph import BinaryCall, Graph, Node
 from converter.source.binary_layers import binary_convs
+from converter.source.interface import call, input_names, output_names
 
 #: Attribute of a convolution of TensorFlow's graph that stands for the call of a binary one: the call's number.
 _CALL = "_binary_call"
 
 
 def trace(model: tf.keras.Model) -> Graph:
-    """Records what a model computes in evaluation for one image.
+    """Records what a model computes in evaluation for one image, or one of whatever it takes.
 
     The model is called once. Each call of a binary convolution becomes one node, whatever operations it consists of; no
     latent kernel is even read.
@@ -37,10 +38,15 @@ def trace(model: tf.keras.Model) -> Graph:
     """
     layers = binary_convs(model)
     calls: list[BinaryCall] = []
-    image_spec = tf.TensorSpec((1, *model.input_shape[1:]), model.inputs[0].dtype, name="image")
+    # What a user calls an input need not be a name for TensorFlow.
+    placeholders = ["image"] if len(model.inputs) == 1 else [f"input{i}" for i in range(len(model.inputs))]
+    specs = [
+        tf.TensorSpec((1, *tensor.shape[1:]), tensor.dtype, name=name)
+        for name, tensor in zip(placeholders, model.inputs, strict=True)
+    ]
 
-    @tf.function(input_signature=[image_spec, [tf.TensorSpec(layer.kernel.shape) for layer in layers]], autograph=False)
-    def evaluate(image, kernels):
+    @tf.function(input_signature=[specs, [tf.TensorSpec(layer.kernel.shape) for layer in layers]], autograph=False)
+    def evaluate(inputs, kernels):
         kernel_of = dict(zip(map(id, layers), kernels, strict=True))
 
         def convolution(layer, inputs):
@@ -53,14 +59,18 @@ def trace(model: tf.keras.Model) -> Graph:
             return result if layer.activation is None else layer.activation(result)
 
         with _convolving(layers, convolution):
-            return tf.identity(model(image, training=False))
+            return [tf.identity(result) for result in call(model, inputs)]
 
     frozen = freeze_variables(evaluate)
     _check_called(layers, calls)
     nodes: dict[str, Node] = {}
     for operation in frozen.graph.get_operations():
         _add(operation, nodes, calls)
-    return Graph(nodes[frozen.inputs[0].name], nodes[frozen.outputs[0].name])
+    # The kernels' places come behind the inputs.
+    inputs = {name: nodes[tensor.name] for name, tensor in zip(input_names(model), frozen.inputs, strict=False)}
+    return Graph(
+        inputs, {name: nodes[tensor.name] for name, tensor in zip(output_names(model), frozen.outputs, strict=True)}
+    )
 
 
 @contextmanager

@@ -41,14 +41,20 @@ class OneImageInterpreter:
         """The outputs for inputs of the file's own shapes."""
         raise NotImplementedError
 
-    def run_each(self, batch: np.ndarray) -> list[np.ndarray]:
-        """The outputs for each of several inputs of a file of one input, joined: the file itself takes one at a time.
+    def run_each(self, batch: np.ndarray | Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The outputs for each of several samples, joined: the file itself takes one at a time.
 
         Args:
-            batch: ``(samples, ...)``.
+            batch: ``(samples, ...)``; of a file of several inputs a list of such arrays.
         """
-        results = [self.run([sample[np.newaxis]]) for sample in batch]
+        samples = zip(*batches(batch), strict=True)
+        results = [self.run([each[np.newaxis] for each in sample]) for sample in samples]
         return [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
+
+
+def batches(inputs: np.ndarray | Sequence[np.ndarray]) -> list[np.ndarray]:
+    """A batch for each of a network's inputs; one array alone is that of its only input."""
+    return [inputs] if isinstance(inputs, np.ndarray) else list(inputs)
 
 
 #: What makes an interpreter ready to run a file, given its bytes.

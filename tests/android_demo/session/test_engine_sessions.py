@@ -8,6 +8,7 @@ from bnext_keras.preprocessing import Normalization, load_image
 import numpy as np
 import pytest
 from PIL import Image
+from tflite_graphs import Graph
 
 from android_demo.cli import main
 from android_demo.results import State, load
@@ -130,6 +131,28 @@ def test_test_data_that_do_not_fit_are_refused(benchmark, binary_model, tmp_path
         assert message in " ".join(printed.split())
     (tmp_path / "test.npz").write_bytes(b"no archive")
     assert "cannot be read as an .npz file" in benchmark(binary_model, "--test-data", tmp_path / "test.npz")[2]
+
+
+def test_of_several_outputs_the_classes_are_right_or_wrong(benchmark, tmp_path):
+    """A map of ones before them would be the largest numbers."""
+    graph = Graph()
+    image = graph.input((1, 2, 2, 3))
+    ones = graph.add("ADD", [image, graph.constant(np.float32([9, 9, 9]))], (1, 2, 2, 3))
+    classes = graph.add("MEAN", [image, graph.constant(np.int32([1, 2]))], (1, 3))
+    file = tmp_path / "two.tflite"
+    file.write_bytes(graph.content(ones, classes))
+    images = np.eye(3, dtype=np.float32)[:, np.newaxis, np.newaxis] * np.ones((3, 2, 2, 3), np.float32)
+    np.savez(tmp_path / "test.npz", images=images, labels=np.int64([0, 1, 0]))
+    arguments = ("--device", "host", "--no-profile", "--test-data", tmp_path / "test.npz")
+    status, (measurement,), printed = benchmark(file, *arguments)
+    assert status == 0, printed
+    assert measurement.model.top1_percent == pytest.approx(100 * 2 / 3)
+    for outputs, reason in (((classes, classes), "has 2 outputs, 2 of them of classes"), ((ones, ones), "0 of them")):
+        file.write_bytes(graph.content(*outputs))
+        assert reason in " ".join(benchmark(file, *arguments)[2].split())
+    graph.input((1, 4))
+    file.write_bytes(graph.content(classes))
+    assert "has 2 inputs; accuracy is measured with one" in " ".join(benchmark(file, *arguments)[2].split())
 
 
 def test_emulated(benchmark, binary_model, need):
