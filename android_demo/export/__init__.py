@@ -1,6 +1,10 @@
 """Applications of one converted network, in the engine: whatever shows what the network sees in somebody's pictures.
 
-``model``  what an application needs to know of a file
-``web``    a page for browsers
-``wheel``  the engine alone as a Python package, for any network
+``model``    what an application needs to know of a file
+``web``      a page for browsers
+``wheel``    the engine alone as a Python package, for any network
+``apk``      an Android app
+``aar``      a library for Android apps
+``tools``    Debian's programs that make the two for Android
+``archive``  archives that are the same every time
 """

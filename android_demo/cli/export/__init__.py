@@ -5,26 +5,31 @@ from bnext_keras.cli._tool import dispatch, tool_parser
 TOOL = "bnext-export"
 
 DESCRIPTION = """\
-Make something that runs converted networks, for people who have no TensorFlow. It runs in
+Make something that runs converted networks, for people who have no TensorFlow: a page or an
+Android app that classifies pictures, or a library for other programs. It runs in
 this project's engine, which is in it."""
 
 EPILOG = """\
 kinds:
   web    a page for browsers, one file that needs no server and no network
   wheel  a Python package with the engine alone, for a Raspberry Pi or a server
+  apk    an Android app: the page, and a benchmark of the phone
+  aar    a library for Android apps, with an Interpreter for Java and Kotlin
 
 examples:
   bnext-export web model.tflite -o page/
   bnext-export wheel --arch aarch64 -o dist/
+  bnext-export apk model.tflite
+  bnext-export aar model.tflite
 
 bnext-export KIND --help tells the options of a kind."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
-    from android_demo.cli.export import web, wheel
+    from android_demo.cli.export import aar, apk, web, wheel
 
-    kinds = {"web": web.main, "wheel": wheel.main}
+    kinds = {"web": web.main, "wheel": wheel.main, "apk": apk.main, "aar": aar.main}
     return dispatch({"": lambda rest: _no_kind(rest, list(kinds)), **kinds}, argv)
 
 
