@@ -31,7 +31,7 @@ def pack(files: Mapping[str, bytes], *, stored: Collection[str] = ()) -> bytes:
     with zipfile.ZipFile(written, "w") as archive:
         for name, content in files.items():
             entry = zipfile.ZipInfo(name, _DATE)
-            entry.external_attr = 0o644 << 16
+            entry.external_attr = 0o100644 << 16
             if name not in stored:
                 entry.compress_type = zipfile.ZIP_DEFLATED
             else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from bnext_keras.data import BrokenImages, Examples
-from bnext_keras.data.loading import decode
+from bnext_keras.data.views import decode
 from bnext_keras.errors import LabelError, PredictionError
 from bnext_keras.preprocessing import Normalization, centre_crop
 
