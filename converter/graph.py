@@ -155,7 +155,7 @@ class Node:
 
     @property
     def is_map(self) -> bool:
-        """Whether the result is a feature map, ``(1, height, width, channels)``, of more than one pixel."""
+        """Whether the result is a feature map, ``(batch, height, width, channels)``, of more than one pixel."""
         return self.shape is not None and len(self.shape) == 4 and self.shape[1] * self.shape[2] > 1
 
 

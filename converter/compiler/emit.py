@@ -16,20 +16,21 @@ def emit(graph: Graph, image: tf.Tensor, kernels: Mapping[BinaryCall, list[tf.Te
     """Adds a graph's operators to the function that is being traced.
 
     Operators that the passes do not know are added as they came. Types follow from the inputs', so the graph computes
-    in the precision of the image.
+    in the precision of the image, or in float32 if that is of whole numbers.
 
     Args:
         graph: The graph.
-        image: Its ``Input``, float32 or float64.
+        image: Its ``Input``, float32, float64 or uint8.
         kernels: For each call of a binary convolution, tensors in place of its `float_kernels`.
 
     Returns:
         The graph's output.
     """
+    dtype = image.dtype if image.dtype.is_floating else tf.float32
     emitted: dict[Node, tf.Tensor | list[tf.Tensor]] = {graph.image: image}
     for node in graph.nodes()[:-1]:
         if node not in emitted:
-            emitted[node] = _emit(node, [emitted[source] for source in node.inputs], image.dtype, kernels)
+            emitted[node] = _emit(node, [emitted[source] for source in node.inputs], dtype, kernels)
     return emitted[graph.output]
 
 

@@ -18,7 +18,8 @@ class FrozenModel:
         graph_def: The evaluation. The kernels of its binary convolutions are ``Placeholder`` nodes.
         image: Name of the node with the image.
         output: Name of the node with the result.
-        input_shape: ``(1, height, width, channels)``.
+        input_shape: ``(batch, height, width, channels)``.
+        input_type: Of its numbers.
         stand_ins: What each of its binary convolutions is compiled with.
         conv_names: Names of the ``LceBconv2d`` operators that each call becomes, one per group, in the order in which
             the model makes the calls. A call whose result nobody needs is not among them.
@@ -28,6 +29,7 @@ class FrozenModel:
     image: str
     output: str
     input_shape: tuple[int, ...]
+    input_type: tf.DType
     stand_ins: list[StandIn]
     conv_names: dict[BinaryCall, tuple[str, ...]]
 
@@ -60,7 +62,8 @@ def freeze(graph: Graph) -> FrozenModel:
         call: tuple(compiled[convs_that_read(graph_def, placeholder)[0]] for placeholder in placeholders_of[call])
         for call in calls
     }
-    return FrozenModel(graph_def, image, concrete.outputs[0].op.name, input_shape, stand_ins, conv_names)
+    output = concrete.outputs[0].op.name
+    return FrozenModel(graph_def, image, output, input_shape, image_spec.dtype, stand_ins, conv_names)
 
 
 def _kernel_specs(layer):

@@ -19,6 +19,9 @@ from converter.compiler.names import ShortNames
 from converter.compiler.stand_ins import StandIn, put_kernels
 from converter.tflite.flatbuffer import Flatbuffer
 
+#: TensorFlow's names of the types that inputs may have.
+_TYPE_NAMES = {tf.float32: "DT_FLOAT", tf.uint8: "DT_UINT8"}
+
 
 def to_flatbuffer(frozen: FrozenModel) -> Flatbuffer:
     """Compiles a frozen model with LCE.
@@ -43,7 +46,7 @@ def _compile(frozen, stand_ins):
         content = convert_graphdef_to_tflite_flatbuffer(
             _serialize(frozen, stand_ins, names),
             [frozen.image],
-            ["DT_FLOAT"],
+            [_TYPE_NAMES[frozen.input_type]],
             [list(frozen.input_shape)],
             [frozen.output],
             False,  # no quantization

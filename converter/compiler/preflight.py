@@ -13,6 +13,9 @@ from converter.source.binary_layers import binarizes_input, binary_convs, in_pla
 from converter.source.quantizers import input_fault, name_of
 from converter.source.rebuilding import other_precisions
 
+#: Types that a model's input may have; what computes in others is told apart by its layers.
+_INPUT_TYPES = (tf.float32, tf.uint8, tf.float16, tf.bfloat16, tf.float64)
+
 
 def check(model: tf.keras.Model, *, harden: bool = False) -> None:
     """Refuses a model that has no exact ``.tflite`` file.
@@ -38,6 +41,12 @@ def check(model: tf.keras.Model, *, harden: bool = False) -> None:
             where=where,
             remedy="give the size, bnext-convert --input-size N or convert(input_size=N), or build it with a fixed "
             "input_shape",
+        )
+    if model.inputs[0].dtype not in _INPUT_TYPES:
+        raise ConversionError(
+            f"its input is of {model.inputs[0].dtype.name}, files take float32 or uint8",
+            where=where,
+            remedy="build it with Input(dtype='float32'), or 'uint8' for pixels",
         )
     _check_precision(model)
     if not harden:

@@ -17,14 +17,15 @@ from converter.source.binary_layers import binary_convs
 _CALL = "_binary_call"
 
 
-def trace(model: tf.keras.Model) -> Graph:
-    """Records what a model computes in evaluation for one image.
+def trace(model: tf.keras.Model, batch: int = 1) -> Graph:
+    """Records what a model computes in evaluation for one image, or for a fixed number of them.
 
     The model is called once. Each call of a binary convolution becomes one node, whatever operations it consists of; no
     latent kernel is even read.
 
     Args:
         model: A model that `converter.compiler.preflight` has checked.
+        batch: How many images.
 
     Raises:
         ConversionError: if a layer's class does not leave its binary convolution to Larq's `QuantConv2D`.
@@ -37,7 +38,7 @@ def trace(model: tf.keras.Model) -> Graph:
     """
     layers = binary_convs(model)
     calls: list[BinaryCall] = []
-    image_spec = tf.TensorSpec((1, *model.input_shape[1:]), model.inputs[0].dtype, name="image")
+    image_spec = tf.TensorSpec((batch, *model.input_shape[1:]), model.inputs[0].dtype, name="image")
 
     @tf.function(input_signature=[image_spec, [tf.TensorSpec(layer.kernel.shape) for layer in layers]], autograph=False)
     def evaluate(image, kernels):

@@ -23,7 +23,7 @@ KERNELS: dict[str, dict[str, bool]] = {"default": {}, "indirect": {"use_indirect
 
 
 class OneImageInterpreter:
-    """What runs a file, one image at a time.
+    """What runs a file, one image at a time, or as many as its shapes say.
 
     Attributes:
         input_shapes: Shape of each input.
@@ -44,10 +44,17 @@ class OneImageInterpreter:
     def run_each(self, batch: np.ndarray) -> list[np.ndarray]:
         """The outputs for each of several inputs of a file of one input, joined: the file itself takes one at a time.
 
+        A file of larger batches gets these, the last filled with repetitions whose outputs are left out.
+
         Args:
             batch: ``(samples, ...)``.
         """
-        results = [self.run([sample[np.newaxis]]) for sample in batch]
+        size = self.input_shapes[0][0]
+        results = []
+        for start in range(0, len(batch), size):
+            part = batch[start : start + size]
+            filled = np.concatenate([part, np.repeat(part[-1:], size - len(part), axis=0)])
+            results.append([outputs[: len(part)] for outputs in self.run([filled])])
         return [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
 
 

@@ -72,6 +72,7 @@ class Metadata:
         std: What each channel's difference is divided by, None if it is not known.
         source_sha256: Digest of the file that was converted, "" for a model in memory.
         version: This project's version that wrote the file.
+        scores: What the outputs are called: logits, or probabilities.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Metadata:
     std: Sequence[float] | None = None
     source_sha256: str = ""
     version: str = ""
+    scores: str = "logits"
 
     @property
     def normalization(self) -> Normalization | None:
@@ -105,6 +107,8 @@ def write_metadata(flatbuffer: Flatbuffer, metadata: Metadata) -> bytes:
         ['cat', 'dog']
     """
     flatbuffer.set_metadata(BUFFER, _model_metadata(metadata))
+    if len(flatbuffer.inputs) == len(flatbuffer.outputs) == 1:
+        flatbuffer.set_signature(["image"], [metadata.scores])
     stream = io.BytesIO()
     stream.write(flatbuffer.pack())
     project = {
@@ -162,8 +166,10 @@ def _read(buffer, content):
         raise ValueError("it is not of TFLite's kind")
     model = TableReader.root(buffer)
     mean = std = None
-    channels = 3
+    channels, scores = 3, "logits"
     graphs = model.tables(_MODEL["subgraphs"])
+    for named in graphs[0].tables(_SUBGRAPH["outputs"])[:1] if graphs else []:
+        scores = named.string(_TENSOR["name"]) or scores
     for image in graphs[0].tables(_SUBGRAPH["inputs"])[:1] if graphs else []:
         for unit in image.tables(_TENSOR["process_units"]):
             if unit.byte(_UNION["type"]) == _NORMALIZATION_OPTIONS:
@@ -186,6 +192,7 @@ def _read(buffer, content):
         std=std,
         source_sha256=str(project.get("source_sha256", "")),
         version=str(project.get("version", "")),
+        scores=scores,
     )
 
 
@@ -214,7 +221,7 @@ def _model_metadata(metadata):
         )
         files = write_tables(builder, [labels])
     features = write_table(builder, _UNION, type=("Uint8", _FEATURE_PROPERTIES), value=write_table(builder, {}))
-    scores = write_table(builder, _TENSOR, name=builder.CreateString("logits"), content=features, files=files)
+    scores = write_table(builder, _TENSOR, name=builder.CreateString(metadata.scores), content=features, files=files)
     subgraph = write_table(
         builder, _SUBGRAPH, inputs=write_tables(builder, [image]), outputs=write_tables(builder, [scores])
     )

@@ -53,6 +53,30 @@ def users_inputs(
     return verify_data
 
 
+def as_inputs(images: np.ndarray, dtype: np.dtype | type) -> np.ndarray:
+    """Inputs as numbers of a model's own type; pixels are rounded.
+
+    Raises:
+        ConversionError: if they are no pixels where the model takes some.
+
+    Example:
+        >>> as_inputs(np.float32([0, 254.9]), np.uint8).tolist()
+        [0, 255]
+    """
+    dtype = np.dtype(dtype)
+    if dtype.kind == "f":
+        return images.astype(dtype, copy=False)
+    limits = np.iinfo(dtype)
+    rounded = np.rint(images)
+    if images.size and not limits.min <= rounded.min() <= rounded.max() <= limits.max:
+        raise ConversionError(
+            f"verification data from {images.min():.4g} to {images.max():.4g} are no pixels from {limits.min} to "
+            f"{limits.max}, which this file takes",
+            remedy="give images, or an array of pixels as they are",
+        )
+    return rounded.astype(dtype)
+
+
 def read_samples(
     path: Path, input_shape: tuple[int, int, int], normalization: Normalization | None = None
 ) -> np.ndarray:

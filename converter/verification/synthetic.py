@@ -13,12 +13,14 @@ import numpy as np
 
 from converter.tflite.flatbuffer import Flatbuffer
 from converter.tflite.interpreter import Interpreter
+from converter.verification.samples import as_inputs
 
 #: Images that `choose` looks at before it takes some.
 CANDIDATES = 24
 #: Means and standard deviations of what networks are commonly fed with: normalized images, or pixels in [-1, 1], [0, 1]
 #: or [0, 255]. The first is taken unless another brings more channels to both values.
 RANGES = ((0.45, 0.225), (0.5, 0.5), (0.0, 1.0), (0.0, 1 / 255))
+_PIXELS = RANGES[-1]
 #: How many images tell which range a network wants.
 _PROBES = 2
 #: Values that are far too large cover a little more, too, and make rounding errors large.
@@ -88,9 +90,11 @@ def choose(flatbuffer: Flatbuffer, shape: tuple[int, ...], count: int, normaliza
             nobody has said, which of `RANGES` then covers the most is found out.
 
     Returns:
-        float32 ``(count, *shape)``.
+        ``(count, *shape)`` of the file's own type, float32 or uint8; of uint8 images all values are pixels.
     """
     cover, images = _covering(flatbuffer), draw(CANDIDATES, shape)
+    if _takes_pixels(flatbuffer):
+        normalization = _PIXELS
     ranges: Sequence[tuple] = RANGES if normalization is None else [normalization]
     if len(ranges) > 1:
         totals = [cover(_normalized(images[:_PROBES], *scale)).any(axis=0).sum() for scale in ranges]
@@ -103,7 +107,11 @@ def choose(flatbuffer: Flatbuffer, shape: tuple[int, ...], count: int, normaliza
         gains[taken] = -1
         taken.append(int(np.argmax(gains)))
         done |= covered[taken[-1]]
-    return candidates[taken]
+    return as_inputs(candidates[taken], np.uint8 if _takes_pixels(flatbuffer) else np.float32)
+
+
+def _takes_pixels(flatbuffer):
+    return flatbuffer.type(flatbuffer.inputs[0]) == "UINT8"
 
 
 def _normalized(images, mean, std):
@@ -122,7 +130,8 @@ def _covering(flatbuffer: Flatbuffer) -> Callable[[np.ndarray], np.ndarray]:
     def cover(samples):
         rows = []
         for sample in samples:
-            _, *found = interpreter.run([sample[np.newaxis]])
+            (image,) = as_inputs(sample[np.newaxis], interpreter.input_types[0])
+            _, *found = interpreter.run_each(image[np.newaxis])
             sides = [*map(sign_sides, found[: len(signs)]), *map(_sides, found[len(signs) :])]
             rows.append(np.concatenate([np.ravel(side) for pair in sides for side in pair] or [np.zeros(0, bool)]))
         return np.stack(rows)

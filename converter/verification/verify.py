@@ -16,10 +16,8 @@ Together they say that every float operator of the file, and every convolution, 
 """
 
 import itertools
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 
 from bnext_keras.layer_graph import LayerGraph
 
@@ -27,10 +25,11 @@ import numpy as np
 import tensorflow as tf
 
 from converter.graph import BinaryCall
+from converter.runtimes import RUNTIMES
 from converter.source.binary_layers import binary_convs, patched
 from converter.tflite.bits import unpack_signs
 from converter.tflite.flatbuffer import Flatbuffer
-from converter.tflite.interpreter import KERNELS, Interpreter, Opener
+from converter.tflite.interpreter import Opener
 from converter.verification.shaking import (
     REACH,
     rounding_of,
@@ -55,10 +54,7 @@ CONSTANT = 1e-3
 #: Inputs that Keras runs at once.
 BATCH = 8
 #: What runs the file unless a caller says otherwise: both of LCE's kernels, by the names that errors give them.
-LCE: dict[str, Opener] = {
-    f"LCE's {kernels} kernels": partial(Interpreter, threads=os.cpu_count() or 1, kernels=kernels)
-    for kernels in KERNELS
-}
+LCE: Mapping[str, Opener] = RUNTIMES["lce"].interpreters
 
 
 @dataclass
@@ -130,7 +126,7 @@ def verify(
         flatbuffer: The file.
         conv_names: Names of the ``LceBconv2d`` operators of each call of a binary convolution, one per group. A call
             that is not among them is left to Keras: nobody needs its result.
-        inputs: float32 ``(samples, height, width, channels)``.
+        inputs: ``(samples, height, width, channels)`` of the model's own type.
         progress: Called with a line for the user as inputs are compared.
         interpreters: What makes interpreters of the file, by the name that errors give them. Each must give the file's
             outputs, bit-packed signs among them.
