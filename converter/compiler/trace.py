@@ -6,12 +6,12 @@ from types import MethodType
 from bnext_keras.errors import ConversionError
 from bnext_keras.patching import attribute
 
-import larq as lq
 import tensorflow as tf
 
 from converter.compiler._tensorflow import freeze_variables, mark
 from converter.graph import BinaryCall, Graph, Node
 from converter.source.binary_layers import binary_convs
+from converter.source.forms import KINDS, form_of, kind_of
 
 #: Attribute of a convolution of TensorFlow's graph that stands for the call of a binary one: the call's number.
 _CALL = "_binary_call"
@@ -37,18 +37,23 @@ def trace(model: tf.keras.Model, batch: int = 1) -> Graph:
         ['block1_3x3_conv', 'block1_1x1a_conv', 'block1_1x1b_conv']
     """
     layers = binary_convs(model)
+    forms = {id(layer): form_of(layer) for layer in layers}
+    kernel_shapes = [forms[id(layer)].conv.kernel.shape for layer in layers]
     calls: list[BinaryCall] = []
     image_spec = tf.TensorSpec((batch, *model.input_shape[1:]), model.inputs[0].dtype, name="image")
 
-    @tf.function(input_signature=[image_spec, [tf.TensorSpec(layer.kernel.shape) for layer in layers]], autograph=False)
+    @tf.function(input_signature=[image_spec, list(map(tf.TensorSpec, kernel_shapes))], autograph=False)
     def evaluate(image, kernels):
         kernel_of = dict(zip(map(id, layers), kernels, strict=True))
 
         def convolution(layer, inputs):
-            options = {"padding": layer.padding.upper(), "dilations": layer.dilation_rate}
-            result = tf.nn.conv2d(inputs, kernel_of[id(layer)], layer.strides, **options)
+            form = forms[id(layer)]
+            conv = form.conv
+            options = {"padding": conv.padding.upper(), "dilations": conv.dilation_rate}
+            result = tf.nn.conv2d(form.before(inputs), kernel_of[id(layer)], conv.strides, **options)
             mark(result, _CALL, len(calls))
-            calls.append(BinaryCall(layer, len(calls)))
+            calls.append(BinaryCall(conv, len(calls), form=form))
+            result = form.after(result, inputs)
             if layer.use_bias:
                 result = tf.nn.bias_add(result, layer.bias)
             return result if layer.activation is None else layer.activation(result)
@@ -57,7 +62,7 @@ def trace(model: tf.keras.Model, batch: int = 1) -> Graph:
             return tf.identity(model(image, training=False))
 
     frozen = freeze_variables(evaluate)
-    _check_called(layers, calls)
+    _check_called(layers, forms, calls)
     nodes: dict[str, Node] = {}
     for operation in frozen.graph.get_operations():
         _add(operation, nodes, calls)
@@ -66,22 +71,23 @@ def trace(model: tf.keras.Model, batch: int = 1) -> Graph:
 
 @contextmanager
 def _convolving(layers, convolution):
-    """Lets ``convolution(layer, inputs)`` do for a while what Larq does in `QuantConv2D.call`.
+    """Lets ``convolution(layer, inputs)`` do for a while what Larq does in `QuantConv2D.call`, and that of its like.
 
     A class of a user's may do more in its own `call`, multiply with a scale of its own say; that must stay. So each
     layer gets a class whose method comes right before Larq's: behind those of the user's class, which reach it by
     ``super().call(inputs)``.
     """
 
-    class Convolving(lq.layers.QuantConv2D):
-        # Keras passes `training` to those layers alone that named it before; a Larq layer does not.
-        def call(self, inputs, training=None):
-            return convolution(self, inputs)
+    # Keras passes `training` to those layers alone that named it before; a Larq layer does not.
+    def call(self, inputs, training=None):
+        return convolution(self, inputs)
+
+    convolving_kinds = {kind: type("Convolving", (kind,), {"call": call}) for kind in KINDS}
 
     with ExitStack() as stack:
         for layer in layers:
-            kind = type(layer)
-            bases = (Convolving,) if kind is lq.layers.QuantConv2D else (kind, Convolving)
+            kind, own = type(layer), kind_of(layer)
+            bases = (convolving_kinds[own],) if kind is own else (kind, convolving_kinds[own])
             convolving = type(kind.__name__, bases, {})
             stack.callback(object.__setattr__, layer, "__class__", kind)
             object.__setattr__(layer, "__class__", convolving)
@@ -91,13 +97,14 @@ def _convolving(layers, convolution):
         yield
 
 
-def _check_called(layers, calls):
+def _check_called(layers, forms, calls):
     """Refuses classes that write their convolution themselves: it would run as floats."""
     called = {id(call.layer) for call in calls}
     for layer in layers:
-        if id(layer) not in called:
+        if id(forms[id(layer)].conv) not in called:
+            name, own = type(layer).__name__, kind_of(layer).__name__
             raise ConversionError(
-                f"{type(layer).__name__}.call does not use QuantConv2D's, so its convolution would run as floats",
+                f"{name}.call does not use {own}'s, so its convolution would run as floats",
                 where=f"layer '{layer.name}'",
                 remedy="have it call super().call(inputs), and do around that what else it does",
             )

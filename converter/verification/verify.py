@@ -253,10 +253,12 @@ class _Comparison:
                 if number not in self._seen_by:
                     return own_quantizer(values)
                 call, tensors = self._seen_by[number]
-                groups = [unpack_signs(signs[tensor], values.shape[-1] // layer.groups) for tensor in tensors]
+                groups = [unpack_signs(signs[tensor], call.channels // call.layer.groups) for tensor in tensors]
                 taken = np.concatenate(groups, axis=-1)
                 if call.flips is not None:
                     taken *= call.flips.astype(np.float32)
+                if call.form is not None:
+                    taken = call.form.signs(taken, (len(taken), *values.shape[1:]))
                 flipped = own_quantizer(values).numpy()[: len(taken)] != taken
                 if is_first:
                     self._result.signs += flipped.size
