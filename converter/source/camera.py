@@ -97,7 +97,7 @@ def ends_in_softmax(model: tf.keras.Model) -> bool:
         True
     """
     graph = LayerGraph(model)
-    for layer in graph.backwards(graph.outputs[0]):
+    for layer in graph.backwards(graph.outputs[0]) if graph.outputs else ():
         if not isinstance(layer, Annotation):
             return activation(layer) == "softmax"
     return False
