@@ -25,6 +25,7 @@ from android_demo.results.measurement import Latency, Measurement, Repetition, S
 from android_demo.results.storage import SCHEMA_VERSION, Results, load, merge, save
 from android_demo.results.subjects import (
     ENGINE,
+    ENGINE_IN_APP,
     Core,
     Device,
     Kind,
@@ -38,6 +39,7 @@ from android_demo.results.subjects import (
 
 __all__ = [
     "ENGINE",
+    "ENGINE_IN_APP",
     "SCHEMA_VERSION",
     "Core",
     "Device",
