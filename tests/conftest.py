@@ -3,6 +3,7 @@
 import collections
 import gc
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -17,14 +18,16 @@ from tensorflow.python.eager.polymorphic_function import polymorphic_function
 from tensorflow.python.framework.ops import gradient_registry
 from zero_weights import zero_weights
 
-from android_demo.runner.build import library
+from android_demo.runner.build import compiler, library, machine
 
 #: Needs PyTorch, which the tests do without; and what tests start as processes of their own.
 collect_ignore = ["support/checkpoints/write.py", "support/programs"]
 
-# ziglang compiles a whole C library first, which takes a minute.
+# For these ziglang would compile a whole C library first, which takes a minute.
 if shutil.which("aarch64-linux-gnu-g++"):
     os.environ.setdefault("CXX_AARCH64", "aarch64-linux-gnu-g++")
+if machine() == "x86_64":
+    os.environ.setdefault("CXX_X86_64", shlex.join(compiler()))
 
 #: Names of test functions, of all their parameters; doctests by the names of what they document.
 SLOW_TESTS = frozenset((Path(__file__).parent / "slow_tests.txt").read_text().split())

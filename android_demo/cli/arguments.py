@@ -74,6 +74,8 @@ def read_arguments(argv: list[str]) -> argparse.Namespace:
         parser.error("name the models to measure")
     if not arguments.out.is_dir() and arguments.out.exists():
         parser.error(f"--out {arguments.out}: is a file; name a folder")
+    if arguments.app:
+        _check_app(parser, arguments)
     arguments.top1 = dict(arguments.top1)
     arguments.flags = tuple(arguments.flags)
     arguments.settings = tuple(_settings(parser, arguments, count) for count in arguments.threads)
@@ -94,6 +96,17 @@ def _settings(parser, arguments, threads):
             parser.error("--sustain starts the tool as often as fits into its minutes; leave out --repetitions")
         return replace(settings, runs=1, min_seconds=_SLICE, repetitions=1)
     return settings
+
+
+def _check_app(parser, arguments):
+    """Refuses what an app does not do, and leaves it the cores that Android gives it."""
+    asked = {name: getattr(arguments, name) for name in ("runs", "warmup_runs", "pin", "kernels")}
+    asked |= {name: getattr(arguments, name) for name in ("flags", "test_file", "runner", "tool", "rival_tool")}
+    own = {**_defaults(Settings), **_defaults(Procedure)}
+    if changed := [name for name, value in asked.items() if value and value != own.get(name)]:
+        names = {"flags": "tool-flag", "test_file": "test-data"}
+        parser.error(f"--app: --{names.get(changed[0], changed[0].replace('_', '-'))} is not for apps; leave it out")
+    arguments.pin, arguments.profile = "none", False
 
 
 def _build(kind, arguments, **given):
@@ -173,6 +186,9 @@ def _parser():
         "an .npz file of images, as the model takes them, and labels"
     )
     add("--test-data", "--data", type=Path, dest="test_file", metavar="PLACE", help=text)
+
+    text = "run the engine in an app on the phone, as bnext-export apk makes it: installed, started, removed each time"
+    add("--app", action="store_true", help=text)
 
     group = parser.add_argument_group("tools")
     add = group.add_argument

@@ -45,7 +45,7 @@ def _measure(arguments):
     is_about_lce = bool(arguments.kernels) or arguments.release_url != RELEASE_URL
     runner = Runner(arguments.runner) if arguments.runner else Runner.LCE if is_about_lce else None
     own = (arguments.tool, arguments.tool_sha256 or "", arguments.rival_tool)
-    tools = Tools(downloads, *own, runner=runner, plans=arguments.cache / "plans")
+    tools = Tools(downloads, *own, runner=runner, plans=arguments.cache / "plans", app=arguments.app)
     messages = SafeConsole(stderr=True)
     targets = [
         (target, [model for request in requests for model in tools.models(request, target, messages.print)])

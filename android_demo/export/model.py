@@ -11,7 +11,7 @@ from bnext_keras.preprocessing import Normalization, choose_normalization
 from android_demo.runner.compiler import compile_plan
 from android_demo.runner.plan import read_interface
 from converter.tflite.classification import check_tflite, stated_normalization, wants_rotated_images
-from converter.tflite.metadata import read_metadata
+from converter.tflite.metadata import Metadata, read_metadata
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,23 @@ class ExportedModel:
     assumed: str
 
 
+def read_plan(model: Path) -> tuple[bytes, Metadata | None]:
+    """The engine's plan of a ``.tflite`` file, and what the file says of itself.
+
+    Raises:
+        FileError: if it cannot be read.
+        ConversionError: if it is damaged, or has an operator that the engine lacks.
+    """
+    try:
+        content = model.read_bytes()
+    except OSError as error:
+        raise FileError(f"cannot be read ({error.strerror or error})", where=str(model)) from error
+    try:
+        return compile_plan(content), read_metadata(content)
+    except ConversionError as error:
+        raise ConversionError(str(error), where=str(model)) from error
+
+
 def read_model(
     model: Path, *, labels: Path | None = None, normalization: Normalization | None = None, name: str = ""
 ) -> ExportedModel:
@@ -55,21 +72,14 @@ def read_model(
         PredictionError: if it does not classify images, or the names do not fit it.
         ConversionError: if it is damaged, or has an operator that the engine lacks.
     """
-    try:
-        content = model.read_bytes()
-    except OSError as error:
-        raise FileError(f"cannot be read ({error.strerror or error})", where=str(model)) from error
     given = read_labels(labels) if labels else None
+    plan, metadata = read_plan(model)
     try:
-        plan = compile_plan(content)
-        metadata = read_metadata(content)
         found = read_interface(plan)
         input_shape, num_classes = check_tflite(
             found.input_shapes, found.input_types, found.output_shapes, found.output_types
         )
         own_scale = stated_normalization(metadata, input_shape[-1])
-    except ConversionError as error:
-        raise ConversionError(str(error), where=str(model)) from error
     except PredictionError as error:
         raise PredictionError(str(error), where=str(model)) from error
     scale, of_scale = choose_normalization(input_shape[-1], normalization, own_scale)

@@ -9,7 +9,7 @@ from pathlib import Path
 from bnext_keras.charts.scale import plain
 from bnext_keras.text import counted
 
-from android_demo.results import Device, Kind, Measurement, Settings, State
+from android_demo.results import ENGINE_IN_APP, Device, Kind, Measurement, Settings, State
 
 #: What stands where there is no value.
 NOTHING = "\u2013"
@@ -87,7 +87,8 @@ def conditions(measurement: Measurement) -> str:
     settings = measurement.settings
     flags = tuple(f"{flag} (ignored)" if flag in measurement.ignored_flags else flag for flag in settings.flags)
     if measurement.tool.is_engine:
-        return f"engine, {settings_name(replace(settings, flags=flags, kernels=measurement.kernels))}"
+        name = "engine in an app" if measurement.tool.kind == ENGINE_IN_APP else "engine"
+        return f"{name}, {settings_name(replace(settings, flags=flags, kernels=measurement.kernels))}"
     # Elsewhere LCE's default kernels go without saying; here they are not the fastest.
     is_default = measurement.device.kind is Kind.HOST and not settings.kernels
     return settings_name(replace(settings, flags=flags, kernels="default" if is_default else settings.kernels))

@@ -34,6 +34,7 @@ from android_demo.results.measurement import (
 from android_demo.results.storage import SCHEMA_VERSION, Results, load, merge, save
 from android_demo.results.subjects import (
     ENGINE,
+    ENGINE_IN_APP,
     Core,
     Device,
     Kind,
@@ -48,6 +49,7 @@ from android_demo.results.surroundings import Energy, Surroundings, hottest_zone
 
 __all__ = [
     "ENGINE",
+    "ENGINE_IN_APP",
     "SCHEMA_VERSION",
     "SINGLE_STREAM_QUERIES",
     "SINGLE_STREAM_SECONDS",

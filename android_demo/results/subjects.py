@@ -62,8 +62,9 @@ class Device(Record):
             object.__setattr__(self, "emulated", True)
 
 
-#: Kind of the tool that is this project's own engine.
+#: Kinds of the tool that is this project's own engine: as a program of the shell's, and in an app.
 ENGINE = "bnext_engine"
+ENGINE_IN_APP = "bnext_engine_app"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +78,7 @@ class Tool(Record):
     @property
     def is_engine(self) -> bool:
         """Whether it is this project's own engine."""
-        return self.kind == ENGINE
+        return self.kind in (ENGINE, ENGINE_IN_APP)
 
 
 @dataclass(frozen=True, kw_only=True)

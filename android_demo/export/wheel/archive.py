@@ -8,13 +8,12 @@ Reference:
 
 import base64
 import hashlib
-import io
-import zipfile
 from pathlib import Path
 
 from bnext_keras._version import __version__
 from bnext_keras.errors import UserError
 
+from android_demo.export.archive import pack
 from android_demo.export.wheel.platforms import Platform, compile_library
 from android_demo.export.wheel.sources import PACKAGE, collect, versions
 
@@ -68,7 +67,7 @@ def make_wheel(platform: Platform) -> tuple[str, bytes]:
         f"{_INFO}/licenses/NOTICE": _notice().encode(),
     }
     files[f"{_INFO}/RECORD"] = _record(files).encode()
-    return f"{PACKAGE}-{__version__}-py3-none-{platform.tag}.whl", _zipped(files)
+    return f"{PACKAGE}-{__version__}-py3-none-{platform.tag}.whl", pack(files)
 
 
 def _license():
@@ -100,14 +99,3 @@ def _record(files):
         digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
         lines.append(f"{path},sha256={digest},{len(content)}\n")
     return "".join([*lines, f"{_INFO}/RECORD,,\n"])
-
-
-def _zipped(files):
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path, content in files.items():
-            entry = zipfile.ZipInfo(path, date_time=(1980, 1, 1, 0, 0, 0))
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.external_attr = 0o100644 << 16
-            archive.writestr(entry, content)
-    return stream.getvalue()

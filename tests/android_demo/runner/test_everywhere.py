@@ -8,18 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from android_demo.runner.build import CORE, FLAGS, KERNELS, NATIVE
+from android_demo.runner.build import CORE, FLAGS, JNI, KERNELS, NATIVE
 
-#: What links alone: with nothing else, so a call of the C library would be an error.
+#: What links alone: with nothing else, so a call of the C library would be an error. The host of Java does, too.
 ALONE = ["-nostdlib", "-shared", "-Wl,--no-undefined"]
 WASM = ["-nostdlib", "-Wl,--no-entry", "-Wl,--export=runner_check", "-Wl,--export=runner_run"]
 
 
 def link(compiler, machine, options, output, alone):
-    """The core, its kernels and, where it stands alone, what compilers take for granted."""
+    """The core, its kernels and, where it stands alone, what compilers take for granted; for phones, their host."""
     objects = []
     kernels = KERNELS[machine]
-    for name in [*CORE, *kernels, *(["hosts/freestanding.cpp"] if alone else [])]:
+    hosts = JNI if "-shared" in options else ["hosts/freestanding.cpp"]
+    for name in [*CORE, *kernels, *(hosts if alone else [])]:
         objects.append(output.with_name(f"{Path(name).stem}.o"))
         own = [*kernels.get(name, []), *(["-ffreestanding", "-fno-builtin"] if alone else [])]
         subprocess.run([*compiler, *FLAGS, "-O1", *own, "-fPIC", "-c", NATIVE / name, "-o", objects[-1]], check=True)

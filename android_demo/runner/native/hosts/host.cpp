@@ -2,79 +2,24 @@
 
 #include <stdlib.h>
 #include <string.h>
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
 
-#include "../kernels/kernels.h"
+#include "jobs.h"
 #include "system.h"
-
-uint64_t cpu_features() {
-  uint64_t features = 0;
-#if defined(__x86_64__)
-  // Asked by hand: __builtin_cpu_supports says no to everything where zig's own library stands in for libgcc.
-  uint32_t a, b, c, d, state = 0;
-  constexpr uint32_t FMA = 1u << 12, OSXSAVE = 1u << 27, YMM = 6, AVX2 = 1u << 5;
-  if (__get_cpuid(1, &a, &b, &c, &d) && (c & OSXSAVE)) __asm__("xgetbv" : "=a"(state), "=d"(d) : "c"(0));
-  const bool has_fma = (c & FMA) && (state & YMM) == YMM;  // The operating system saves those registers.
-  if (has_fma && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & AVX2)) features |= runner::CPU_AVX2;
-#elif defined(__aarch64__)
-  features |= runner::CPU_NEON;  // Part of every ARMv8.0.
-#endif
-  return features;
-}
 
 uint64_t nanoseconds() { return system_nanoseconds(); }
 
-namespace {
-// Steps follow each other within microseconds, so threads look for work for a while before they go to sleep.
-constexpr int LOOKS = 20000;
-constexpr uint32_t CLOSED = ~0u;
-
-void pause() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  __asm__ volatile("yield");
-#endif
-}
-}  // namespace
-
-// A job ends when its tasks are done, whether or not every thread has seen it: on a busy machine a thread may wait for a
-// processor for longer than a job takes. A thread that comes late finds another ticket, and takes nothing.
 struct Pool {
   uint32_t threads;
   Thread* ids;
   uint32_t started;  // Of the threads besides the caller.
   Mutex mutex;
   Condition wake;
-  uint64_t ticket;  // The job's number above 32 bits; below, the next task that nobody has begun, or CLOSED.
+  Jobs jobs;
   uint32_t sleepers;
   bool stop;
-  // Of the job: written while the ticket is closed.
-  runner_task task;
-  void* argument;
-  uint32_t tasks;
-  uint32_t done;  // Tasks of this job.
 };
 
 namespace {
-
-uint32_t job_of(uint64_t ticket) { return uint32_t(ticket >> 32); }
-
-void work(Pool* pool, uint32_t thread) {
-  for (;;) {
-    uint64_t ticket = __atomic_load_n(&pool->ticket, __ATOMIC_ACQUIRE);
-    // Of this job or a later one. If later, its ticket was closed before, and this one is no longer valid.
-    const runner_task task = __atomic_load_n(&pool->task, __ATOMIC_ACQUIRE);
-    void* const argument = __atomic_load_n(&pool->argument, __ATOMIC_ACQUIRE);
-    if (uint32_t(ticket) >= __atomic_load_n(&pool->tasks, __ATOMIC_ACQUIRE)) return;
-    if (!__atomic_compare_exchange_n(&pool->ticket, &ticket, ticket + 1, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-      continue;
-    task(argument, uint32_t(ticket), thread);
-    __atomic_fetch_add(&pool->done, 1, __ATOMIC_RELEASE);
-  }
-}
 
 struct Start {
   Pool* pool;
@@ -86,9 +31,9 @@ THREAD_MAIN(thread_main, argument) {
   free(argument);
   Pool* pool = start.pool;
   uint32_t seen = 0;
-  const auto is_new = [&] { return job_of(__atomic_load_n(&pool->ticket, __ATOMIC_SEQ_CST)) != seen; };
+  const auto is_new = [&] { return job_of(__atomic_load_n(&pool->jobs.ticket, __ATOMIC_SEQ_CST)) != seen; };
   for (;;) {
-    for (int i = 0; i < LOOKS && !is_new(); i++) pause();
+    for (int i = 0; i < LOOKS && !is_new(); i++) relax();
     if (!is_new()) {
       lock(&pool->mutex);
       __atomic_fetch_add(&pool->sleepers, 1, __ATOMIC_SEQ_CST);
@@ -96,15 +41,15 @@ THREAD_MAIN(thread_main, argument) {
       __atomic_fetch_sub(&pool->sleepers, 1, __ATOMIC_SEQ_CST);
       unlock(&pool->mutex);
     }
-    seen = job_of(__atomic_load_n(&pool->ticket, __ATOMIC_ACQUIRE));
+    seen = job_of(__atomic_load_n(&pool->jobs.ticket, __ATOMIC_ACQUIRE));
     if (__atomic_load_n(&pool->stop, __ATOMIC_ACQUIRE)) return THREAD_END;
-    work(pool, start.thread);
+    work(&pool->jobs, start.thread);
   }
 }
 
 // Issues a ticket and wakes who sleeps. Who goes to sleep counts itself first and looks once more: nobody misses it.
 void issue(Pool* pool, uint64_t ticket) {
-  __atomic_store_n(&pool->ticket, ticket, __ATOMIC_SEQ_CST);
+  __atomic_store_n(&pool->jobs.ticket, ticket, __ATOMIC_SEQ_CST);
   if (!__atomic_load_n(&pool->sleepers, __ATOMIC_SEQ_CST)) return;
   lock(&pool->mutex);
   wake_all(&pool->wake);
@@ -117,21 +62,8 @@ void run_on_pool(void* self, uint32_t tasks, runner_task task, void* argument) {
     for (uint32_t i = 0; i < tasks; i++) task(argument, i, 0);
     return;
   }
-  const uint32_t job = job_of(__atomic_load_n(&pool->ticket, __ATOMIC_RELAXED));
-  __atomic_store_n(&pool->ticket, uint64_t(job) << 32 | CLOSED, __ATOMIC_RELAXED);
-  __atomic_store_n(&pool->done, 0, __ATOMIC_RELAXED);
-  __atomic_store_n(&pool->task, task, __ATOMIC_RELEASE);
-  __atomic_store_n(&pool->argument, argument, __ATOMIC_RELEASE);
-  __atomic_store_n(&pool->tasks, tasks, __ATOMIC_RELEASE);
-  issue(pool, uint64_t(job + 1) << 32);
-  work(pool, 0);
-  for (int looks = 0; __atomic_load_n(&pool->done, __ATOMIC_ACQUIRE) != tasks; looks++) {
-    pause();
-    if (looks > LOOKS) {  // More threads than processors: let them run.
-      let_others_run();
-      looks = 0;
-    }
-  }
+  issue(pool, announce(&pool->jobs, tasks, task, argument));
+  finish(&pool->jobs, let_others_run);
 }
 
 }  // namespace
@@ -163,7 +95,7 @@ Pool* start_pool(uint32_t threads) {
 void stop_pool(Pool* pool) {
   if (!pool) return;
   __atomic_store_n(&pool->stop, true, __ATOMIC_RELEASE);
-  issue(pool, uint64_t(job_of(__atomic_load_n(&pool->ticket, __ATOMIC_RELAXED)) + 1) << 32 | CLOSED);
+  issue(pool, uint64_t(job_of(__atomic_load_n(&pool->jobs.ticket, __ATOMIC_RELAXED)) + 1) << 32 | CLOSED);
   for (uint32_t i = 0; i < pool->started; i++) join(pool->ids[i]);
   close_condition(&pool->wake);
   close_mutex(&pool->mutex);
@@ -209,7 +141,7 @@ void close_session(Session* s) {
 
 void run_session(Session* s, const runner_profile* profile) {
   const runner_pool pool = interface_of(s->pool);
-  runner_run(s->engine, &pool, profile);
+  runner_run(s->engine, &pool, profile, nullptr);
 }
 
 const char* status_text(int status) {
@@ -222,6 +154,7 @@ const char* status_text(int status) {
     case RUNNER_TOO_LARGE: return "it asks for more memory or work than any network";
     case RUNNER_NO_KERNELS: return "there are no such kernels for this CPU";
     case RUNNER_NO_MEMORY: return "not enough memory or threads";
+    case RUNNER_STOPPED: return "stopped";
   }
   return "an unknown error";
 }
