@@ -11,7 +11,7 @@ PYTHON ?= python3
 VENV := .venv
 # Each further process takes another two GiB.
 TEST_PROCESSES ?= 2
-PYTEST := $(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
+PYTEST := $(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test test-fast test-exhaustive test-oldest test-memory lint clean
 

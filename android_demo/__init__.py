@@ -47,6 +47,7 @@ import importlib
 #: Where the names live that are imported when they are first used.
 _HOMES = {
     "BenchmarkError": "bnext_keras.errors",
+    "Interpreter": "android_demo.runner",
     "Procedure": "android_demo.session.procedure",
     "Results": "android_demo.results",
     "Settings": "android_demo.results",
@@ -71,4 +72,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *__all__})
+    return sorted({*(name for name in globals() if name.startswith("__")), *__all__})

@@ -1,15 +1,20 @@
-"""How many images per second the input pipeline prepares for training, by augmentation and threads.
+"""How many images per second the input pipeline prepares for training, in threads and in processes.
 
     python benchmarks/pipeline.py
-    python benchmarks/pipeline.py --threads 1 2 4 8 --images 2000
+    python benchmarks/pipeline.py photos/ --threads 1 2 4 --processes 1 2 4 8 16 --images 4000
+    python benchmarks/pipeline.py --augmentation all
 
-The images are JPEGs of ImageNet's usual 500x375 pixels and about 70 kB, made on the spot; results are 224x224. Pillow
-works in Python's threads: it lets go of the lock while it decodes, resizes and transforms. Compare with what
-the accelerators consume: one that trains on 1000 images per second needs as many from here. The CPU time per image,
-with the first number of threads, is what stays comparable on a machine that others use too.
+Takes the photographs in a folder, wherever in it they lie; without one, JPEGs of ImageNet's usual 500x375 pixels and
+about 70 kB, made on the spot. Results are 224x224. Compare the rate with what the accelerators consume: one that trains
+on 1000 images per second needs as many from here.
+
+CPU times per image are what stays comparable on a machine that others use too: `main` is that of the process that
+trains, all its threads together; `others` that of the processes that prepare images. With enough of these the rate is
+bounded by `main` alone. The load, how many programs wanted a core in the minute before, tells how far the rates count.
 """
 
 import argparse
+import multiprocessing
 import os
 import statistics
 import tempfile
@@ -19,13 +24,15 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from bnext_keras import data
+from bnext_keras.data.processes import cores
+from bnext_keras.image_files import find_images
 
 import numpy as np
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-BATCH_SIZE = 32
+BATCH_SIZE = 64
 DIFFERENT_IMAGES = 64
 
 
@@ -37,12 +44,10 @@ class DecodeOnly(data.Augmentation):
 
 
 AUGMENTATIONS = {
-    "decode only": DecodeOnly(),
-    "+ random-resized crop and flip": data.Augmentation(randaugment=None),
-    "+ RandAugment (as published)": data.Augmentation.imagenet(),
-    "+ jitter, erasing, mixup and cutmix": data.Augmentation(
-        color_jitter=0.4, random_erasing=0.25, mixup=0.2, cutmix=1.0
-    ),
+    "decode": DecodeOnly(),
+    "crop": data.Augmentation(randaugment=None),
+    "published": data.Augmentation.imagenet(),
+    "everything": data.Augmentation(color_jitter=0.4, random_erasing=0.25, mixup=0.2, cutmix=1.0),
 }
 
 
@@ -52,49 +57,97 @@ def write_images(folder: Path) -> None:
     for number in range(DIFFERENT_IMAGES):
         shapes = Image.fromarray(random.integers(0, 256, (12, 16, 3), np.uint8)).resize((500, 375), Image.BICUBIC)
         grain = np.asarray(shapes) + random.normal(0, 10, (375, 500, 3))
-        path = folder / f"class{number % 2}" / f"{number}.jpg"
-        path.parent.mkdir(exist_ok=True)
-        Image.fromarray(grain.clip(0, 255).astype(np.uint8)).save(path, quality=90)
+        Image.fromarray(grain.clip(0, 255).astype(np.uint8)).save(folder / f"{number}.jpg", quality=90)
 
 
-def measure(examples: data.Examples, augmentation: data.Augmentation, threads: int, images: int) -> tuple[float, float]:
-    """Images per second, and CPU milliseconds per image; over whole epochs, without the first batches' start."""
+class Photos:
+    """All images in a folder, of a single class; see `bnext_keras.data.Examples`."""
+
+    num_classes, class_names = 1, None
+
+    def __init__(self, folder: Path):
+        self._files = find_images(folder)
+        self._numbers = data.from_arrays(np.zeros((len(self._files), 1, 1), np.uint8), np.zeros(len(self._files), int))
+
+    def __len__(self):
+        return len(self._files)
+
+    def keys(self, epoch=None, seed=0):
+        return self._numbers.keys(epoch, seed)
+
+    def name(self, number):
+        return str(self._files[number])
+
+    def locate(self, number):
+        return self._files[number], 0
+
+    def read(self, number):
+        return self._files[number].read_bytes(), 0
+
+
+def measure(examples: Photos, augmentation: data.Augmentation, images: int, **way: int) -> tuple[float, ...]:
+    """Images per second, and CPU milliseconds per image, of this process and of others.
+
+    Without the first batches, for which processes must be started.
+    """
     batches = data.training_data(
         examples,
         image_size=224,
-        batch_size=BATCH_SIZE,
-        epochs=2 + -(-images // len(examples)),
+        batch_size=min(BATCH_SIZE, len(examples)),
+        epochs=10_000,
         augmentation=augmentation,
-        threads=threads,
+        **way,
     )
-    iterator = iter(batches)
-    for _ in range(4):
+    iterator, count = iter(batches), 0
+    for _ in range(8):
         next(iterator)
-    start, cpu_start, count = time.perf_counter(), time.process_time(), 0
-    for batch, _ in iterator:
-        count += len(batch)
-    return count / (time.perf_counter() - start), 1000 * (time.process_time() - cpu_start) / count
+    start, cpu, others = time.perf_counter(), time.process_time(), cpu_of_children()
+    while count < images:
+        count += len(next(iterator)[1])
+    return (
+        count / (time.perf_counter() - start),
+        1000 * (time.process_time() - cpu) / count,
+        1000 * (cpu_of_children() - others) / count,
+    )
+
+
+def cpu_of_children() -> float:
+    """Seconds that this process's living children have computed."""
+    ticks = 0
+    for child in multiprocessing.active_children():
+        fields = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--images", type=int, default=1000, help="images to prepare in every run (default 1000)")
+    parser.add_argument("folder", type=Path, nargs="?", help="photographs (default: images made on the spot)")
+    parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
+    counts = [number for number in (1, 2, 4, 8, 16) if number <= cores()]
+    parser.add_argument("--processes", type=int, nargs="*", default=counts, help=f"(default here {counts})")
+    parser.add_argument("--augmentation", choices=[*AUGMENTATIONS, "all"], default="published")
+    parser.add_argument("--images", type=int, default=2000, help="images to prepare in every run (default 2000)")
     parser.add_argument("--runs", type=int, default=3, help="runs, of which the median counts (default 3)")
     arguments = parser.parse_args()
 
-    threads = [f"{number} thread{'s' * (number > 1)}" for number in arguments.threads]
-    table = Table("images per second", *threads, "CPU ms per image")
-    with tempfile.TemporaryDirectory() as folder:
-        write_images(Path(folder))
-        examples = data.from_folder(folder)
-        for name, augmentation in AUGMENTATIONS.items():
-            medians = []
-            for number in arguments.threads:
-                runs = [measure(examples, augmentation, number, arguments.images) for _ in range(arguments.runs)]
-                medians.append([statistics.median(values) for values in zip(*runs, strict=True)])
-            cells = [f"{rate:.0f}" for rate, _ in medians] + [f"{medians[0][1]:.1f}"]
-            table.add_row(name, *cells)
+    ways = [{"threads": number} for number in arguments.threads]
+    ways += [{"processes": number} for number in arguments.processes]
+    table = Table("augmentation", "prepared by", "images/s", "CPU ms/image: main", "others", "load")
+    with tempfile.TemporaryDirectory() as made:
+        if arguments.folder is None:
+            write_images(Path(made))
+        examples = Photos(arguments.folder or Path(made))
+        for name in AUGMENTATIONS if arguments.augmentation == "all" else [arguments.augmentation]:
+            for way in ways:
+                ((kind, number),) = way.items()
+                runs = [measure(examples, AUGMENTATIONS[name], arguments.images, **way) for _ in range(arguments.runs)]
+                rate, main_cpu, other_cpu = (statistics.median(values) for values in zip(*runs, strict=True))
+                who = f"{number} {kind if number > 1 else {'threads': 'thread', 'processes': 'process'}[kind]}"
+                table.add_row(
+                    name, who, f"{rate:.0f}", f"{main_cpu:.3f}", f"{other_cpu:.2f}", f"{os.getloadavg()[0]:.1f}"
+                )
+    Console().print(f"{len(examples)} images, {cores()} cores")
     Console().print(table)
 
 

@@ -8,8 +8,8 @@ Importing this package makes ``tf.keras`` the legacy Keras 2 that Larq needs, so
 (None, 10)
 
 Its rooms are imported when they are first named, and those that need no TensorFlow do not start it. ``convert`` makes
-a ``.tflite`` file of a model, and ``benchmark`` measures such files on devices; they are the packages ``converter`` and
-``android_demo``, by names that nobody else uses.
+a ``.tflite`` file of a model, ``evaluate`` measures its accuracy, and ``benchmark`` its time on devices; they are the
+packages ``converter`` and ``android_demo``, by names that nobody else uses.
 """
 
 import importlib
@@ -33,10 +33,13 @@ _ROOMS = (
     "console",
     "constraints",
     "data",
+    "dense_prediction",
     "energy",
     "errors",
     "extras",
     "files",
+    "freezing",
+    "heads",
     "image_files",
     "importers",
     "labels",
@@ -68,6 +71,7 @@ _ROOMS = (
 _ELSEWHERE = {
     "benchmark": ("android_demo", None),
     "convert": ("converter", "convert"),
+    "evaluate": ("converter", "evaluate"),
     "features": ("bnext_keras.backbones", "features"),
 }
 
@@ -85,4 +89,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    # Names that this file needs itself are nothing to complete.
+    return sorted({*(name for name in globals() if name.startswith("__")), *__all__})

@@ -3,7 +3,8 @@
 Every command prints through a `SafeConsole`, and what is logged comes from `bnext_keras.logs`.
 """
 
-from typing import Any
+import sys
+from typing import Any, TextIO
 
 from bnext_keras.text import printable
 
@@ -40,6 +41,55 @@ class _SafeStatus(Status):
 
     def update(self, status=None, **options):
         super().update(_as_it_is(status), **options)
+
+
+class LiveLine:
+    """A line that tells what is being done: it is written over by the next, and vanishes in the end.
+
+    That works on a terminal and in a notebook. Elsewhere, in a file say, nothing is written.
+
+    Args:
+        stream: Where to; by default the process's own standard output, as it is when something is shown.
+
+    Example:
+        >>> with LiveLine() as show:
+        ...     show("half of it")  # no terminal here
+    """
+
+    def __init__(self, stream: TextIO | None = None):
+        self._stream = stream
+        self._length = 0
+
+    @property
+    def is_live(self) -> bool:
+        """Whether anything is shown at all."""
+        stream = self._stream or sys.stdout
+        # Jupyter's streams are no terminals, but go back to the beginning of a line when they are told to.
+        return stream.isatty() or type(stream).__module__.split(".")[0] == "ipykernel"
+
+    def __call__(self, text: str) -> None:
+        """Shows a text instead of the last one."""
+        if self.is_live:
+            text = printable(text)
+            self._write(f"\r{text.ljust(self._length)}\r{text}")
+            self._length = len(text)
+
+    def clear(self) -> None:
+        """Removes what is shown."""
+        if self._length:
+            self._write(f"\r{' ' * self._length}\r")
+            self._length = 0
+
+    def __enter__(self) -> "LiveLine":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.clear()
+
+    def _write(self, text):
+        stream = self._stream or sys.stdout
+        stream.write(text)
+        stream.flush()
 
 
 def plain(text: str, style: str = "") -> Text:

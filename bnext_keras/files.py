@@ -120,8 +120,12 @@ def write_atomically(path: Path, content: bytes, *, make_folder: bool = False) -
         temporary.write_bytes(content)
 
 
-def write_all(contents: Mapping[Path, bytes]) -> None:
+def write_all(contents: Mapping[Path, bytes], *, make_folder: bool = False) -> None:
     """Writes several files: none is replaced before all have been written in full beside their places.
+
+    Args:
+        contents: All of each file.
+        make_folder: Whether to make the folders, and those they lie in, that do not exist.
 
     Raises:
         FileError: if one cannot be written; all that was there before is then untouched.
@@ -136,7 +140,7 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
     with ExitStack() as stack:
         # Leaving the stack renames; an error on the way leaves it with an exception, which renames nothing.
         for path, content in contents.items():
-            stack.enter_context(replacing(path)).write_bytes(content)
+            stack.enter_context(replacing(path, make_folder=make_folder)).write_bytes(content)
 
 
 @contextmanager

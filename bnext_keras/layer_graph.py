@@ -32,6 +32,7 @@ class LayerGraph:
         layers: Every layer but inputs and models, in the model's order.
         inputs: The model's symbolic inputs.
         outputs: The layers whose results the model returns.
+        origins: The same for each output by its place: None for one that is an input.
 
     Example:
         >>> import bnext_keras
@@ -49,8 +50,8 @@ class LayerGraph:
         self._consumers: dict[int, list[tf.keras.layers.Layer]] = {}
         self._add(model, [])
         self.inputs: list[Any] = list(model.inputs)
-        origins = [_origin(tensor) for tensor in model.outputs]
-        self.outputs: list[tf.keras.layers.Layer] = [origin for origin in origins if origin is not None]
+        self.origins: list[tf.keras.layers.Layer | None] = [_origin(tensor) for tensor in model.outputs]
+        self.outputs: list[tf.keras.layers.Layer] = [origin for origin in self.origins if origin is not None]
         for layer in self.layers:
             for producer in self.producers(layer):
                 self._consumers.setdefault(id(producer), []).append(layer)

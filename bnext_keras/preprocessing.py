@@ -18,6 +18,8 @@ CIFAR_MEAN = (0.507, 0.487, 0.441)
 CIFAR_STD = (0.267, 0.256, 0.276)
 #: Share of the resized image's shorter side that the centre crop keeps.
 CROP = 0.95
+#: Up to this side images are shown whole; of larger ones the centre, as published.
+SMALL_IMAGE = 64
 #: Formats whose grey images of 16 bits some versions of Pillow open with 32, values still being below 2^16.
 _16_BIT_FORMATS = ("PNG", "PPM")
 
@@ -244,6 +246,19 @@ def load_image(
     if channels == 1:
         return ((pixels - np.mean(mean)) / np.mean(std))[..., np.newaxis].astype(np.float32)
     return ((pixels - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)).astype(np.float32)
+
+
+def default_crop(input_shape: Sequence[int]) -> float:
+    """The share of an image's shorter side that evaluation looks at.
+
+    Args:
+        input_shape: ``(height, width, channels)``.
+
+    Example:
+        >>> default_crop((32, 32, 3)), default_crop((224, 224, 3))
+        (1.0, 0.95)
+    """
+    return 1.0 if min(input_shape[:2]) <= SMALL_IMAGE else CROP
 
 
 def centre_crop(image: Image.Image, size: tuple[int, int], *, crop: float = CROP) -> Image.Image:

@@ -4,16 +4,25 @@ They no longer fit once kernels are hardened before training has annealed them, 
 layers are replaced. A binary network answers by thresholds that follow from them, so that it is worth the minutes.
 """
 
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from bnext_keras.classes import stated
+from bnext_keras.errors import UserError
+from bnext_keras.image_files import find_images
 from bnext_keras.patching import attribute
+from bnext_keras.preprocessing import Normalization, load_image
 from bnext_keras.sublayers import sublayers
+from bnext_keras.text import first_line
 
 import numpy as np
 import tensorflow as tf
+
+#: How many images of a folder or file are measured at most, and about how many at a time.
+MOST, BATCH = 2048, 64
 
 
 def recalibrate(model: tf.keras.Model, batches: Iterable[Any]) -> tf.keras.Model:
@@ -47,9 +56,8 @@ def recalibrate(model: tf.keras.Model, batches: Iterable[Any]) -> tf.keras.Model
         Wu and Johnson, "Rethinking 'Batch' in BatchNorm", arXiv 2105.07576, section 3; with plain averages, as in
         PyTorch's ``torch.optim.swa_utils.update_bn``.
     """
-    norms = [layer for layer in sublayers(model) if isinstance(layer, tf.keras.layers.BatchNormalization)]
-    statistics = [weight for layer in norms for weight in (layer.moving_mean, layer.moving_variance)]
-    before = [(weight, weight.numpy()) for weight in statistics]
+    norms = _norms(model)
+    before = _statistics(norms)
     frozen = [layer for layer in norms if not layer.trainable]
     number = 0
     try:
@@ -64,16 +72,142 @@ def recalibrate(model: tf.keras.Model, batches: Iterable[Any]) -> tf.keras.Model
                 model(images, training=False)
         if not number:
             raise ValueError("there is no batch to measure on")
-        if not all(np.isfinite(weight.numpy()).all() for weight in statistics):
+        if not all(np.isfinite(weight.numpy()).all() for weight, _ in before):
             raise ValueError("a statistic is not a finite number; are the images normalized?")
     except BaseException:
-        for weight, value in before:
-            weight.assign(value)
+        _put_back(before)
         raise
     finally:
         for layer in frozen:
             layer.trainable = False
     return model
+
+
+def recalibrate_on(
+    model: tf.keras.Model, data: np.ndarray | str | Path, normalization: Normalization | None = None
+) -> int:
+    """The same on images as users have them; returns how many these were.
+
+    Args:
+        model: A model of one input. It is changed.
+        data: What `read_batches` takes.
+        normalization: How the model wants images; by default as it states itself.
+
+    Raises:
+        UserError: if the model or the images cannot be used; the model is then what it was.
+    """
+    if not _norms(model):
+        raise UserError("has no batch normalization to recalibrate", where=f"model '{model.name}'")
+    if len(model.inputs) != 1:
+        raise UserError(f"has {len(model.inputs)} inputs, but must have one", where=f"model '{model.name}'")
+    if normalization is None:
+        normalization = stated(model).normalization
+    number = 0
+
+    def counted():
+        nonlocal number
+        for batch in read_batches(data, model.input_shape[1:], normalization):
+            number += len(batch)
+            yield batch
+
+    try:
+        recalibrate(model, counted())
+    except ValueError as error:
+        raise UserError(f"cannot be recalibrated ({first_line(error)})", where=f"model '{model.name}'") from error
+    return number
+
+
+@contextmanager
+def recalibrated(
+    model: tf.keras.Model, data: np.ndarray | str | Path, normalization: Normalization | None = None
+) -> Iterator[int]:
+    """The same for as long as the context lasts.
+
+    Raises:
+        UserError: as `recalibrate_on` does.
+    """
+    before = _statistics(_norms(model))
+    try:
+        yield recalibrate_on(model, data, normalization)
+    finally:
+        _put_back(before)
+
+
+def read_batches(
+    data: np.ndarray | str | Path, input_shape: tuple[int, int, int], normalization: Normalization | None = None
+) -> Iterator[np.ndarray]:
+    """Images to recalibrate on, up to `MOST` of them spread over all that there are, in batches of equal size.
+
+    Args:
+        data: Images just as the model takes them, ``(images, height, width, channels)``; or the path of a ``.npy`` file
+            of them; or a folder of images, in folders or not, which are resized, cropped and normalized.
+        input_shape: ``(height, width, channels)`` of the model.
+        normalization: How the model wants images; needed for a folder.
+
+    Raises:
+        UserError: if there is nothing to read, or it does not fit.
+    """
+    where = str(data) if isinstance(data, str | Path) else "recalibration data"
+    if None in input_shape:
+        raise UserError(f"the model takes images of any size, {input_shape}", where=where, remedy="name the input size")
+    if isinstance(data, str | Path) and Path(data).is_dir():
+        if normalization is None:
+            raise UserError(
+                "the model does not state how its images are normalized",
+                where=where,
+                remedy="state it (--mean, --std, --scale), or give an .npy file of images as the model takes them",
+            )
+        files = find_images(Path(data))
+        load = partial(_load, input_shape=tuple(input_shape), normalization=normalization)
+    else:
+        files = _array(data, where)
+        if files.ndim != 4 or files.shape[1:] != tuple(input_shape) or files.dtype.kind not in "fiu" or not len(files):
+            raise UserError(
+                f"has {files.dtype} of shape {files.shape}, but the model takes images of shape {tuple(input_shape)}",
+                where=where,
+            )
+        load = partial(np.asarray, dtype=np.float32)
+    chosen = np.linspace(0, len(files) - 1, min(len(files), MOST)).round().astype(int)
+    # None of them small: each counts alike, and the variance of a few images is too small.
+    for part in np.array_split(chosen, -(-len(chosen) // BATCH)):
+        yield np.stack([load(files[i]) for i in part])
+
+
+def _array(data, where):
+    if isinstance(data, np.ndarray):
+        return data
+    try:
+        array = np.load(data, allow_pickle=False, mmap_mode="r")
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"neither a folder of images nor a readable .npy file ({error})", where=where) from error
+    if not isinstance(array, np.ndarray):
+        raise UserError("holds several arrays; give a .npy file of one", where=where)
+    return array
+
+
+def _load(file, input_shape, normalization):
+    height, width, channels = input_shape
+    options = {"channels": channels, "mean": normalization.mean, "std": normalization.std}
+    try:
+        return load_image(file, (height, width), **options)
+    # Pillow's decoders let through whatever a broken file provokes: SyntaxError, struct.error, EOFError ...
+    except Exception as error:
+        raise UserError(f"cannot be read as an image ({first_line(error)})", where=str(file)) from error
+
+
+def _norms(model):
+    return [layer for layer in sublayers(model) if isinstance(layer, tf.keras.layers.BatchNormalization)]
+
+
+def _statistics(norms):
+    """The variables that are measured, with their values."""
+    weights = [weight for layer in norms for weight in (layer.moving_mean, layer.moving_variance)]
+    return [(weight, weight.numpy()) for weight in weights]
+
+
+def _put_back(values):
+    for weight, value in values:
+        weight.assign(value)
 
 
 def _measured(call, inputs, training=None, **kwargs):

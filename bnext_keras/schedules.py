@@ -37,10 +37,10 @@ def weight_temperature(epoch: int, initial: float, decay: float) -> float:
     return value if value >= ANNEALED else 0.0
 
 
-def annealing(epochs: int, fraction: float = PUBLISHED_FRACTION) -> tuple[float, float]:
+def annealing(epochs: int, fraction: float = PUBLISHED_FRACTION, initial: float = 1.0) -> tuple[float, float]:
     """First temperature and factor that make kernels binary after a share of a run, and before its last epoch.
 
-    A run of 512 epochs gets the published ones; one of a single epoch is binary from the start.
+    A run of 512 epochs that begins with 1 gets the published ones; one of a single epoch is binary from the start.
 
     Example:
         >>> annealing(512)
@@ -52,7 +52,10 @@ def annealing(epochs: int, fraction: float = PUBLISHED_FRACTION) -> tuple[float,
     steps = min(max(1, round(fraction * epochs)), epochs - 1)
     if steps < 1:
         return ANNEALED / 10, PUBLISHED_DECAY
-    return 1.0, PUBLISHED_DECAY if steps == PUBLISHED_ANNEALING else decay_within(steps)
+    if initial < ANNEALED:
+        return initial, PUBLISHED_DECAY
+    is_published = steps == PUBLISHED_ANNEALING and initial == 1
+    return initial, PUBLISHED_DECAY if is_published else decay_within(steps, initial)
 
 
 def decay_within(steps: int, initial: float = 1.0) -> float:

@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Container, Sequence
+from html import escape
 
 #: Categories of Unicode whose characters a terminal obeys, hides or cannot encode: controls, formats such as the
 #: reversal of a text's direction, halves of surrogate pairs, and separators of lines.
@@ -30,6 +31,14 @@ def format_count(number: float) -> str:
         if number >= size:
             return f"{number / size:.3g} {unit}"
     return f"{number:.0f}"
+
+
+def counted(number: int, name: str) -> str:
+    """
+    >>> counted(1, "device"), counted(2, "device")
+    ('1 device', '2 devices')
+    """
+    return f"{number:,} {name}" + ("" if number == 1 else "s")
 
 
 def format_percent(share: float) -> str:
@@ -104,6 +113,15 @@ def printable(text: object) -> str:
     """
     text = str(text)
     return text if text.isprintable() else "".join(map(_visible, text))
+
+
+def shown(text: object) -> str:
+    r"""A stranger's text for a page that no template fills in: `printable`, and without a meaning for HTML.
+
+    >>> print(shown(" <b>cat\x1b[2J</b> "))
+    &lt;b&gt;cat\x1b[2J&lt;/b&gt;
+    """
+    return escape(printable(str(text).strip()))
 
 
 def finalized(value: object) -> object:

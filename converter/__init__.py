@@ -10,7 +10,7 @@
 
 On the command line: ``bnext-convert model.h5``. A model walks through the rooms `source`, `graph`, `passes`,
 `compiler`, `tflite`, `verification` and `quantization`; `advice`, `inspection` and `report` tell about it, and
-`predict` runs the result.
+`predict` runs the result, and `evaluation` measures its accuracy.
 """
 
 import importlib
@@ -18,17 +18,27 @@ import importlib
 import bnext_keras  # noqa: F401  binds tf.keras to Keras 2 before anything here imports TensorFlow
 from bnext_keras.errors import ConversionError, VerificationError
 
-__all__ = ["ConversionError", "ConversionResult", "VerificationError", "convert"]
+#: Where the names live that are imported when they are first used: TensorFlow takes seconds to import, and the command
+#: line must answer `--help` and usage errors without it.
+_HOMES = {
+    "ConversionResult": "converter.result",
+    "advise": "converter.advice",
+    "convert": "converter.conversion",
+    "evaluate": "converter.evaluation.evaluate",
+    "load_classifier": "converter.predict.classifier",
+    "profile": "converter.inspection.profile",
+    "read_metadata": "converter.tflite.metadata",
+    "render_html": "converter.report.html",
+}
+
+__all__ = ["ConversionError", "VerificationError", *_HOMES]
 
 
 def __getattr__(name):
-    # TensorFlow takes seconds to import; the command line must answer `--help` and usage errors without it.
-    if name == "convert":
-        return importlib.import_module("converter.conversion").convert
-    if name == "ConversionResult":
-        return importlib.import_module("converter.result").ConversionResult
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted({*globals(), *__all__})
+    return sorted({*(name for name in globals() if name.startswith("__")), *__all__})

@@ -3,14 +3,16 @@
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from bnext_keras.errors import ConversionError, VerificationError
+from bnext_keras.errors import ConversionError, UserError, VerificationError
 from bnext_keras.files import check_outputs, file_errors_as, write_atomically
 from bnext_keras.models import count
 from bnext_keras.orientation import is_rotating, remove_rotation
 from bnext_keras.preprocessing import Normalization
+from bnext_keras.recalibration import recalibrated
 
 import numpy as np
 import tensorflow as tf
@@ -21,6 +23,7 @@ from converter.compiler import lce, preflight
 from converter.compiler._tensorflow import eagerly
 from converter.compiler.freeze import freeze
 from converter.compiler.trace import trace
+from converter.graph import ANSWER, IMAGE
 from converter.inspection.inspection import inspect
 from converter.quantization.precision import parse_weights
 from converter.quantization.quantize import check_installed, compare, quantize
@@ -30,11 +33,12 @@ from converter.runtimes.cost import measure
 from converter.source import camera
 from converter.source.binary_layers import signs_moved_into_convolutions
 from converter.source.description import describe
+from converter.source.interface import index_bound, input_names, output_names
 from converter.source.loading import load
 from converter.source.rebuilding import in_float32, of_size, other_precisions
 from converter.tflite.interpreter import Opener
 from converter.tflite.metadata import InputOrientation, write_metadata
-from converter.verification.samples import as_inputs, synthetic_count, users_inputs
+from converter.verification.samples import synthetic_count, users_inputs
 from converter.verification.synthetic import choose
 from converter.verification.verify import verify
 
@@ -46,13 +50,14 @@ def convert(
     model: tf.keras.Model | str | Path,
     output: str | Path | None = None,
     *,
-    verify_data: np.ndarray | str | Path | None = None,
+    verify_data: np.ndarray | Mapping[str, np.ndarray] | Sequence[np.ndarray] | str | Path | None = None,
     architecture: str | None = None,
     input_size: int | None = None,
     num_classes: int = 1000,
     rotation: bool = True,
     simplify: bool = True,
     harden: bool = False,
+    recalibrate: np.ndarray | str | Path | None = None,
     float32: bool = False,
     weights: str | Mapping[str, str] = "float32",
     labels: Sequence[str] | None = None,
@@ -76,7 +81,8 @@ def convert(
             memory.
         verify_data: Inputs to compare on, besides images made on the spot: an array ``(samples, height, width,
             channels)``, or the path of a ``.npy`` file or a folder of images (see
-            `converter.verification.samples.read_samples`).
+            `converter.verification.samples.read_samples`). For a model of several inputs, arrays in their order or by
+            name, or an ``.npz`` file of them.
         architecture: For a file that holds weights only, the name of the model in `bnext_keras.models`.
         input_size: Height and width of that model's input, 224 by default; or of a whole model's that takes images of
             any size.
@@ -87,6 +93,10 @@ def convert(
         harden: Whether a model whose training ended before its kernels were binary is converted with their signs, which
             is what Keras evaluates it with. The report tells so. The model itself stays what it is; see
             `bnext_keras.quantizers.harden`.
+        recalibrate: Images to measure the statistics of batch normalizations anew on, before anything else: an array of
+            them as the model takes them, the path of a ``.npy`` file of such, or a folder of images
+            (`bnext_keras.recalibration.read_batches`). Worth it with ``harden``, or where the model is to see other
+            images. The model itself stays what it is, and the report tells how many images it were.
         float32: Whether a model that computes in mixed precision or float64 is converted, and compared, as one that
             computes in float32. The report tells so.
         weights: Type of the weights of float layers, ``"float32"`` or ``"int8"``, for all or by role
@@ -153,7 +163,11 @@ def convert(
         with file_errors_as(ConversionError):
             check_outputs([Path(output)], [] if source is None else [source])
     # Layers are patched while they are traced and compared; TensorFlow's names are global, too.
-    with _ONE_AT_A_TIME, signs_moved_into_convolutions(model):
+    with (
+        _ONE_AT_A_TIME,
+        _recalibrated(model, recalibrate, normalization) as recalibrated_on,
+        signs_moved_into_convolutions(model),
+    ):
         return _convert(
             model,
             source,
@@ -173,7 +187,22 @@ def convert(
             progress=progress,
             clock=clock,
             precision=precision,
+            recalibrated_on=recalibrated_on,
         )
+
+
+@contextmanager
+def _recalibrated(model, data, normalization):
+    """A model with the statistics of some images, if there are any; gives their number."""
+    if data is None:
+        yield 0
+        return
+    with ExitStack() as stack:
+        try:
+            images = stack.enter_context(recalibrated(model, data, normalization))
+        except UserError as error:
+            raise ConversionError(f"recalibration: {error}") from error
+        yield images
 
 
 def _convert(
@@ -196,6 +225,7 @@ def _convert(
     progress,
     clock,
     precision,
+    recalibrated_on,
 ):
     preflight.check(model, harden=harden)
     metadata = describe(model, labels, normalization, source)
@@ -210,10 +240,12 @@ def _convert(
         metadata = replace(metadata, mean=normalization.mean, std=normalization.std)
     if softmax:
         model = camera.giving_probabilities(model)
-    if camera.ends_in_softmax(model):
-        metadata = replace(metadata, scores="probabilities")
-    input_shape = model.input_shape[1:]
-    inputs = as_inputs(users_inputs(input_shape, verify_data, normalization), model.inputs[0].dtype.as_numpy_dtype)
+    if camera.ends_in_softmax(model) and metadata.outputs == ("logits",):
+        metadata = replace(metadata, outputs=("probabilities",))
+    names, answers = input_names(model), output_names(model)
+    shapes = [tuple(tensor.shape[1:]) for tensor in model.inputs]
+    kinds = zip(shapes, (tensor.dtype.name for tensor in model.inputs), strict=True)
+    inputs = users_inputs(dict(zip(names, kinds, strict=True)), verify_data, normalization)
 
     clock.start("trace")
     graph = trace(model, batch)
@@ -224,20 +256,22 @@ def _convert(
     flatbuffer = lce.to_flatbuffer(frozen)
     clock.start("verify")
     scale = normalization and (normalization.mean, normalization.std)
-    made = choose(flatbuffer, input_shape, synthetic_count(input_shape), scale)
-    samples = np.concatenate([inputs, made])
+    made = choose(flatbuffer, min(map(synthetic_count, shapes)), scale, index_bound(model))
+    samples = [np.concatenate(pair) for pair in zip(inputs, made, strict=True)]
     verification = verify(model, flatbuffer, frozen.conv_names, samples, progress, runtime.interpreters)
     others = {
         name: verify(model, flatbuffer, frozen.conv_names, samples, progress, {name: engine})
         for name, engine in engines.items()
     }
+    if (names, answers) != ([IMAGE], [ANSWER]):
+        flatbuffer.name_interface(names, answers)
     quantization = None
     if verification.passed and "int8" in weights.values():
         clock.start("quantize")
         float_file = flatbuffer
         flatbuffer, quantization = quantize(float_file, weights)
         # Where there are the user's inputs, they alone tell what became of the answers.
-        compare(quantization, float_file, flatbuffer, inputs if len(inputs) else made)
+        compare(quantization, float_file, flatbuffer, inputs if len(inputs[0]) else made)
 
     content, cost = write_metadata(flatbuffer, metadata), None
     size_notes = notes.large_floats(model, flatbuffer, len(content)) if quantization is None else []
@@ -245,13 +279,13 @@ def _convert(
         rewritten = runtime.rewrite(flatbuffer)
         lce_content, content = content, runtime.encode(rewritten, metadata)
         if verification.passed:
-            cost = measure(lce_content, content, runtime.make, samples[:1])
+            cost = measure(lce_content, content, runtime.make, [values[:1] for values in samples])
         flatbuffer = rewritten
     result = ConversionResult(
         content=content,
         path=None,
         name=model.name,
-        input_shape=frozen.input_shape,
+        input_shape=(batch, *shapes[0]),
         input_orientation=metadata.input_orientation,
         operators=flatbuffer.operators,
         theoretical_size=count(model).bytes,
@@ -259,14 +293,21 @@ def _convert(
         engines=others,
         on_random_inputs_only=verify_data is None,
         seconds=clock.seconds,
-        advice=[*notes.hardened(trained), *notes.in_float32(trained, precision), *advise(trained), *size_notes],
+        advice=[
+            *notes.hardened(trained),
+            *notes.recalibrated(trained, recalibrated_on),
+            *notes.in_float32(trained, precision),
+            *advise(trained),
+            *size_notes,
+        ],
         passes=pass_reports,
         quantization=quantization,
-        users_inputs=len(inputs),
+        users_inputs=len(inputs[0]),
         source="" if source is None else source.name,
         normalization=normalization,
         named_classes=len(metadata.labels or ()),
-        input_type=frozen.input_type.name,
+        inputs={name: (batch, *shape) for name, shape in zip(names, shapes, strict=True)},
+        input_type=model.inputs[0].dtype.name,
         runtime=runtime,
         cost=cost,
     )

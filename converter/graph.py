@@ -7,7 +7,7 @@ with its names and attributes (``Mul``, ``AddV2``, ``Mean``, ``Conv2D``, ...). T
 - ``BinaryConv2D`` is sign, padding and convolution in one, see `BinaryCall`. Its kernel stays in the Keras layer.
 - ``PRelu`` is TFLite's: inputs are a map and one slope per channel.
 - ``Item`` is one of several results of its input, chosen by the attribute ``index``.
-- ``Input`` is the image, and ``Result`` reads what the model returns.
+- ``Input`` is an image, or whatever else a model takes, and ``Result`` reads what the model returns.
 
 `compiler.trace` makes a graph from a Keras model, `compiler.emit` makes TensorFlow operators from a graph.
 
@@ -30,6 +30,9 @@ import numpy as np
 import tensorflow as tf
 
 from converter.source.forms import Form
+
+#: What the file of a model calls its input if there is no other, and its output.
+IMAGE, ANSWER = "image", "Identity"
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,23 +168,36 @@ class Node:
 
 
 class Graph:
-    """Nodes from one input to one output, and who reads which.
+    """Nodes from inputs to outputs, and who reads which.
 
     Args:
-        image: The ``Input``.
-        output: What the model returns.
+        inputs: The ``Input`` nodes by name; a single one need not be named.
+        outputs: What the model returns, likewise. These are the names that the file has, see
+            `converter.source.interface`.
+
+    Attributes:
+        inputs: The ``Input`` nodes by name, in the model's order, among them those that nobody reads.
     """
 
-    def __init__(self, image: Node, output: Node):
-        self.image = image
-        self._result = Node("Result", [output], shape=output.shape)
+    def __init__(self, inputs: Node | Mapping[str, Node], outputs: Node | Mapping[str, Node]):
+        self.inputs = {IMAGE: inputs} if isinstance(inputs, Node) else dict(inputs)
+        named = {ANSWER: outputs} if isinstance(outputs, Node) else dict(outputs)
+        self._output_names = list(named)
+        shapes = [node.shape for node in named.values()]
+        self._result = Node("Result", named.values(), shape=shapes[0] if len(shapes) == 1 else None)
         self._users: dict[Node, Counter] = {}
         self._register(self._result)
 
     @property
+    def outputs(self) -> dict[str, Node]:
+        """What the model returns by name, in the model's order."""
+        return dict(zip(self._output_names, self._result.inputs, strict=True))
+
+    @property
     def output(self) -> Node:
-        """What the model returns."""
-        return self._result.inputs[0]
+        """What a model of one output returns."""
+        (output,) = self._result.inputs
+        return output
 
     def users(self, node: Node) -> list[Node]:
         """Who reads a node, each once; the ``Result`` is one of them."""

@@ -29,7 +29,7 @@ class ConversionResult:
         content: The ``.tflite`` file.
         path: Where it was written, None if nowhere.
         name: The model's name.
-        input_shape: ``(batch, height, width, channels)``.
+        input_shape: ``(batch, height, width, channels)``; of several inputs that of the first.
         input_orientation: Which way up the file wants its images.
         operators: Number of operators by TFLite's type.
         theoretical_size: Bytes of the parameters alone, with one bit for a binary weight and 32 for any other; a batch
@@ -41,6 +41,7 @@ class ConversionResult:
         source: Name of the model's file, "" for a model in memory.
         normalization: How the file says that its images are normalized, None if it does not.
         named_classes: How many classes the file has names for.
+        inputs: Shapes of the file's inputs by name, each for one image; its outputs are those of the `verification`.
         input_type: Type of the input's numbers, ``"float32"`` or ``"uint8"``.
         runtime: What the file is for, one of `converter.runtimes.RUNTIMES`.
         cost: What it costs to do without LCE; None for LCE's own file.
@@ -73,6 +74,7 @@ class ConversionResult:
     source: str = ""
     normalization: Normalization | None = None
     named_classes: int = 0
+    inputs: dict[str, tuple[int, ...]] = field(default_factory=dict)
     input_type: str = "float32"
     runtime: Runtime = RUNTIMES["lce"]
     cost: Cost | None = None
@@ -128,6 +130,7 @@ class ConversionResult:
             "source": self.source,
             "path": None if self.path is None else str(self.path),
             "input_shape": list(self.input_shape),
+            "inputs": [{"name": name, "shape": list(shape)} for name, shape in self.inputs.items()],
             "input_type": self.input_type,
             "target": self.runtime.name,
             "cost": None if self.cost is None else asdict(self.cost),

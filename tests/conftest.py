@@ -1,7 +1,9 @@
 """Shared by all tests. Importing bnext_keras first binds tf.keras to Keras 2 whatever a test imports."""
 
+import collections
 import gc
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -16,14 +18,16 @@ from tensorflow.python.eager.polymorphic_function import polymorphic_function
 from tensorflow.python.framework.ops import gradient_registry
 from zero_weights import zero_weights
 
-from android_demo.runner.build import library
+from android_demo.runner.build import compiler, library, machine
 
 #: Needs PyTorch, which the tests do without; and what tests start as processes of their own.
 collect_ignore = ["support/checkpoints/write.py", "support/programs"]
 
-# ziglang compiles a whole C library first, which takes a minute.
+# For these ziglang would compile a whole C library first, which takes a minute.
 if shutil.which("aarch64-linux-gnu-g++"):
     os.environ.setdefault("CXX_AARCH64", "aarch64-linux-gnu-g++")
+if machine() == "x86_64":
+    os.environ.setdefault("CXX_X86_64", shlex.join(compiler()))
 
 #: Names of test functions, of all their parameters; doctests by the names of what they document.
 SLOW_TESTS = frozenset((Path(__file__).parent / "slow_tests.txt").read_text().split())
@@ -32,10 +36,14 @@ SLOW_FIXTURES = {"imported_bnext", "killed", "quantized", "runs", "uninterrupted
 
 
 def pytest_collection_modifyitems(items):
+    slow = collections.Counter()
     for item in items:
         is_slow = getattr(item, "originalname", item.name) in SLOW_TESTS
         if is_slow or SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
+            slow[item.path] += "exhaustive" not in item.keywords
+    # What takes long begins first, so that no process is left alone with it at the end. Files stay together.
+    items.sort(key=lambda item: -slow[item.path])
 
 
 def pytest_collection_finish():
@@ -107,7 +115,7 @@ def refused_by(tmp_path, capsys):
 
 @pytest.fixture
 def small_bnext():
-    """A BNext of 7 binary convolutions in every form (ELM, plain, strided, doubling) for 32x32 images."""
+    """A BNext of 6 binary convolutions in every form (ELM, plain, strided, doubling) for 32x32 images."""
     return bnext_keras.models.BNext([32, 64, 128], input_shape=(32, 32, 3), num_classes=10, name="small_bnext")
 
 

@@ -10,7 +10,13 @@ TOOL = "bnext-benchmark"
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
-    from android_demo.cli import clean, compare, measure
+    from android_demo.cli import board, clean, compare, measure
 
-    commands = {"": measure.main, "measure": measure.main, "compare": compare.main, "clean": clean.main}
+    commands = {
+        "": measure.main,
+        "measure": measure.main,
+        "compare": compare.main,
+        "board": board.main,
+        "clean": clean.main,
+    }
     return dispatch(commands, argv)

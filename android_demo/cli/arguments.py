@@ -2,13 +2,14 @@
 
 import argparse
 import re
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 
 from bnext_keras.cli._tool import positive, tool_parser
 
 from android_demo.cli import TOOL
-from android_demo.results import Settings
+from android_demo.records import check_text
+from android_demo.results import SINGLE_STREAM_QUERIES, SINGLE_STREAM_SECONDS, Settings
 from android_demo.session.procedure import Procedure
 from android_demo.tools.downloads import CACHE, RELEASE_URL
 
@@ -19,7 +20,10 @@ is connected), on a board over SSH, on an emulated ARM64 CPU, or on this machine
 Every repetition starts the tool anew, on the fastest cores, after a pause to cool down;
 results of throttled or emulated devices are marked as such.
 
-bnext-benchmark compare and bnext-benchmark clean have a --help of their own."""
+bnext-benchmark compare, board and clean have a --help of their own."""
+
+#: Seconds of a repetition in a sustained run: a point of the page's curve.
+_SLICE = 10.0
 
 EPILOG = """\
 devices:
@@ -39,11 +43,15 @@ tools:
 examples:
   bnext-benchmark model.tflite                          on the phone that is connected
   bnext-benchmark a.tflite b.tflite --threads 1,4 --top1 a.tflite=72.4
+  bnext-benchmark a.tflite --accuracy results.json      what bnext-evaluate --json wrote
   bnext-benchmark model.tflite --device adb --device ssh:pi@raspberrypi
   bnext-benchmark model.tflite --runner both            this project's engine beside LCE
   bnext-benchmark model.tflite --resume                 goes on after a pulled cable
+  bnext-benchmark model.tflite --fixed-clocks --cool-to 35 --mlperf
+  bnext-benchmark model.tflite --sustain 10             a curve of latency, heat and clocks
   bnext-benchmark clean                                 removes what it put on the phone
   bnext-benchmark compare old/results.json new/results.json
+  bnext-benchmark board anna/ ben/ -o board.html        several people's results in a table
 
 exit status:
   0  everything was measured, throttled results included
@@ -66,11 +74,39 @@ def read_arguments(argv: list[str]) -> argparse.Namespace:
         parser.error("name the models to measure")
     if not arguments.out.is_dir() and arguments.out.exists():
         parser.error(f"--out {arguments.out}: is a file; name a folder")
+    if arguments.app:
+        _check_app(parser, arguments)
     arguments.top1 = dict(arguments.top1)
     arguments.flags = tuple(arguments.flags)
-    arguments.settings = tuple(_build(Settings, arguments, threads=count) for count in arguments.threads)
+    arguments.settings = tuple(_settings(parser, arguments, count) for count in arguments.threads)
     arguments.procedure = _build(Procedure, arguments)
     return arguments
+
+
+def _settings(parser, arguments, threads):
+    repetitions = arguments.repetitions
+    settings = _build(Settings, arguments, threads=threads, repetitions=repetitions or Settings.repetitions)
+    if arguments.mlperf and arguments.sustain_minutes is not None:
+        parser.error("--mlperf and --sustain measure different things; choose one")
+    if arguments.mlperf:
+        runs = max(settings.runs, SINGLE_STREAM_QUERIES)
+        return replace(settings, runs=runs, min_seconds=float(SINGLE_STREAM_SECONDS), repetitions=repetitions or 1)
+    if arguments.sustain_minutes is not None:
+        if repetitions:
+            parser.error("--sustain starts the tool as often as fits into its minutes; leave out --repetitions")
+        return replace(settings, runs=1, min_seconds=_SLICE, repetitions=1)
+    return settings
+
+
+def _check_app(parser, arguments):
+    """Refuses what an app does not do, and leaves it the cores that Android gives it."""
+    asked = {name: getattr(arguments, name) for name in ("runs", "warmup_runs", "pin", "kernels")}
+    asked |= {name: getattr(arguments, name) for name in ("flags", "test_file", "runner", "tool", "rival_tool")}
+    own = {**_defaults(Settings), **_defaults(Procedure)}
+    if changed := [name for name, value in asked.items() if value and value != own.get(name)]:
+        names = {"flags": "tool-flag", "test_file": "test-data"}
+        parser.error(f"--app: --{names.get(changed[0], changed[0].replace('_', '-'))} is not for apps; leave it out")
+    arguments.pin, arguments.profile = "none", False
 
 
 def _build(kind, arguments, **given):
@@ -86,7 +122,8 @@ def _defaults(kind):
 def _parser():
     parser = tool_parser(TOOL, DESCRIPTION, EPILOG)
     # Arguments with the name of a field have its default, and `_build` finds them by that name.
-    parser.set_defaults(**_defaults(Settings), **_defaults(Procedure))
+    # None tells whether a number of repetitions was given, which other options have their own of.
+    parser.set_defaults(**{**_defaults(Settings), **_defaults(Procedure), "repetitions": None})
     add = parser.add_argument
     add("models", nargs="*", metavar="FILE", help="a .tflite file, as bnext-convert writes it")
     add_device_arguments(parser)
@@ -107,8 +144,31 @@ def _parser():
     add("--runs", type=positive, metavar="N", help=text)
     text = "least number of inferences before those (default %(default)s)"
     add("--warmup-runs", type=count, metavar="N", help=text)
-    add("--repetitions", type=positive, metavar="N", help="times that the tool is started (default %(default)s)")
+    add(
+        "--repetitions",
+        type=positive,
+        metavar="N",
+        help=f"times that the tool is started (default {Settings.repetitions})",
+    )
     add("--cool-down", type=seconds, metavar="S", help="seconds between repetitions (default %(default)s)")
+    text = (
+        "degrees Celsius to cool down to before a repetition, instead of seconds; 35 is a phone at rest in a cool room"
+    )
+    add("--cool-to", type=degrees, metavar="C", help=text)
+    text = (
+        "bound the clocks by Android's fixed-performance mode (Android 11 and later, where a phone has it), meanwhile"
+    )
+    add("--fixed-clocks", dest="clocks", action="store_const", const="fixed", help=text)
+    add("--stay-on", action="store_true", help="keep the screen of a phone on USB on, meanwhile")
+    text = "a run as in MLPerf's single stream: the 90th percentile of 1024 inferences or more in 60 seconds or more"
+    add("--mlperf", action="store_true", help=text)
+    text = "run without a pause for so long, and draw latency, temperature and clocks over time"
+    add("--sustain", type=minutes, dest="sustain_minutes", metavar="MINUTES", help=text)
+    text = (
+        "measure the energy of an inference of the whole device, beyond idling: off the charger, in three minutes more"
+    )
+    add("--energy", action="store_true", help=text)
+    add("--who", type=who, metavar="NAME", help="who measures, for boards of several people's results")
     text = "cores: big for the fastest that suffice, none, or taskset's hexadecimal mask (default %(default)s)"
     add("--pin", type=core_choice, metavar="WHICH", help=text)
     text = "LCE's kernels of binary convolutions (default: the faster ones on an x86 host, LCE's default on devices)"
@@ -119,10 +179,16 @@ def _parser():
     text = "top-1 accuracy in percent of a model, for the report; repeat for several"
     add("--top1", type=accuracy, action="append", default=[], metavar="FILE=PERCENT", help=text)
 
+    text = "take accuracies from what bnext-evaluate --json wrote, of files with that very content; --top1 goes first"
+    add("--accuracy", type=Path, metavar="FILE", help=text)
     text = (
-        "measure the top-1 accuracy on the device, in the engine: an .npz file of images, as the model takes them, and "
+        "measure the top-1 accuracy on the device, in the engine: a folder that has one of pictures for each class, or "
+        "an .npz file of images, as the model takes them, and labels"
     )
-    add("--test-data", type=Path, dest="test_file", metavar="FILE", help=text + "labels")
+    add("--test-data", "--data", type=Path, dest="test_file", metavar="PLACE", help=text)
+
+    text = "run the engine in an app on the phone, as bnext-export apk makes it: installed, started, removed each time"
+    add("--app", action="store_true", help=text)
 
     group = parser.add_argument_group("tools")
     add = group.add_argument
@@ -170,6 +236,26 @@ def seconds(text: str) -> float:
     if not 0 <= float(text) < 1e6:
         raise ValueError(text)
     return float(text)
+
+
+def minutes(text: str) -> float:
+    """A type of argument: minutes above 0, a day at most."""
+    if not 0 < float(text) <= 24 * 60:
+        raise ValueError(text)
+    return float(text)
+
+
+def degrees(text: str) -> float:
+    """A type of argument: degrees Celsius."""
+    if not 0 < float(text) < 150:
+        raise ValueError(text)
+    return float(text)
+
+
+def who(text: str) -> str:
+    """A type of argument: a name, which results can hold."""
+    check_text(text, "name", "write it in UTF-8")
+    return text.strip()
 
 
 def thread_counts(text: str) -> tuple[int, ...]:

@@ -33,7 +33,8 @@ def main(argv: list[str]) -> int:
     return run(TOOL, _compare, arguments)
 
 
-def _results_file(path):
+def results_file(path: Path) -> Path:
+    """A file of results as a command line names it: by the folder that it is in, too."""
     return path / "results.json" if path.is_dir() else path
 
 
@@ -46,7 +47,7 @@ def _compare(arguments):
     from android_demo.report.table import print_comparison
     from android_demo.results import load
 
-    files = [_results_file(path) for path in (arguments.before, arguments.after or arguments.before)]
+    files = [results_file(path) for path in (arguments.before, arguments.after or arguments.before)]
     check_outputs(filter(None, [arguments.html]), files, make_folder=True)
     before, after = map(load, files)
     if arguments.models:

@@ -1,5 +1,6 @@
 """``bnext-benchmark MODEL ...``: measures models on devices and writes the results and a page about them."""
 
+from contextlib import closing
 from dataclasses import replace
 
 from bnext_keras.cli._tool import complain, renamed, run
@@ -23,7 +24,7 @@ def main(argv: list[str]) -> int:
 def _measure(arguments):
     from bnext_keras.console import SafeConsole
 
-    from android_demo.session.accuracy import check_shape, read_test_data
+    from android_demo.session.labelled import read_test_data
     from android_demo.session.store import open_store
     from android_demo.tools.choice import Runner, Tools, find_model
     from android_demo.tools.downloads import RELEASE_URL, Downloads
@@ -32,17 +33,19 @@ def _measure(arguments):
     requests = [find_model(text, arguments.top1) for text in arguments.models]
     if strangers := arguments.top1.keys() - {request.path.name for request in requests}:
         raise BenchmarkError(f"--top1: {', '.join(sorted(strangers))} is none of the models to measure")
+    if arguments.accuracy:
+        requests = _with_accuracies(requests, arguments.accuracy)
     if arguments.test_file:
         data = read_test_data(arguments.test_file)
         for request in requests:
-            check_shape(data, request.path)
+            data.fitted_to(request.path)
         arguments.procedure = replace(arguments.procedure, test_data=data)
     downloads = Downloads(arguments.cache / "tools", arguments.release_url)
     # Who says something about LCE's tool wants it.
     is_about_lce = bool(arguments.kernels) or arguments.release_url != RELEASE_URL
     runner = Runner(arguments.runner) if arguments.runner else Runner.LCE if is_about_lce else None
     own = (arguments.tool, arguments.tool_sha256 or "", arguments.rival_tool)
-    tools = Tools(downloads, *own, runner=runner, plans=arguments.cache / "plans")
+    tools = Tools(downloads, *own, runner=runner, plans=arguments.cache / "plans", app=arguments.app)
     messages = SafeConsole(stderr=True)
     targets = [
         (target, [model for request in requests for model in tools.models(request, target, messages.print)])
@@ -52,6 +55,23 @@ def _measure(arguments):
         return _measure_all(arguments, targets, store)
 
 
+def _with_accuracies(requests, file):
+    """The models with what was evaluated of them, where the user has not stated an accuracy."""
+    from android_demo.results.accuracies import read_accuracies, with_accuracy
+
+    accuracies = read_accuracies(file)
+    found = [
+        request
+        if request.record.top1_percent is not None
+        else replace(request, record=with_accuracy(request.record, accuracies))
+        for request in requests
+    ]
+    if all(request.record.top1_percent is None for request in found):
+        evaluated = ", ".join(model.name for model in accuracies) or "nothing"
+        raise BenchmarkError(f"--accuracy {file}: is about {evaluated}, none of the models to measure")
+    return found
+
+
 def _measure_all(arguments, targets, store):
     from bnext_keras.console import SafeConsole
 
@@ -59,8 +79,12 @@ def _measure_all(arguments, targets, store):
 
     messages = SafeConsole(stderr=True)
     before = store.results
+
+    def warn(text):
+        messages.print(text, soft_wrap=True)
+
     with messages.status("") as status:
-        session = Session(arguments.settings, arguments.procedure, store, lambda text: status.update(text))
+        session = Session(arguments.settings, arguments.procedure, store, lambda text: status.update(text), warn)
         states: set[State] = set()
         complaints: list[str] = []
         try:
@@ -87,10 +111,11 @@ def _measure_on(target, models, session, states, messages):
 
     reason = ""
     try:
-        for measurement in session.run(target, models):
-            reason = measurement.reason
-            states.add(measurement.state)
-            messages.print(f"{target.name}: {summary(measurement)}", soft_wrap=True)
+        with closing(session.run(target, models)) as measurements:
+            for measurement in measurements:
+                reason = measurement.reason
+                states.add(measurement.state)
+                messages.print(f"{target.name}: {summary(measurement)}", soft_wrap=True)
     except DeviceLost as error:
         # The measurement that it interrupted has said so already.
         return [] if reason == str(error) else [str(error)]

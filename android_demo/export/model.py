@@ -1,7 +1,7 @@
 """What an application needs to know of a ``.tflite`` file: its plan, its images and the names of its classes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bnext_keras.errors import ConversionError, FileError, PredictionError
@@ -12,7 +12,7 @@ from android_demo.runner.compiler import compile_plan
 from android_demo.runner.plan import read_interface
 from converter.tflite.classification import check_tflite, of_pixels, stated_normalization, wants_rotated_images
 from converter.tflite.flatbuffer import Flatbuffer
-from converter.tflite.metadata import read_metadata
+from converter.tflite.metadata import Metadata, read_metadata
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,30 @@ class ExportedModel:
     """
 
     name: str
-    plan: bytes
+    plan: bytes = field(repr=False)
     input_shape: tuple[int, int, int]
     num_classes: int
-    labels: Sequence[str] | None
+    labels: Sequence[str] | None = field(repr=False)
     normalization: Normalization
     turned: bool
     assumed: str
+
+
+def read_plan(model: Path) -> tuple[bytes, Metadata | None]:
+    """The engine's plan of a ``.tflite`` file, and what the file says of itself.
+
+    Raises:
+        FileError: if it cannot be read.
+        ConversionError: if it is damaged, or has an operator that the engine lacks.
+    """
+    try:
+        content = model.read_bytes()
+    except OSError as error:
+        raise FileError(f"cannot be read ({error.strerror or error})", where=str(model)) from error
+    try:
+        return compile_plan(content), read_metadata(content)
+    except ConversionError as error:
+        raise ConversionError(str(error), where=str(model)) from error
 
 
 def read_model(
@@ -56,26 +73,18 @@ def read_model(
         PredictionError: if it does not classify images, or the names do not fit it.
         ConversionError: if it is damaged, or has an operator that the engine lacks.
     """
-    try:
-        content = model.read_bytes()
-    except OSError as error:
-        raise FileError(f"cannot be read ({error.strerror or error})", where=str(model)) from error
     given = read_labels(labels) if labels else None
+    plan, metadata = read_plan(model)
     try:
-        plan = compile_plan(content)
-        metadata = read_metadata(content)
         found = read_interface(plan)
         input_shape, num_classes = check_tflite(
             found.input_shapes, found.input_types, found.output_shapes, found.output_types
         )
         own_scale = stated_normalization(metadata, input_shape[-1])
-        file = Flatbuffer(content)
-        takes_pixels = file.type(file.inputs[0]) == "UINT8"
-    except ConversionError as error:
-        raise ConversionError(str(error), where=str(model)) from error
+        file = Flatbuffer(model.read_bytes())
     except PredictionError as error:
         raise PredictionError(str(error), where=str(model)) from error
-    if takes_pixels:
+    if file.type(file.inputs[0]) == "UINT8":
         own_scale = of_pixels(normalization, input_shape[-1], str(model))
     scale, of_scale = choose_normalization(input_shape[-1], normalization, own_scale)
     names, of_names = choose_labels(num_classes, given, labels, metadata.labels if metadata else None)

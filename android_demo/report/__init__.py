@@ -2,7 +2,8 @@
 
 ``page``             the page about one file of results, with figures from ``sections``
 ``comparison_page``  the page about two, with figures from ``comparison``
-``document``         the frame of both, and Jinja
+``board``            the page about many: one table
+``document``         the frame of all, and Jinja
 ``charts``           where things stand in the drawings
 ``templates``        HTML, drawings and style
 ``table``            what the terminal shows

@@ -1,5 +1,6 @@
-"""The frame of both pages, and the way from figures to HTML: Jinja, which escapes every one of them."""
+"""The frame of all pages, and the way from figures to HTML: Jinja, which escapes every one of them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -40,7 +41,7 @@ def document(template: str, title: str, measurements: Sequence[Measurement], foo
 @cache
 def environment() -> jinja2.Environment:
     """Templates, the filters that they use, and the escaping of every text that comes from outside."""
-    made = templates.environment(Path(__file__).parent / "templates")
+    made = templates.environment(Path(__file__).parent / "templates", templates.SHARED)
     made.filters |= {
         "bytes": format_bytes,
         "conditions": conditions,
@@ -84,6 +85,9 @@ def notices(measurements: Sequence[Measurement]) -> list[tuple[str, str]]:
         reasons = "; ".join(sorted({entry.reason for entry in throttled if entry.reason}))
         slowed = f"The device slowed down in {len(throttled)} {share}, marked below"
         found.append(("Throttled.", f"{slowed}: {reasons}." if reasons else f"{slowed}."))
+    if around := Counter(text for entry in measurements for text in entry.warnings):
+        told = "; ".join(f"{text} ({count})" for text, count in around.items())
+        found.append(("Surroundings.", f"Of {len(measurements)} measurements, this may have slowed some down: {told}."))
     if noisy:
         reasons = "; ".join(sorted({entry.noise for entry in noisy}))
         found.append(("Noisy.", f"The machine was busy in {len(noisy)} {share}, marked below: {reasons}."))

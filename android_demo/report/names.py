@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bnext_keras.charts.scale import plain
+from bnext_keras.text import counted
 
-from android_demo.results import Device, Kind, Measurement, Settings, State
+from android_demo.results import ENGINE_IN_APP, Device, Kind, Measurement, Settings, State
 
 #: What stands where there is no value.
 NOTHING = "\u2013"
@@ -53,7 +54,7 @@ def short_names(first: str, second: str) -> tuple[str, str]:
 
 def threads(count: int) -> str:
     """``1 thread``, ``4 threads``."""
-    return "1 thread" if count == 1 else f"{count} threads"
+    return counted(count, "thread")
 
 
 def settings_name(settings: Settings) -> str:
@@ -64,8 +65,18 @@ def settings_name(settings: Settings) -> str:
         '4 threads, use_xnnpack=false, cores f0'
     """
     kernels = [f"{settings.kernels} kernels"] if settings.kernels else []
-    parts = [threads(settings.threads), *kernels, *(flag.lstrip("-") for flag in settings.flags)]
+    parts = [threads(settings.threads), *kernels, *_procedure(settings), *(flag.lstrip("-") for flag in settings.flags)]
     return ", ".join([*parts, f"cores {settings.pinned_mask}"] if settings.pinned_mask else parts)
+
+
+def _procedure(settings):
+    """What else than repetitions with pauses, and clocks as they are."""
+    if settings.sustain_minutes is not None:
+        yield f"for {settings.sustain_minutes:g} min without a pause"
+    elif settings.min_seconds is not None:
+        yield f"{settings.runs} runs and {settings.min_seconds:g} s or more"
+    if settings.clocks:
+        yield f"{settings.clocks} clocks"
 
 
 def conditions(measurement: Measurement) -> str:
@@ -76,7 +87,8 @@ def conditions(measurement: Measurement) -> str:
     settings = measurement.settings
     flags = tuple(f"{flag} (ignored)" if flag in measurement.ignored_flags else flag for flag in settings.flags)
     if measurement.tool.is_engine:
-        return f"engine, {settings_name(replace(settings, flags=flags, kernels=measurement.kernels))}"
+        name = "engine in an app" if measurement.tool.kind == ENGINE_IN_APP else "engine"
+        return f"{name}, {settings_name(replace(settings, flags=flags, kernels=measurement.kernels))}"
     # Elsewhere LCE's default kernels go without saying; here they are not the fastest.
     is_default = measurement.device.kind is Kind.HOST and not settings.kernels
     return settings_name(replace(settings, flags=flags, kernels="default" if is_default else settings.kernels))

@@ -9,6 +9,7 @@ from android_demo.report.sections.facts import device_facts, repetitions
 from android_demo.report.sections.latency import latency, memory
 from android_demo.report.sections.operators import operators
 from android_demo.report.sections.overview import overview
+from android_demo.report.sections.sustained import sustained
 from android_demo.results import Results
 
 
@@ -29,6 +30,7 @@ def render(results: Results, title: str = "") -> str:
             "overview": overview(measurements, devices),
             "runners": ratio_rows(by_runner(measurements)) or None,
             "latency": latency(measurements, devices),
+            "sustained": sustained(measurements, devices),
             "accuracy": accuracy(measurements, devices),
             "operators": operators(measurements, devices),
             "memory": memory(measurements, devices),

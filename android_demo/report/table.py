@@ -1,5 +1,6 @@
 """What the terminal shows of results."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from bnext_keras.console import SafeConsole, plain
@@ -45,8 +46,10 @@ def print_table(measurements: Sequence[Measurement], console: SafeConsole) -> No
         warning = "Emulated: the models run there; the times say nothing about any phone or board."
         console.print(warning, style="bold red", soft_wrap=True)
     for entry in measurements:
-        for note in filter(None, (entry.reason, entry.noise, _ignored(entry))):
+        for note in filter(None, (_single_stream(entry), _energy(entry), entry.reason, entry.noise, _ignored(entry))):
             console.print(f"{models[entry.model.sha256]}, {conditions(entry)}: {note}", soft_wrap=True)
+    for text, count in Counter(text for entry in measurements for text in entry.warnings).items():
+        console.print(f"{text}, in {count} of {len(measurements)} measurements", soft_wrap=True)
     for old, new, ratio in by_runner(measurements):
         place = f", {devices[new.device.id]}" if several else ""
         title = f"{models[new.model.sha256]}, {threads(new.settings.threads)}{place}"
@@ -93,6 +96,18 @@ def _state(entry):
         return Text("noisy", "yellow")
     text = plain(entry.state.value.replace("_", " "), _STYLES[entry.state])
     return Text(" ").join([text, Text("emulated", "bold red")]) if entry.device.emulated else text
+
+
+def _single_stream(entry):
+    found = entry.single_stream_ms
+    return "" if found is None else f"single stream, 90th percentile: {found:.2f} ms"
+
+
+def _energy(entry):
+    found = entry.energy
+    if found is None:
+        return ""
+    return f"{found.millijoules:.1f} mJ an inference of the whole device, by {found.source}"
 
 
 def _ignored(entry):

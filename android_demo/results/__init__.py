@@ -21,10 +21,20 @@ left out. Emulated devices are marked as such.
 (True, set())
 """
 
-from android_demo.results.measurement import Latency, Measurement, Repetition, State, ThermalSample, timestamp
+from android_demo.results.measurement import (
+    SINGLE_STREAM_QUERIES,
+    SINGLE_STREAM_SECONDS,
+    Latency,
+    Measurement,
+    Repetition,
+    State,
+    ThermalSample,
+    timestamp,
+)
 from android_demo.results.storage import SCHEMA_VERSION, Results, load, merge, save
 from android_demo.results.subjects import (
     ENGINE,
+    ENGINE_IN_APP,
     Core,
     Device,
     Kind,
@@ -35,12 +45,17 @@ from android_demo.results.subjects import (
     hashed_serial,
     measurement_key,
 )
+from android_demo.results.surroundings import Energy, Surroundings, hottest_zone
 
 __all__ = [
     "ENGINE",
+    "ENGINE_IN_APP",
     "SCHEMA_VERSION",
+    "SINGLE_STREAM_QUERIES",
+    "SINGLE_STREAM_SECONDS",
     "Core",
     "Device",
+    "Energy",
     "Kind",
     "Latency",
     "Measurement",
@@ -49,10 +64,12 @@ __all__ = [
     "Results",
     "Settings",
     "State",
+    "Surroundings",
     "ThermalSample",
     "Tool",
     "describe_file",
     "hashed_serial",
+    "hottest_zone",
     "load",
     "measurement_key",
     "merge",

@@ -9,7 +9,11 @@ from enum import Enum
 
 from android_demo.records import Record
 from android_demo.results.subjects import Device, ModelFile, Settings, Tool, measurement_key
-from android_demo.tools.benchmark_model import Profile, ToolOutput
+from android_demo.results.surroundings import Energy, Surroundings
+from android_demo.tools.benchmark_model import Profile, Statistics, ToolOutput
+
+#: The rule of MLPerf's single-stream scenario: see `Measurement.single_stream_ms`.
+SINGLE_STREAM_QUERIES, SINGLE_STREAM_SECONDS = 1024, 60
 
 
 class State(str, Enum):
@@ -26,7 +30,8 @@ class ThermalSample(Record):
     """How hot and how fast the device was at one moment.
 
     Attributes:
-        moment: ``before``, ``between`` or ``after`` the repetitions, or any other word.
+        moment: ``before``, ``between`` or ``after`` the repetitions, ``during`` one of a sustained run, or any other
+            word.
         seconds: Time since the measurement's start.
         celsius: Temperature by thermal zone.
         mhz: Current frequency by core, "cpu0".
@@ -48,6 +53,7 @@ class Repetition(Record):
 
     Attributes:
         started_at: ISO 8601, UTC.
+        after_seconds: Time from the measurement's start to this one's.
         seconds: Duration from the tool's start to its end.
         output: What it printed, as data.
         exit_code: Exit code of the process; None if it was stopped.
@@ -61,6 +67,7 @@ class Repetition(Record):
     exit_code: int | None = None
     profiled: bool = False
     log: str = ""
+    after_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,7 @@ class Latency:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Measurement(Record):
     """One model on one device with one set of settings.
 
@@ -110,6 +117,9 @@ class Measurement(Record):
         started_at: ISO 8601, UTC.
         repetitions: Every start of the tool, the profiled ones included.
         thermal: Temperatures and frequencies before, between and after them.
+        surroundings: Screen, charger, battery and power-save mode before and after them.
+        energy: What an inference costs the whole device, if that was measured.
+        who: Who measured it, by their own word.
     """
 
     device: Device
@@ -122,6 +132,15 @@ class Measurement(Record):
     noise: str = ""
     repetitions: tuple[Repetition, ...] = ()
     thermal: tuple[ThermalSample, ...] = ()
+    surroundings: tuple[Surroundings, ...] = ()
+    energy: Energy | None = None
+    who: str = ""
+
+    def __repr__(self) -> str:
+        latency = f", {self.latency.mean_ms:.2f} ms" if self.latency else ""
+        return (
+            f"<Measurement {self.model.name!r} on {self.device.model or self.device.id!r}: {self.state.value}{latency}>"
+        )
 
     @property
     def key(self) -> tuple:
@@ -135,6 +154,28 @@ class Measurement(Record):
             return None
         outputs = [entry.output for entry in self.repetitions if entry.output.complete and not entry.profiled]
         return _latency(outputs) if outputs else None
+
+    @property
+    def single_stream_ms(self) -> float | None:
+        """90th percentile of an inference, ms, as MLPerf's single-stream scenario has it; the worst repetition's.
+
+        Its rule asks for at least `SINGLE_STREAM_QUERIES` inferences, each begun when the one before ends, and for at
+        least `SINGLE_STREAM_SECONDS`. None if no repetition kept to it, or the tool prints no such percentile.
+
+        Reference:
+            Reddi et al., MLPerf Inference Benchmark, https://arxiv.org/abs/1911.02549; MLPerf Inference Rules 0.5,
+            section Scenarios. Results by this rule are no MLPerf results, which come from its own load generator.
+        """
+        if self.latency is None:
+            return None
+        found = [entry.output.inference for entry in self.repetitions if not entry.profiled]
+        kept = [one.p90 for one in found if one and one.p90 is not None and _keeps_rule(one)]
+        return max(kept) / 1000 if kept else None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What around it may have slowed the device down, each once."""
+        return tuple(dict.fromkeys(text for entry in self.surroundings for text in entry.warnings))
 
     @property
     def profile(self) -> Profile | None:
@@ -170,6 +211,12 @@ class Measurement(Record):
     def memory_mb(self) -> float | None:
         """The watched peak, or else the growth."""
         return self.memory_growth_mb if self.memory_peak_mb is None else self.memory_peak_mb
+
+
+def _keeps_rule(found: Statistics) -> bool:
+    seconds = found.count * (found.avg or 0.0) / 1e6
+    # The mean is printed with six digits, so that their product may be a little less than the time that it took.
+    return found.count >= SINGLE_STREAM_QUERIES and seconds >= 0.999 * SINGLE_STREAM_SECONDS
 
 
 def timestamp() -> str:

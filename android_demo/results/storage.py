@@ -7,18 +7,19 @@ from pathlib import Path
 
 from bnext_keras.errors import BenchmarkError
 from bnext_keras.files import file_errors_as, write_atomically
+from bnext_keras.text import counted
 
 from android_demo.records import Record, decode, encode
 from android_demo.results.measurement import Measurement, State
 
 #: Version of the files that `save` writes.
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 
 #: States from best to worst.
 _RANKS = (State.OK, State.THROTTLED, State.TIMED_OUT, State.FAILED)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Results(Record):
     """Everything in one file.
 
@@ -29,6 +30,18 @@ class Results(Record):
 
     schema_version: str = SCHEMA_VERSION
     measurements: tuple[Measurement, ...] = ()
+
+    def __repr__(self) -> str:
+        devices = {entry.device.id for entry in self.measurements}
+        count = len(self.measurements)
+        return f"<Results: {counted(count, 'measurement')} on {counted(len(devices), 'device')}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the table of the terminal."""
+        # Reports read results, so results cannot import them at the top.
+        from android_demo.report.notebook import render_table
+
+        return render_table(self)
 
     def done(self) -> set[tuple]:
         """Keys of the measurements that need not be repeated, because they are ok or throttled."""

@@ -62,8 +62,9 @@ class Device(Record):
             object.__setattr__(self, "emulated", True)
 
 
-#: Kind of the tool that is this project's own engine.
+#: Kinds of the tool that is this project's own engine: as a program of the shell's, and in an app.
 ENGINE = "bnext_engine"
+ENGINE_IN_APP = "bnext_engine_app"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +78,7 @@ class Tool(Record):
     @property
     def is_engine(self) -> bool:
         """Whether it is this project's own engine."""
-        return self.kind == ENGINE
+        return self.kind in (ENGINE, ENGINE_IN_APP)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +107,11 @@ class Settings(Record):
         kernels: LCE's kernels of binary convolutions: ``indirect``, or empty for its default ones. Before a
             measurement, empty leaves the choice to the session, and ``default`` does not.
         pinned_mask: Cores that it is pinned to, as taskset's hexadecimal mask; empty if it is not.
+        min_seconds: Least time of the measured inferences of one repetition; None leaves it to the tool: one second.
+        sustain_minutes: How long repetitions follow each other without a pause, as many as fit; None for `repetitions`
+            of them, with pauses.
+        clocks: ``fixed`` where Android's fixed-performance mode bounds them, or before a measurement shall do so; empty
+            where they are as they are.
     """
 
     threads: int
@@ -115,6 +121,9 @@ class Settings(Record):
     flags: tuple[str, ...] = ()
     pinned_mask: str = ""
     kernels: str = ""
+    min_seconds: float | None = None
+    sustain_minutes: float | None = None
+    clocks: str = ""
 
 
 def measurement_key(device: Device, tool: Tool, model: ModelFile, settings: Settings) -> tuple:

@@ -2,7 +2,7 @@
 
 The compiler is, in this order,
 
-1. ``$CXX``, for another machine ``$CXX_AARCH64``, ``$CXX_X86_64`` or, for browsers, ``$CXX_WASM32``;
+1. ``$CXX``, for another machine or for Android ``$CXX_AARCH64``, ``$CXX_X86_64`` or, for browsers, ``$CXX_WASM32``;
 2. this machine's own clang++ or g++, for itself;
 3. clang of the package ``ziglang``, which is installed with this one and compiles for every machine;
 4. Debian's g++ for the other machine.
@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,10 +49,11 @@ KERNELS: dict[str, dict[str, list[str]]] = {
     "wasm32": {REFERENCE: []},
     "wasm32-simd128": {"kernels/wasm.cpp": []},
 }
-HOST = ["hosts/host.cpp"]
+HOST = ["hosts/host.cpp", "hosts/cpu.cpp"]
 LIBRARY = ["hosts/library.cpp"]
 PROGRAM = ["hosts/program.cpp", "hosts/flags.cpp"]
 WEB = ["hosts/web.cpp", "hosts/freestanding.cpp", "images/resize.cpp"]
+JNI = ["hosts/jni.cpp", "hosts/cpu.cpp", "hosts/freestanding.cpp"]
 #: Modules of WebAssembly, best first: their names among those of `KERNELS`, and options for all of their files.
 WEB_MODULES = {
     "relaxed": ("wasm32-simd128", ["-msimd128", "-mrelaxed-simd"]),
@@ -73,18 +74,19 @@ def machine() -> str:
     return {"amd64": "x86_64", "arm64": "aarch64"}.get(name, name)
 
 
-def compiler(target: str | None = None, *, static: bool = False) -> list[str]:
+def compiler(target: str | None = None, *, static: bool = False, android: bool = False) -> list[str]:
     """The command that compiles C++.
 
     Args:
         target: The machine's name among those of `KERNELS`, by default this one.
         static: Whether what it links shall need no libraries; otherwise it goes with this machine's.
+        android: Whether it is for Android, which is another system than this one even on the same machine.
 
     Raises:
         BuildError: if there is none.
     """
     target = target or machine()
-    is_native = target == machine()
+    is_native = target == machine() and not android
     is_web = target.startswith("wasm32")
     variable = "CXX" if is_native else "CXX_WASM32" if is_web else f"CXX_{target.upper()}"
     if os.environ.get(variable):
@@ -96,7 +98,10 @@ def compiler(target: str | None = None, *, static: bool = False) -> list[str]:
         command = [sys.executable, "-m", "ziglang", "cc"]
         if is_web:
             command += ["-target", "wasm32-freestanding"]
-        elif sys.platform.startswith("linux"):
+        elif android and not static:
+            # Which has no C library, nor its headers.
+            command += ["-target", f"{target}-linux-android", "-ffreestanding"]
+        elif android or sys.platform.startswith("linux"):
             # A target's name also keeps it from using what this very CPU has beyond others of its kind.
             command += ["-target", f"{target}-linux-{'musl' if static else 'gnu.2.17'}"]
         return command
@@ -114,6 +119,7 @@ def build(
     target: str | None = None,
     flags: Sequence[str] = (),
     link: Sequence[str] = (),
+    options: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
     """Compiles and links sources into a file. Objects that are in the cache are not compiled again.
 
@@ -124,6 +130,7 @@ def build(
         target: The machine's name among those of `KERNELS`, by default this one.
         flags: More options for all files.
         link: More options for linking; ``["-c"]`` keeps the objects apart: nothing is linked.
+        options: More options for single files among the sources.
 
     Raises:
         BuildError: with the compiler's first message.
@@ -131,10 +138,10 @@ def build(
     target = target or machine()
     command = list(command or compiler(target, static="-static" in link))
     kernels = KERNELS.get(target, {REFERENCE: []})
+    own = {**kernels, **(options or {})}
     headers = [path for path in sorted(NATIVE.rglob("*")) if path.suffix in (".h", ".inl")]
     calls = [
-        [*command, *FLAGS, *flags, *kernels.get(name, []), "-c", str(NATIVE / name)]
-        for name in [*CORE, *kernels, *sources]
+        [*command, *FLAGS, *flags, *own.get(name, []), "-c", str(NATIVE / name)] for name in [*CORE, *kernels, *sources]
     ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(lambda call: _object(call, [*headers, Path(call[-1])]), calls))
@@ -145,18 +152,13 @@ def build(
 
 def _object(call, files):
     # Where the sources lie, which the call ends with, is all the same to the object.
-    output = cache_folder() / "objects" / f"{_digest(call[:-1], files)}.o"
-    if not output.exists():
-        with _whole(output) as part:
-            _call([*call, "-o", str(part)])
-    return output
+    return kept("part.o", _content(call[:-1], files), lambda part: _call([*call, "-o", str(part)]))
 
 
-def _digest(call, files):
-    digest = hashlib.sha256(repr(call).encode())
-    for path in files:
-        digest.update(path.relative_to(NATIVE).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
+def _content(call, files):
+    """What tells one compilation from another."""
+    names = [path.relative_to(NATIVE).as_posix().encode() + path.read_bytes() for path in files]
+    return b"".join([repr(call).encode(), *names])
 
 
 @contextmanager
@@ -179,27 +181,41 @@ def _call(command):
         raise BuildError(f"the engine does not compile with {command[0]}: {message}")
 
 
-def library() -> Path:
-    """The shared library for this machine, compiled now if it is not in the cache.
+def library(
+    target: str | None = None,
+    name: str = "librunner.so",
+    command: Sequence[str] | None = None,
+    link: Sequence[str] = (),
+) -> Path:
+    """The shared library, compiled now if it is not in the cache.
+
+    Args:
+        target: The machine's name among those of `KERNELS`, by default this one.
+        name: Its file's name.
+        command: The compiler, by default `compiler`'s.
+        link: More options for linking.
 
     Raises:
         BuildError: if it cannot be compiled.
     """
-    return _cached("librunner.so", [*HOST, *LIBRARY], machine(), ["-shared", "-lpthread"])
+    return _cached(name, [*HOST, *LIBRARY], target or machine(), ["-shared", "-lpthread", *link], command=command)
 
 
-def program(target: str | None = None) -> Path:
+def program(target: str | None = None, *, android: bool = False) -> Path:
     """The command line program, compiled now if it is not in the cache.
 
     Args:
         target: One of `MACHINES`, by default this one.
+        android: Whether an app starts it, which may make fewer system calls than the shell: not those with which glibc
+            begins. The C library of ``ziglang``, musl, does without.
 
     Raises:
         BuildError: if it cannot be compiled.
     """
     # macOS has no static programs.
-    link = ["-static", "-s"] if sys.platform.startswith("linux") else []
-    return _cached("bnext-runner", [*HOST, *PROGRAM], target or machine(), [*link, "-lpthread"])
+    link = ["-static", "-s"] if android or sys.platform.startswith("linux") else []
+    command = compiler(target, static=True, android=True) if android else None
+    return _cached("bnext-runner", [*HOST, *PROGRAM], target or machine(), [*link, "-lpthread"], command=command)
 
 
 def web_module(name: str) -> Path:
@@ -217,27 +233,64 @@ def web_module(name: str) -> Path:
     return _cached(f"{name}.wasm", WEB, target, link, flags)
 
 
+def jni_library(target: str) -> Path:
+    """The engine for Java machines, Android's and others, on one CPU, compiled now if it is not in the cache.
+
+    It needs no other library. Its pages are of 16 KB, as phones of 2025 and later want them.
+
+    Args:
+        target: One of `MACHINES`.
+
+    Raises:
+        BuildError: if it cannot be compiled.
+    """
+    link = ["-shared", "-nostdlib", "-s", "-Wl,--no-undefined", "-Wl,-soname,libbnext.so"]
+    link += ["-Wl,-z,max-page-size=16384", "-Wl,--hash-style=both"]
+    options = {"hosts/freestanding.cpp": ["-fno-builtin"]}
+    command = compiler(target, android=True)
+    return _cached("libbnext.so", JNI, target, link, command=command, options=options)
+
+
 def cache_folder() -> Path:
     """Where compiled engines lie: below ``$XDG_CACHE_HOME``, as a rule ``~/.cache``."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "bnext", "runner")
 
 
-def _cached(name, sources, target, link, flags=("-fPIC",)):
-    command = compiler(target, static="-static" in link)
-    files = [path for path in sorted(NATIVE.rglob("*")) if path.is_file()]
-    # The same options for library and program, so that they share objects.
-    output = cache_folder() / _digest([command, FLAGS, KERNELS, sources, flags, link, target], files) / name
-    if output.exists():
-        return output
-    start = time.monotonic()
-    print(f"Compiling the engine for {target}, once ...", end="", file=sys.stderr, flush=True)
-    try:
-        build(sources, output, command=command, target=target, flags=flags, link=link)
-    except OSError as error:
-        where = str(error.filename or cache_folder())
-        raise BuildError(
-            f"cannot be written ({error.strerror or error})", where=where, remedy="set XDG_CACHE_HOME to another folder"
-        ) from error
-    finally:
-        print(f" {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+def kept(name: str, content: bytes, make: Callable[[Path], None]) -> Path:
+    """A file in the cache, made now if it is not there.
+
+    Args:
+        name: What the file is called.
+        content: All that it depends on.
+        make: Writes the file to a path.
+
+    Raises:
+        BuildError: if the cache cannot be written.
+    """
+    output = cache_folder() / hashlib.sha256(content).hexdigest()[:16] / name
+    if not output.exists():
+        try:
+            with _whole(output) as part:
+                make(part)
+        except OSError as error:
+            where = str(error.filename or cache_folder())
+            remedy = "set XDG_CACHE_HOME to another folder"
+            raise BuildError(f"cannot be written ({error.strerror or error})", where=where, remedy=remedy) from error
     return output
+
+
+def _cached(name, sources, target, link, flags=("-fPIC",), command=None, options=None):
+    command = list(command or compiler(target, static="-static" in link))
+    # The same flags for library and program, so that they share objects.
+    calls = [command, FLAGS, KERNELS, sources, flags, link, target, options]
+    content = _content(calls, [path for path in sorted(NATIVE.rglob("*")) if path.is_file()])
+
+    def make(output):
+        start = time.monotonic()
+        print(f"Compiling the engine for {target}, once ...", end="", file=sys.stderr, flush=True)
+        try:
+            build(sources, output, command=command, target=target, flags=flags, link=link, options=options)
+        finally:
+            print(f" {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+
+    return kept(name, content, make)

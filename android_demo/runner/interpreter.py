@@ -1,6 +1,7 @@
 """Runs ``.tflite`` files, or plans, with the engine; its interface is that of LCE's interpreter."""
 
 import ctypes
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +14,7 @@ import numpy as np
 from android_demo.runner.build import library
 from android_demo.runner.compiler import compile_plan
 from android_demo.runner.plan import is_plan, read_interface
+from converter.tflite.flatbuffer import Flatbuffer
 from converter.tflite.interpreter import OneImageInterpreter
 
 
@@ -40,6 +42,8 @@ class Interpreter(OneImageInterpreter):
     Attributes:
         kernels: Name of the kernels that are used.
         memory: Bytes that it works in, besides the plan.
+        input_names: The names of its inputs; of a plan, which has none, empty.
+        output_names: The names of its outputs, likewise.
 
     Raises:
         ConversionError: if the file is damaged or has an operator that the engine lacks.
@@ -57,7 +61,8 @@ class Interpreter(OneImageInterpreter):
 
     def __init__(self, model: bytes | str | Path, *, num_threads: int = 1, kernels: str | None = None):
         content = bytes(model) if isinstance(model, bytes | bytearray) else Path(model).read_bytes()
-        plan = content if is_plan(content) else compile_plan(content)
+        file = None if is_plan(content) else Flatbuffer(content)
+        plan = content if file is None else compile_plan(file)
         self._library = _load()
         self._session = None
         status = ctypes.c_int()
@@ -65,11 +70,22 @@ class Interpreter(OneImageInterpreter):
         self._session = self._library.session_open(plan, len(plan), name, num_threads, ctypes.byref(status))
         if not self._session:
             raise EngineError(f"the engine refuses the plan: {self._library.session_status_text(status).decode()}")
-        shapes = read_interface(plan)
-        self.input_shapes, self.input_types = shapes.input_shapes, shapes.input_types
-        self.output_shapes, self.output_types = shapes.output_shapes, shapes.output_types
+        found = read_interface(plan)
+        self.input_types, self.output_types = found.input_types, found.output_types
+        self.input_shapes, self.output_shapes = found.input_shapes, found.output_shapes
+        self.input_names: list[str] = []
+        self.output_names: list[str] = []
+        if file is not None:
+            names = file.names
+            self.input_names, self.output_names = ([names[i] for i in each] for each in (file.inputs, file.outputs))
+            self.input_shapes = _own_shapes(file, file.inputs, found.input_shapes)
+            self.output_shapes = _own_shapes(file, file.outputs, found.output_shapes)
         self.kernels = self._library.session_kernels(self._session).decode()
         self.memory = int(self._library.session_bytes(self._session))
+
+    def __repr__(self) -> str:
+        shapes = (", ".join(map(str, each)) for each in (self.input_shapes, self.output_shapes))
+        return f"<Interpreter, {self.kernels} kernels: {' to '.join(shapes)}>"
 
     def __del__(self):
         if getattr(self, "_session", None):
@@ -79,8 +95,11 @@ class Interpreter(OneImageInterpreter):
         """The outputs for inputs of the network's own shapes."""
         return self._run(inputs, None)
 
-    def predict(self, images: np.ndarray) -> np.ndarray | list[np.ndarray]:
-        """The outputs for a batch ``(samples, ...)``, image by image; a list if there are several outputs."""
+    def predict(self, images: np.ndarray | Sequence[np.ndarray]) -> np.ndarray | list[np.ndarray]:
+        """The outputs for a batch ``(samples, ...)``, image by image; a list if there are several outputs.
+
+        A network of several inputs takes a list with a batch for each.
+        """
         joined = self.run_each(images)
         return joined[0] if len(joined) == 1 else joined
 
@@ -113,6 +132,14 @@ class Interpreter(OneImageInterpreter):
             self._library.session_read(self._session, len(inputs) + number, array.ctypes.data, array.nbytes)
             outputs.append(array)
         return outputs
+
+
+def _own_shapes(file, tensors, of_plan):
+    """The file's shapes, which may be of any rank; a plan has maps and vectors. Operators of strangers may lie."""
+    shapes = [file.shape(tensor) for tensor in tensors]
+    return [
+        shape if math.prod(shape) == math.prod(other) else other for shape, other in zip(shapes, of_plan, strict=True)
+    ]
 
 
 @cache

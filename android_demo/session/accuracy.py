@@ -7,68 +7,16 @@ import base64
 import binascii
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bnext_keras.errors import BenchmarkError
 
+from android_demo.session.labelled import LabelledImages
 from android_demo.targets import Target
 from android_demo.tools.programs import InstalledTool
 
-if TYPE_CHECKING:
-    import numpy as np
-
 #: Bytes of images that a device gets at a time.
 _AT_ONCE = 32_000_000
-
-
-@dataclass(frozen=True)
-class LabelledImages:
-    """Images with their classes.
-
-    Attributes:
-        images: float32 ``(images, height, width, channels)``, just as the network takes them.
-        labels: Numbers of their classes ``(images,)``.
-    """
-
-    images: "np.ndarray"
-    labels: "np.ndarray"
-
-
-def read_test_data(path: Path) -> LabelledImages:
-    """Reads an ``.npz`` file of ``images`` and ``labels``.
-
-    Raises:
-        BenchmarkError: if it is none, or the two do not fit together.
-    """
-    import numpy as np
-
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            images, labels = arrays["images"], arrays["labels"]
-    except KeyError as error:
-        raise BenchmarkError(f"{path}: {error.args[0]}; it must hold the arrays images and labels") from error
-    except (OSError, ValueError, EOFError) as error:
-        raise BenchmarkError(f"{path}: cannot be read as an .npz file ({error})") from error
-    if images.ndim != 4 or labels.shape != images.shape[:1] or not len(images) or labels.dtype.kind not in "iu":
-        raise BenchmarkError(
-            f"{path}: images are of shape {images.shape} and labels {labels.dtype} of shape {labels.shape}, not "
-            "(images, height, width, channels) and whole numbers (images,)"
-        )
-    return LabelledImages(np.ascontiguousarray(images, np.float32), labels)
-
-
-def check_shape(data: LabelledImages, model: Path) -> None:
-    """Raises BenchmarkError if a ``.tflite`` file takes other images."""
-    from converter.tflite.flatbuffer import Flatbuffer
-
-    flatbuffer = Flatbuffer(model.read_bytes())
-    expected = flatbuffer.shape(int(flatbuffer.model.subgraphs[0].inputs[0]))[1:]
-    if data.images.shape[1:] != tuple(expected):
-        raise BenchmarkError(
-            f"{model}: takes images of shape {expected}, not {data.images.shape[1:]} as the test data has"
-        )
 
 
 def measure_top1(
@@ -77,6 +25,7 @@ def measure_top1(
     plan: str,
     data: LabelledImages,
     *,
+    classes: slice = slice(None),
     threads: int,
     timeout: float,
     progress: Callable[[str], None],
@@ -88,6 +37,7 @@ def measure_top1(
         tool: The engine's program there.
         plan: Path of the plan there.
         data: Images and labels.
+        classes: Which numbers of an answer are those of classes, see `android_demo.session.labelled.classes_in`.
         threads: Threads of the engine.
         timeout: Seconds that a portion of the images may take.
         progress: Takes a line about how far it has come.
@@ -105,7 +55,7 @@ def measure_top1(
         answers = np.frombuffer(_answers(target, tool, plan, images, threads, timeout), np.float32)
         if answers.size == 0 or answers.size % len(images):
             raise BenchmarkError(f"{target.name}: {answers.size} numbers came back for {len(images)} images")
-        right += int(np.sum(answers.reshape(len(images), -1).argmax(axis=1) == labels))
+        right += int(np.sum(answers.reshape(len(images), -1)[:, classes].argmax(axis=1) == labels))
     return 100 * right / count
 
 

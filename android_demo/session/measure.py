@@ -1,6 +1,7 @@
 """Measuring from Python: what ``bnext-benchmark`` does on one device, without its table and its page."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from bnext_keras.errors import BenchmarkError
@@ -64,6 +65,8 @@ def measure(
         tools = Tools(Downloads(cache / "tools"), runner=Runner(runner) if runner else None, plans=cache / "plans")
     chosen = [model for request in requests for model in tools.models(request, target, progress)]
     with open_store(Path(out), resume) as store:
-        for _ in Session(settings, procedure or Procedure(), store, progress).run(target, chosen):
-            pass
+        session = Session(settings, procedure or Procedure(), store, progress, progress)
+        with closing(session.run(target, chosen)) as measurements:
+            for _ in measurements:
+                pass
     return store.results

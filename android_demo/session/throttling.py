@@ -3,7 +3,8 @@
 It does if any of these holds, where the cores are those that it was pinned to, or all:
 
 1. Android's thermal status was not 0 (none) at any sample;
-2. the highest frequency that a core was permitted was more than 5% below the highest that it has, at any sample;
+2. the highest frequency that a core was permitted was more than 5% below the highest that it has, at any sample; where
+   Android's fixed-performance mode bounds the clocks, below what it was permitted at the first sample;
 3. the last repetition was more than 10% slower than the first, and a thermal zone was at least 3 degrees warmer.
 
 On this machine, where other programs run too, it counts as noisy if the load exceeded the number of cores by more than
@@ -21,7 +22,9 @@ from android_demo.targets.facts import Sample
 _STATUS_NAMES = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
 
 
-def throttled(samples: Sequence[Sample], cores: Sequence[Core], mask: str, means_us: Sequence[float]) -> str:
+def throttled(
+    samples: Sequence[Sample], cores: Sequence[Core], mask: str, means_us: Sequence[float], *, bounded: bool = False
+) -> str:
     """Why a measurement counts as throttled; empty if it does not.
 
     Args:
@@ -29,6 +32,7 @@ def throttled(samples: Sequence[Sample], cores: Sequence[Core], mask: str, means
         cores: The device's cores.
         mask: Cores that the model was pinned to, hexadecimal; empty for all.
         means_us: Mean time of each repetition, in order.
+        bounded: Whether fixed-performance mode bounds the clocks.
 
     Example:
         >>> core = Core(index=0, max_mhz=2800)
@@ -43,8 +47,9 @@ def throttled(samples: Sequence[Sample], cores: Sequence[Core], mask: str, means
         name = f"cpu{core.index}"
         limit = min((sample.limit_mhz[name] for sample in samples if name in sample.limit_mhz), default=None)
         used = not mask or int(mask, 16) >> core.index & 1
-        if used and limit is not None and core.max_mhz and limit < 0.95 * core.max_mhz:
-            return f"{name} was limited to {limit:.0f} of its {core.max_mhz:.0f} MHz"
+        highest = samples[0].limit_mhz.get(name) if bounded else core.max_mhz
+        if used and limit is not None and highest and limit < 0.95 * highest:
+            return f"{name} was limited to {limit:.0f} of its {highest:.0f} MHz"
     # Slower alone is no proof, other work may have come; warmer alone is what measuring does.
     if len(means_us) > 1 and means_us[-1] > 1.1 * means_us[0]:
         first, last = samples[0].celsius, samples[-1].celsius

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from android_demo.results import Core
 
-_READ = """
+#: Defines `show`, which prints the first lines of files that can be read.
+READ = """
 show() {
   for file in "$@"; do
     value=
@@ -19,7 +20,7 @@ show() {
 """
 
 #: Prints what `parse_facts` reads.
-FACTS_SCRIPT = f"""{_READ}
+FACTS_SCRIPT = f"""{READ}
 echo "machine=$(uname -m)"
 echo "system=$(uname -sr)"
 echo "long_bit=$(getconf LONG_BIT 2>/dev/null)"
@@ -43,7 +44,7 @@ true
 """
 
 #: Prints what `parse_sample` reads.
-SAMPLE_SCRIPT = f"""{_READ}
+SAMPLE_SCRIPT = f"""{READ}
 show /sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq
 show /sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_max_freq
 show /proc/loadavg

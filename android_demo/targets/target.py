@@ -9,10 +9,18 @@ from pathlib import Path
 
 from bnext_keras.errors import DeviceError, DeviceLost
 from bnext_keras.files import sha256
+from bnext_keras.text import one_line
 
-from android_demo.results import Device, Kind, hashed_serial
+from android_demo.results import Device, Kind, Surroundings, hashed_serial
 from android_demo.targets.facts import FACTS_SCRIPT, SAMPLE_SCRIPT, Facts, Sample, parse_facts, parse_sample, whole
 from android_demo.targets.shell import Completed, Shell
+from android_demo.targets.surroundings import (
+    POWER_SCRIPT,
+    SURROUNDINGS_SCRIPT,
+    PowerSample,
+    parse_power,
+    parse_surroundings,
+)
 
 _MB = 1e6
 #: What no disk has: kilobytes and files.
@@ -87,6 +95,64 @@ class Target:
             DeviceError: if it does not answer.
         """
         return parse_sample(self._ask(SAMPLE_SCRIPT, "tell its temperature"))
+
+    def surroundings(self, moment: str) -> Surroundings:
+        """Screen, charger, battery and power-save mode now.
+
+        Raises:
+            DeviceError: if it does not answer.
+        """
+        return parse_surroundings(self._ask(SURROUNDINGS_SCRIPT, "tell about its battery"), moment)
+
+    def power(self) -> PowerSample | None:
+        """What its battery tells of the power that it gives now; None if it tells nothing.
+
+        Raises:
+            DeviceError: if it does not answer.
+        """
+        return parse_power(self._ask(POWER_SCRIPT, "tell what power it takes"))
+
+    def change(self, name: str, do: str, undo: str, before: str = "") -> str:
+        """Changes a setting of the device until `undo_changes`; returns why it cannot be changed, or nothing.
+
+        What undoes it is written down there before the change is made, so that a session which is killed, or whose
+        cable is pulled, leaves it to whoever comes next.
+
+        Args:
+            name: Of the change, for its file there.
+            do: Script of sh that makes it; it ends with another exit code than 0 if it cannot.
+            undo: Script of sh that undoes it, in one line without quotes.
+            before: Script of sh that runs first; variables that it sets stand in `undo` for what they are then.
+
+        Raises:
+            DeviceError: if the device does not answer.
+        """
+        folder, file = shlex.quote(self.folder), f"{name}.undo"
+        done = self.shell.run(
+            f"mkdir -p {folder} && cd {folder} || exit 1\n{before}\n"
+            f'echo "{undo}" > {file} || exit 1\n'
+            f"( {do} ) || {{ code=$?; sh {file} >/dev/null 2>&1; rm -f {file}; exit $code; }}"
+        )
+        if done.exit_code == 0:
+            return ""
+        if done.exit_code is None:
+            raise DeviceError(f"{self.name}: did not answer within 30 s; unlock it, or start it anew")
+        return one_line(done.stderr or done.stdout) or f"exit code {done.exit_code}"
+
+    def undo_changes(self) -> None:
+        """Undoes every `change`, also those that an earlier session left.
+
+        Raises:
+            DeviceError: if one cannot be undone; it is tried again the next time.
+        """
+        script = f"""
+            cd {shlex.quote(self.folder)} 2>/dev/null || exit 0
+            for file in *.undo; do
+              [ -f "$file" ] || continue
+              if sh "$file" >/dev/null; then rm -f "$file"; else failed=1; fi
+            done
+            exit ${{failed:-0}}"""
+        self._ask(script, "undo what was changed there")
 
     def push(self, file: Path) -> str:
         """Copies a file there unless its content is there already, and verifies it; returns its path there.
@@ -188,7 +254,8 @@ class Target:
         self._ask(script, "end what runs there")
 
     def clean(self) -> int:
-        """Removes our folder and what is in it; returns how many files there were."""
+        """Undoes what was changed there and removes our folder with what is in it; returns how many files it had."""
+        self.undo_changes()
         folder = shlex.quote(self.folder)
         count = self._ask(f"[ -d {folder} ] || exit 0; ls {folder} | wc -l; rm -r {folder}", f"remove {self.folder}")
         return whole(count, _MOST_FILES) or 0

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from bnext_keras.errors import BenchmarkError, UserError
+from bnext_keras.errors import BenchmarkError, DeviceError, UserError
 
 from android_demo.results import Kind, ModelFile, describe_file
 from android_demo.targets import Target
+from android_demo.tools.app import App, write_app
 from android_demo.tools.downloads import CACHE, Downloads
 from android_demo.tools.engine import Engine, program_for, write_plan
 from android_demo.tools.model_file import custom_operators
@@ -74,6 +75,7 @@ class Tools:
         runner: What models run in; None for the engine where it can run them and LCE's tool elsewhere, or for LCE's
             tool alone if the user brought one.
         plans: Folder for what the engine's compiler makes of models.
+        app: Whether all models run in the engine in an app.
 
     Raises:
         BenchmarkError: if a file is not there.
@@ -85,6 +87,7 @@ class Tools:
     rival: Path | None = None
     runner: Runner | None = None
     plans: Path = CACHE / "plans"
+    app: bool = False
 
     def __post_init__(self):
         for file in filter(None, (self.lce, self.rival)):
@@ -108,6 +111,8 @@ class Tools:
         Raises:
             UserError: if no tool that is wanted can run it.
         """
+        if self.app:
+            return [self._in_app(request, target)]
         wanted = self._wanted(request)
         engine = None
         if wanted in (Runner.BNEXT, Runner.BOTH, None):
@@ -134,6 +139,11 @@ class Tools:
         plan = write_plan(request.path, self.plans)
         program_for(target)  # Fails now rather than when other models have been measured.
         return Model(request.path, request.record, Engine(), plan)
+
+    def _in_app(self, request: Request, target: Target) -> Model:
+        if target.kind is not Kind.ADB:
+            raise DeviceError("runs no apps", where=target.name, remedy="--app is for phones, --device adb")
+        return Model(request.path, request.record, App(), write_app(request.path, request.record))
 
     def _tool(self, request: Request, target: Target) -> Tool:
         if request.tool == "tflite" or (not request.tool and not request.lce and self.rival):

@@ -76,7 +76,9 @@ def _measure(interpreter, inputs, runs, min_seconds, max_seconds):
         times.append((time.perf_counter() - before) * 1e6)
     if times:
         text = f"first={times[0]:g} curr={times[-1]:g} min={min(times):g} max={max(times):g} "
-        print(f"INFO: count={len(times)} {text}avg={np.mean(times):g} std={np.std(times):g}", flush=True)
+        low, middle, ninety, high = np.percentile(times, (5, 50, 90, 95), method="inverted_cdf")
+        percentiles = f"p5={low:g} median={middle:g} p90={ninety:g} p95={high:g}"
+        print(f"INFO: count={len(times)} {text}avg={np.mean(times):g} std={np.std(times):g} {percentiles}", flush=True)
     return times
 
 

@@ -16,7 +16,9 @@ from collections.abc import Callable
 from bnext_keras.errors import UserError
 
 from android_demo.records import decode, encode
+from android_demo.results import Surroundings
 from android_demo.targets.facts import fastest_cores, parse_facts, parse_sample
+from android_demo.targets.surroundings import mean_power, parse_power, parse_surroundings
 from android_demo.tools.benchmark_model import ToolOutput, parse
 
 FACTS = """machine=aarch64
@@ -49,6 +51,27 @@ Thermal Status: 0
 Current temperatures from HAL:
  Temperature{mValue=35.5, mType=0, mName=cpu, mStatus=0}
 Current cooling devices from HAL:
+"""
+SURROUNDINGS = """battery Current Battery Service state:
+battery USB powered: true
+battery status: 2
+battery level: 85
+battery scale: 100
+battery temperature: 285
+power mWakefulness=Awake
+power Display Power: state=ON
+low_power=0
+/sys/class/power_supply/BAT0/type=Battery
+/sys/class/power_supply/BAT0/status=Discharging
+/sys/class/power_supply/BAT0/capacity=81
+"""
+POWER = """/proc/uptime=100.50 300.00
+/sys/class/power_supply/battery/type=Battery
+/sys/class/power_supply/battery/current_now=-250000
+/sys/class/power_supply/battery/voltage_now=4000000
+/sys/class/power_supply/battery/charge_counter=2500000
+battery Charge counter: 2500000
+battery voltage: 4000
 """
 OUTPUT = """INFO: STARTING!
 WARN: Unconsumed cmdline flags: --speed=9
@@ -110,9 +133,25 @@ def read_output(text: str) -> None:
     assert decode(ToolOutput, encode(output), "output") == output
 
 
+def read_surroundings(text: str) -> None:
+    """What a phone tells must come back from a file of results, too."""
+    found = parse_surroundings(text, "before")
+    assert found.warnings is not None
+    assert decode(Surroundings, encode(found), "surroundings") == found
+
+
+def read_power(text: str) -> None:
+    """What follows from two looks at a battery."""
+    first, last = parse_power(POWER), parse_power(text)
+    if first and last:
+        mean_power([first, last])
+
+
 READERS: dict[str, tuple[str, Callable[[str], object]]] = {
     "facts": (FACTS, read_facts),
     "samples": (SAMPLE, parse_sample),
+    "surroundings": (SURROUNDINGS, read_surroundings),
+    "power": (POWER, read_power),
     "tool output": (OUTPUT, read_output),
 }
 

@@ -127,7 +127,7 @@ def main() -> None:
     if arguments.gaussian:
         inputs = np.random.default_rng(0).standard_normal((4, *images.shape[1:]), np.float32)
     else:
-        inputs = choose(right, images.shape[1:], synthetic_count(images.shape[1:]), None)
+        (inputs,) = choose(right, synthetic_count(images.shape[1:]), None)
     assert verify(model, right, frozen.conv_names, inputs).passed
     content = right.pack()
     expected = Interpreter(content, kernels="indirect").run_each(images)[0]

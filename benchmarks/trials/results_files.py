@@ -21,6 +21,7 @@ from bnext_keras.console import SafeConsole
 from bnext_keras.errors import UserError
 
 from android_demo.report import render, render_comparison
+from android_demo.report.board import render_board
 from android_demo.report.comparison import compare
 from android_demo.report.table import print_comparison, print_table
 from android_demo.results import load, save
@@ -67,10 +68,24 @@ def sample() -> dict:
             "started_at": "2026-01-31T09:30:00Z",
             "repetitions": runs,
             "thermal": [{"moment": "before", "seconds": 0.0, "celsius": {"cpu": 31.0}}],
+            "surroundings": [{"moment": "before", "screen": "off", "battery_percent": 15.0, "charging": True}],
+            "energy": {
+                **{"millijoules": 16.0, "idle_mw": 800.0, "busy_mw": 2400.0, "seconds": 60.0},
+                **{"source": "current_now", "inference_ms": 10.0},
+            },
+            "who": "Ana",
         }
 
     entries = [measurement("tiny.tflite", 1, 9.8e3, 1e4), measurement("small.tflite", 4, 2e4, 2.1e4)]
-    return {"schema_version": "1.1", "measurements": entries}
+    sustained = measurement("tiny.tflite", 2, 9.8e3, 1e4, 1.1e4)
+    sustained["settings"] |= {"sustain_minutes": 0.5, "min_seconds": 10.0, "clocks": "fixed"}
+    for number, run in enumerate(sustained["repetitions"]):
+        run["after_seconds"] = 10.0 * number
+        during = {"moment": "during", "celsius": {"cpu": 31.0 + number}, "mhz": {"cpu4": 2400.0}}
+        sustained["thermal"].append({**during, "seconds": 10.0 * number + 5})
+    single = measurement("small.tflite", 1, 6e4)
+    single["repetitions"][0]["output"]["inference"] |= {"count": 1024, "avg": 6e4, "p90": 6.1e4}
+    return {"schema_version": "1.3", "measurements": [*entries, sustained, single]}
 
 
 def places(value: object, path: tuple = ()) -> list[tuple]:
@@ -104,6 +119,7 @@ def show(file: Path, other: Path) -> None:
     """All that is done with files of results."""
     one, two = load(file), load(other)
     render(one)
+    render_board([("one", one), ("two", two)], "Board")
     for before, after in ((one, two), (two, one), (one, one)):
         render_comparison(before, after)
         found = compare(before, after)

@@ -16,7 +16,7 @@ class WeightTemperature(tf.keras.callbacks.Callback):
     In epoch e, counted from 0, every `bnext_keras.quantizers.AnnealedSign` of the model computes clip(W / T, -1, 1)
     with T = ``initial * decay**e``, and exactly sign(W) once T is below 1e-7. The temperature depends on nothing but
     the epoch, so ``fit(initial_epoch=...)`` continues a run where it stopped. ``logs`` carry it as
-    ``weight_temperature``.
+    ``weight_temperature``. Kernels of frozen layers (``trainable = False``) stay what they are.
 
     Evaluation always uses sign(W): a network that ends soft is evaluated with other kernels than it was trained with,
     and `bnext-convert` refuses it. So ``fit`` is refused before its first step if the temperature is not 0 in its last
@@ -88,7 +88,7 @@ class WeightTemperature(tf.keras.callbacks.Callback):
             )
 
     def on_epoch_begin(self, epoch, logs=None):
-        for variable in temperatures(self.model).values():
+        for variable in temperatures(self.model, frozen=False).values():
             variable.assign(self.temperature(epoch))
 
     def on_epoch_end(self, epoch, logs=None):

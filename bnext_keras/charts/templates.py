@@ -6,6 +6,9 @@ from bnext_keras.text import finalized
 
 import jinja2
 
+#: What pages of several rooms include, such as the script that sorts tables.
+SHARED = Path(__file__).parent
+
 
 def environment(*folders: Path) -> jinja2.Environment:
     """The templates of these folders."""

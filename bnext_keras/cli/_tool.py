@@ -192,27 +192,36 @@ def quiet_tensorflow(gpu: bool = False) -> None:
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Sends what native code writes to standard error to nowhere; for imports only.
+    """Sends what native code writes to standard error to nowhere: for imports, and compilers that tell of their work.
 
     TensorFlow and LCE greet with half a page before their log levels take effect, so that no environment variable can
-    stop them. Python's exceptions still get through.
+    stop them. Python's exceptions still get through. A process without a standard error has nothing to be silenced.
 
     Example:
         >>> from bnext_keras.cli._tool import silenced
         >>> with silenced():
         ...     import bnext_keras
     """
-    sys.stderr.flush()
-    kept = os.dup(2)
+    try:
+        kept = os.dup(2)
+    except OSError:
+        yield
+        return
+    _flush()
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
         yield
     finally:
-        sys.stderr.flush()
+        _flush()
         os.dup2(kept, 2)
         os.close(nowhere)
         os.close(kept)
+
+
+def _flush():
+    if sys.stderr is not None:
+        sys.stderr.flush()
 
 
 @contextmanager

@@ -27,9 +27,11 @@ examples:
   bnext-import quicknet_weights.h5 -o quicknet.h5
   bnext-import reactnet_a.pth.tar -o reactnet_a.h5
   bnext-import meliusnet22_weights_notop.h5 -o start.h5 --num-classes 10
+  bnext-import checkpoint.pth.tar -o start.h5 --classes 37    another head, to be trained
 
 then:
   bnext-convert bnext_tiny.h5                               for Larq Compute Engine
+  bnext-train fine_tuning init=start.h5 num_classes=37 --data photos/ --out runs/mine
 
 A PyTorch file is a program that whoever made it wrote. Here it is only read: it can hold tensors
 and plain values, and one that refers to anything else is refused.
@@ -56,6 +58,17 @@ def _import(arguments):
             import bnext_keras.importers  # noqa: F401  what greets does it here
         status.update(f"{arguments.checkpoint.name}: reading")
         model, facts, warnings = (_larq_zoo if is_hdf5 else _pytorch)(arguments)
+        if arguments.classes not in (None, model.output_shape[-1]):
+            from bnext_keras.heads import with_classes
+
+            model = with_classes(model, arguments.classes)
+            facts["classes"] = f"{arguments.classes}, with a fresh head in place of one for {facts['classes']}"
+            warnings = [*warnings, f"its head for {arguments.classes} classes is freshly initialized: train it"]
+        if arguments.recalibrate:
+            status.update(f"{arguments.checkpoint.name}: measuring the statistics of batch normalizations")
+            from bnext_keras.recalibration import recalibrate_on
+
+            facts["recalibrated on"] = f"{recalibrate_on(model, arguments.recalibrate):,} images"
         status.update(f"{arguments.output.name}: writing")
         with replacing(arguments.output) as temporary:
             _save(model, temporary)
@@ -68,7 +81,9 @@ def _import(arguments):
 def _check(arguments):
     """Whether the checkpoint is HDF5, having seen that the command can be carried out."""
     check_exists(arguments.checkpoint)
-    check_outputs([arguments.output], [arguments.checkpoint])
+    if arguments.recalibrate:
+        check_exists(arguments.recalibrate)
+    check_outputs([arguments.output], list(filter(None, (arguments.checkpoint, arguments.recalibrate))))
     if arguments.output.suffix not in (".h5", ".keras"):
         raise UserError(f"{arguments.output}: name a file that ends in .h5 or .keras")
     if not arguments.checkpoint.is_file():
@@ -79,7 +94,10 @@ def _check(arguments):
     except OSError as error:
         raise CheckpointError(f"{arguments.checkpoint}: cannot be read ({error.strerror})") from error
     if arguments.num_classes is not None and not is_hdf5:
-        raise UserError("--num-classes: a BNext checkpoint tells that itself; leave it out")
+        raise UserError(
+            "--num-classes: a BNext checkpoint tells that itself; leave it out, or name those of another head with "
+            "--classes"
+        )
     if arguments.variant is not None and not is_hdf5:
         raise UserError("--variant: a PyTorch checkpoint tells that itself; leave it out")
     return is_hdf5
@@ -188,6 +206,19 @@ def _parser():
     )
     parser.add_argument(
         "--num-classes", type=positive, metavar="N", help="classes, for Larq Zoo's files without a head (default 1000)"
+    )
+    parser.add_argument(
+        "--classes",
+        type=positive,
+        metavar="N",
+        help="give the network another head, for so many classes, and keep all other weights: a start for training",
+    )
+    parser.add_argument(
+        "--recalibrate",
+        type=Path,
+        metavar="PATH",
+        help="measure the statistics of batch normalizations anew, for images unlike those of the published training: "
+        "a folder of images, or a .npy file of model inputs",
     )
     parser.add_argument(
         "--variant",

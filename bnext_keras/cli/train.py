@@ -30,6 +30,7 @@ examples:
   bnext-train digits --out runs/digits                        the whole method, in minutes, without a download
   bnext-train --resume --out runs/digits                      after an interruption
   bnext-train my_recipe.py --data photos/ --out runs/mine     a recipe of your own, in any file
+  bnext-train fine_tuning --data photos/ --out runs/mine init=bnext_tiny.h5 num_classes=37
   bnext-train cifar10 --data cifar-10-batches-bin/ --out runs/cifar epochs=100
   bnext-train bnext_tiny --data imagenet/ --out runs/tiny --teacher-weights teachers/
   bnext-train bnext_tiny --data 'tfrecord:imagenet/{split}-*' label_offset=1 --out runs/tiny --strategy mirrored
@@ -39,6 +40,9 @@ recipes.read("bnext_tiny")[1].derive(schedule={"epochs": 60}). The file is run.
 
 KEY=VALUE changes a setting, a line of what show prints: optimizer.learning_rate=2e-3, or
 learning_rate=2e-3 where one section only has it.
+
+init=FILE begins with that model's weights, with a fresh head for other classes; freeze=stem,block1
+keeps parts as they are: beginnings of layers' names, backbone (all but the head), norms, or roles.
 
 DATA is a folder with the folders train and val, each with one folder of images per class; or
 cifar-10-batches-bin or cifar-100-binary, as CIFAR's binary versions are unpacked; or
@@ -98,6 +102,7 @@ def _train(arguments):
         resume=arguments.resume,
         strategy=arguments.strategy,
         teacher_weights=arguments.teacher_weights,
+        processes=arguments.processes,
         broken=broken,
     )
     best = history.best()
@@ -138,7 +143,9 @@ def _check(arguments, recipe):
     if arguments.out is None:
         raise RecipeError("--out: name the folder of the run")
     if not arguments.resume:
-        recipe.schedule.check_annealed()
+        recipe.check()
+        if recipe.start.init and not Path(recipe.start.init).exists():
+            raise RecipeError(f"init={recipe.start.init}: no such file")
     data = arguments.data or recipe.data.source
     if not data:
         raise RecipeError(f"--data: recipe {arguments.recipe} needs to know where the images are")
@@ -147,6 +154,13 @@ def _check(arguments, recipe):
         raise RecipeError(f"--data {data}: no such folder")
     if arguments.teacher_weights and not arguments.teacher_weights.is_dir():
         raise RecipeError(f"--teacher-weights {arguments.teacher_weights}: no such folder")
+    if arguments.processes is not None:
+        from bnext_keras.data.processes import check_processes
+
+        try:
+            check_processes(arguments.processes)
+        except ValueError as error:
+            raise RecipeError(f"--{error}") from error
     if arguments.strategy == "multi_worker" and not _names_workers(os.environ.get("TF_CONFIG", "")):
         raise RecipeError(
             "--strategy multi_worker: TF_CONFIG must name the workers, such as "
@@ -223,6 +237,13 @@ def _parser():
         "--strategy",
         choices=("none", "mirrored", "multi_worker"),
         help="one device, all GPUs of this machine, or many machines by TF_CONFIG (default none, or the run's)",
+    )
+    parser.add_argument(
+        "--processes",
+        type=int,
+        metavar="N",
+        help="processes that prepare images; 0: threads (default: threads for small images or up to four cores, else "
+        "a process for each core but one)",
     )
     return parser
 

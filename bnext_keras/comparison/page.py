@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from bnext_keras.charts.scale import number
-from bnext_keras.charts.templates import environment
+from bnext_keras.charts.templates import SHARED, environment
 from bnext_keras.comparison.panels import COLOURS, SIZE, WIDTH, panels
 from bnext_keras.comparison.points import AXES, DEFAULT_AXES, Point, origins
 from bnext_keras.text import format_count
@@ -13,7 +13,6 @@ from bnext_keras.text import format_count
 import jinja2
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_SHARED = Path(__file__).parents[1] / "charts"
 
 
 def as_svg(points: Sequence[Point], axes: Sequence[str] = DEFAULT_AXES) -> str:
@@ -62,7 +61,7 @@ def _style():
 
 @cache
 def _environment() -> jinja2.Environment:
-    made = environment(_TEMPLATES, _SHARED)
+    made = environment(_TEMPLATES, SHARED)
     made.filters |= {"cell": _cell}
     return made
 

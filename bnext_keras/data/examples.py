@@ -1,6 +1,8 @@
 """What a pipeline needs to know of a data set, wherever it is kept."""
 
-from typing import Protocol, runtime_checkable
+import threading
+from collections.abc import Iterator
+from typing import Any, Protocol, runtime_checkable
 
 from bnext_keras.data.randomness import generator
 
@@ -14,6 +16,13 @@ class Examples(Protocol):
 
     A *key* is a tuple of scalars that stands for one example: its number, or its encoded record. Keys are drawn in
     TensorFlow, in order, by every worker; only what a worker needs is then read, in parallel, in Python.
+
+    A source may have two more methods, which spare time and memory:
+
+    - ``locate(*key)`` is ``read``, but for the path (`pathlib.Path`) of an image that is a file of its own; the file is
+      then read in the process that decodes it.
+    - ``places(epoch, seed)`` gives ``keys`` that bring no records along; ``read`` and ``name`` take them as well. Those
+      of an epoch are held where broken images are to be replaced.
 
     Attributes:
         num_classes: How many classes there are, labels being ``0 .. num_classes - 1``.
@@ -73,6 +82,62 @@ def fingerprint(examples: Examples) -> dict[str, int | str]:
     """
     of_source = getattr(examples, "fingerprint", None)
     return {"images": len(examples), "sha256": of_source() if of_source else ""}
+
+
+class Order:
+    """The keys of an epoch by their positions: what takes the place of a broken image.
+
+    An epoch's keys are listed when one of its images is first asked for, and kept until another epoch's are.
+
+    Args:
+        examples: The data set.
+        seed: Seed of the training run.
+    """
+
+    def __init__(self, examples: Examples, seed: int):
+        self._places = getattr(examples, "places", None)
+        self._keys = examples.keys
+        self._seed = seed
+        self._lock = threading.Lock()
+        self._epoch: int | None = None
+        self._parts: tuple[np.ndarray, ...] = ()
+
+    def after(self, epoch: int, position: int, count: int) -> Iterator[tuple[Any, ...]]:
+        """The keys that follow a position of an epoch, which begins again where it ends.
+
+        Example:
+            >>> from bnext_keras import data
+            >>> examples = data.from_arrays(np.zeros((3, 8, 8), np.uint8), [0, 1, 0])
+            >>> order = [int(number) for number in examples.keys(epoch=5)]
+            >>> [int(number) for number, in Order(examples, seed=0).after(5, 1, count=3)] == order[2:] + order[:2]
+            True
+        """
+        if self._places is None and any(part.dtype == tf.string for part in _spec(self._keys(epoch, self._seed))):
+            # All records of an epoch would be too many to hold.
+            yield from _each(self._keys(epoch, self._seed).repeat().skip(position + 1).take(count))
+            return
+        with self._lock:
+            if epoch != self._epoch:
+                self._epoch, self._parts = epoch, _listed((self._places or self._keys)(epoch, self._seed))
+            parts = self._parts
+        for number in range(position + 1, position + 1 + count):
+            yield tuple(part[number % len(part)] for part in parts)
+
+
+def _spec(keys):
+    return keys.element_spec if isinstance(keys.element_spec, tuple) else (keys.element_spec,)
+
+
+def _each(keys):
+    options = tf.data.Options()
+    # The pipeline that waits for these may hold all other threads.
+    options.threading.private_threadpool_size = 2
+    for key in keys.with_options(options).as_numpy_iterator():
+        yield key if isinstance(key, tuple) else (key,)
+
+
+def _listed(keys):
+    return tuple(np.concatenate(parts) for parts in zip(*_each(keys.batch(4096)), strict=True))
 
 
 def shuffled_numbers(count: int, epoch: int | tf.Tensor | None, seed: int) -> tf.data.Dataset:

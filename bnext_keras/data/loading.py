@@ -1,103 +1,113 @@
-"""From a key to a normalized image: the part of a pipeline that runs in Python, with Pillow."""
+"""From keys to pixels: the examples of a pipeline are read here, in threads or in processes."""
 
-import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from bnext_keras.data.broken import BrokenImages
-from bnext_keras.data.examples import Examples
+from bnext_keras.data.examples import Examples, Order
+from bnext_keras.data.processes import Processes
+from bnext_keras.data.views import View, look
 from bnext_keras.errors import LabelError
-from bnext_keras.preprocessing import open_image
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image, UnidentifiedImageError
 
 #: How many examples in a row may be broken before there is nothing to put in their place.
 LONGEST_BROKEN_RUN = 15
 
-Transform = Callable[[Image.Image, int, int], np.ndarray]
-
-
-def decode(image: bytes | np.ndarray) -> Image.Image:
-    """An RGB image from any file's bytes, or from uint8 ``(height, width)``, ``(..., 1)`` or ``(..., 3)``.
-
-    Files are read by `bnext_keras.preprocessing.open_image`. A camera's orientation (EXIF) is not applied, as it was
-    not in the published training.
-
-    Raises:
-        ValueError: if it is no image; other errors, mostly OSError, if it is a broken one.
-
-    Example:
-        >>> decode(np.zeros((2, 3, 1), np.uint8)).size
-        (3, 2)
-    """
-    if isinstance(image, np.ndarray):
-        return Image.fromarray(image[..., 0] if image.shape[-1] == 1 and image.ndim == 3 else image).convert("RGB")
-    try:
-        return open_image(io.BytesIO(image))
-    except UnidentifiedImageError as error:
-        # Pillow's own message names the buffer.
-        raise ValueError("no image that Pillow knows" if image else "the file is empty") from error
-
 
 class Loader:
-    """Reads, decodes and transforms examples, and reports broken ones.
+    """Reads, decodes and changes examples, and reports broken ones.
 
     Args:
         examples: Where keys lead to images.
-        transform: Makes of an RGB image, the epoch and the position in it a float32 array of shape ``(*size, 3)``.
-        size: Height and width of the results.
+        view: What becomes of an image.
         broken: Is told of images that cannot be read.
+        order: Where the images are found that take the places of broken ones; None if these are left out.
+        processes: How many processes decode and change images; 0 has it done by the thread that asks.
     """
 
-    def __init__(self, examples: Examples, transform: Transform, size: tuple[int, int], broken: BrokenImages):
+    def __init__(
+        self, examples: Examples, view: View, broken: BrokenImages, order: Order | None = None, processes: int = 0
+    ):
         self._examples = examples
-        self._transform = transform
-        self._shape = (*size, 3)
+        # A file is read where it is decoded.
+        self._locate: Callable[..., tuple[Any, int]] = getattr(examples, "locate", examples.read)
+        self._view = view
         self._broken = broken
+        self._order = order
+        self._count = processes
+        self._processes: Processes | None = None
 
-    def load(self, epoch, position, key) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """In a `tf.data` function: the image, its label and whether it is sound (else both are zero)."""
+    def load(self, epochs: tf.Tensor, positions: tf.Tensor, *keys: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """In a `tf.data` function: images and labels of some examples.
 
-        # Not stateful, although reports of broken images remain: TensorFlow would otherwise load one image at a time
+        Args:
+            epochs: The epoch in which each stands, int64 ``(examples,)``.
+            positions: Its position there, likewise.
+            *keys: The parts of their keys, each ``(examples,)``.
+
+        Returns:
+            Of the type of the view, ``(images, *size, 3)``; and int32 ``(images,)``.
+        """
+        # Not stateful, although reports of broken images remain: TensorFlow would otherwise load one after the other
         # where it is asked for determinism.
-        def load(epoch, position, *key):
-            loaded = self._try(epoch, position, key)
-            return (*(loaded or (np.zeros(self._shape, np.float32), np.int32(0))), loaded is not None)
-
-        image, label, sound = tf.numpy_function(
-            load, [epoch, position, *key], [tf.float32, tf.int32, tf.bool], stateful=False
+        images, labels = tf.numpy_function(
+            self._load, [epochs, positions, *keys], [tf.as_dtype(self._view.dtype), tf.int32], stateful=False
         )
-        return tf.ensure_shape(image, self._shape), tf.ensure_shape(label, []), tf.ensure_shape(sound, [])
+        return tf.ensure_shape(images, (None, *self._view.size, 3)), tf.ensure_shape(labels, [None])
 
-    def load_first_sound(self, epoch, position, keys) -> tuple[tf.Tensor, tf.Tensor]:
-        """In a `tf.data` function: image and label of the first of several keys that is sound."""
+    def _load(self, epochs, positions, *keys):
+        keys = list(zip(*keys, strict=True))
+        located = [self._located(key) for key in keys]
+        there = [i for i, image in enumerate(located) if image is not None]
+        images = [located[i][0] for i in there]
+        pixels, faults = self._look(images, epochs[there].tolist(), positions[there].tolist())
+        labels = np.array([located[i][1] for i in there], np.int32)
+        sound = np.array([fault is None for fault in faults], bool)
+        for i, fault in zip(there, faults, strict=True):
+            if fault is not None:
+                self._broken.report(self._examples.name(*keys[i]), fault)
+        if sound.sum() == len(keys):
+            return pixels, labels
+        if self._order is None:
+            return pixels[sound], labels[sound]
+        return self._replaced(epochs, positions, np.array(there, int)[sound], pixels[sound], labels[sound])
 
-        def load_any(epoch, position, *flat):
-            arity = len(flat) // (len(keys) - 1)
-            for i in range(0, len(flat), arity):
-                loaded = self._try(epoch, position, flat[i : i + arity])
-                if loaded is not None:
-                    return loaded
-            raise RuntimeError(f"{len(keys)} broken images in a row; {self._broken.summary()}")
+    def _replaced(self, epochs, positions, places, pixels, labels):
+        """All images, where those at some places are given."""
+        all_pixels = np.zeros((len(epochs), *pixels.shape[1:]), pixels.dtype)
+        all_labels = np.zeros(len(epochs), np.int32)
+        all_pixels[places], all_labels[places] = pixels, labels
+        for i in sorted({*range(len(epochs))} - {*places.tolist()}):
+            all_pixels[i], all_labels[i] = self._next_sound(int(epochs[i]), int(positions[i]))
+        return all_pixels, all_labels
 
-        def retry():
-            flat = [part for key in keys[1:] for part in key]
-            image, label = tf.numpy_function(load_any, [epoch, position, *flat], [tf.float32, tf.int32], stateful=False)
-            return tf.ensure_shape(image, self._shape), tf.ensure_shape(label, [])
+    def _next_sound(self, epoch, position):
+        pixels = np.empty((1, *self._view.size, 3), self._view.dtype)
+        for key in self._order.after(epoch, position, LONGEST_BROKEN_RUN):
+            located = self._located(key)
+            if located is None:
+                continue
+            (fault,) = look(self._view, located[:1], [epoch], [position], pixels)
+            if fault is None:
+                return pixels[0], located[1]
+            self._broken.report(self._examples.name(*key), fault)
+        raise RuntimeError(f"{1 + LONGEST_BROKEN_RUN} broken images in a row; {self._broken.summary()}")
 
-        image, label, sound = self.load(epoch, position, keys[0])
-        return tf.cond(sound, lambda: (image, label), retry)
-
-    def _try(self, epoch, position, key):
-        """Image and label, or None if the image is broken. Mistakes of a transform are not mistaken for that."""
+    def _located(self, key: Sequence[Any]):
+        """Image and label, or None if the image is broken."""
         try:
-            image, label = self._examples.read(*key)
-            image = decode(image)
+            return self._locate(*key)
         except LabelError as error:
             raise LabelError(f"{self._examples.name(*key)}: {error}") from error
-        # Pillow's decoders let through whatever a broken file provokes: SyntaxError, struct.error, EOFError ...
         except Exception as error:
             self._broken.report(self._examples.name(*key), error)
             return None
-        return self._transform(image, int(epoch), int(position)), np.int32(label)
+
+    def _look(self, images, epochs, positions):
+        if self._count and images:
+            self._processes = Processes.of(self._count)
+            return self._processes.look(self._view, images, epochs, positions)
+        pixels = np.zeros((len(images), *self._view.size, 3), self._view.dtype)
+        return pixels, look(self._view, images, epochs, positions, pixels)

@@ -17,13 +17,13 @@ is, on every worker.
 import os
 
 from bnext_keras.data.augment import Augmentation
-from bnext_keras.data.augment.erasing import erase
 from bnext_keras.data.augment.mixing import mix_batch
 from bnext_keras.data.broken import BrokenImages
-from bnext_keras.data.examples import Examples
-from bnext_keras.data.loading import LONGEST_BROKEN_RUN, Loader
-from bnext_keras.data.randomness import generator
-from bnext_keras.preprocessing import CROP, Normalization, centre_crop
+from bnext_keras.data.examples import Examples, Order
+from bnext_keras.data.loading import Loader
+from bnext_keras.data.processes import CHUNK, check_processes
+from bnext_keras.data.views import EvaluationView, TrainingView
+from bnext_keras.preprocessing import CROP, Normalization
 
 import numpy as np
 import tensorflow as tf
@@ -52,6 +52,7 @@ def training_data(
     seed: int = 0,
     shard: tuple[int, int] = (0, 1),
     threads: int | None = None,
+    processes: int = 0,
     broken: BrokenImages | None = None,
 ) -> tf.data.Dataset:
     """Shuffled, augmented batches of the epochs from ``first_epoch`` on.
@@ -70,6 +71,10 @@ def training_data(
             (Only mixup and cutmix differ: they mix within a worker's images.) Made for
             ``strategy.distribute_datasets_from_function``, which leaves batches as they are.
         threads: How many images are prepared at the same time; by default one per core.
+        processes: How many processes prepare them instead. Python's lock lets threads use about four cores, and large
+            images need more than that to keep a GPU busy; 0, the default, suits small ones. What comes out is the same,
+            bit for bit. A program of your own must begin its work below ``if __name__ == "__main__"``, as every process
+            imports it; `bnext_keras.data.processes.default_processes` suggests a number.
         broken: Collects the names of images that cannot be read, while the dataset is iterated.
 
     Returns:
@@ -89,40 +94,35 @@ def training_data(
     augmentation = Augmentation.imagenet() if augmentation is None else augmentation
     normalization = Normalization.imagenet() if normalization is None else normalization
     size = _size(image_size)
-    length = steps_per_epoch(examples, batch_size) * batch_size
+    steps = steps_per_epoch(examples, batch_size)
+    length = steps * batch_size
     index, count = _checked_shard(shard, batch_size)
+    check_processes(processes)
     if not 0 <= first_epoch <= epochs:
         raise ValueError(f"first_epoch must be from 0 to epochs, {epochs}, got {first_epoch}")
     if seed < 0:
         raise ValueError(f"seed must be 0 or more, got {seed}")
 
-    def transform(image, epoch, position):
-        random = generator(seed, epoch, position)
-        pixels = normalization(np.asarray(augmentation(image, size, random)))
-        return erase(pixels, random, augmentation.random_erasing) if augmentation.random_erasing else pixels
+    view = TrainingView(augmentation, size, seed, normalization)
+    broken = BrokenImages() if broken is None else broken
+    loader = Loader(examples, view, broken, Order(examples, seed), processes)
 
-    loader = Loader(examples, transform, size, BrokenImages() if broken is None else broken)
-
-    def keys_of(epoch):
-        # Begins again where the epoch ends, for the spares of its last examples.
-        keys = _windows(examples.keys(epoch, seed).repeat(), 1 + LONGEST_BROKEN_RUN).take(length)
+    def places_of(epoch):
+        # What is left over at an epoch's end may still take a broken image's place.
+        keys = examples.keys(epoch, seed).take(length)
         return tf.data.Dataset.zip((tf.data.Dataset.from_tensors(epoch).repeat(), tf.data.Dataset.range(length), keys))
 
-    def load(epoch, position, keys):
-        return (epoch, position, *loader.load_first_sound(epoch, position, keys))
+    def mixed(number, batch):
+        images, labels = batch
+        epoch, step = first_epoch + number // steps, number % steps
+        return mix_batch(images, tf.one_hot(labels, examples.num_classes), augmentation, seed, epoch, step)
 
-    def finish(epochs, positions, images, labels):
-        if not augmentation.mixes:
-            return images, labels
-        step = positions[0] // batch_size
-        shares = tf.one_hot(labels, examples.num_classes)
-        return mix_batch(images, shares, augmentation, seed, epochs[0], step)
-
-    data = tf.data.Dataset.range(first_epoch, epochs).flat_map(keys_of).shard(count, index)
-    data = data.map(load, num_parallel_calls=threads or os.cpu_count(), deterministic=True)
-    data = data.batch(batch_size // count, drop_remainder=True).map(finish)
-    data = data.apply(tf.data.experimental.assert_cardinality((epochs - first_epoch) * (length // batch_size)))
-    return data.prefetch(2).with_options(_options(count))
+    data = tf.data.Dataset.range(first_epoch, epochs).flat_map(places_of).shard(count, index)
+    data = _batches(data, loader, view, normalization, batch_size // count, threads, processes, whole=True)
+    if augmentation.mixes:
+        data = data.enumerate().map(mixed)
+    data = data.apply(tf.data.experimental.assert_cardinality((epochs - first_epoch) * steps))
+    return data.prefetch(1).with_options(_options(count, threads, processes))
 
 
 def evaluation_data(
@@ -134,6 +134,7 @@ def evaluation_data(
     normalization: Normalization | None = None,
     shard: tuple[int, int] = (0, 1),
     threads: int | None = None,
+    processes: int = 0,
     broken: BrokenImages | None = None,
 ) -> tf.data.Dataset:
     """Every example once, in the source's order, as `bnext_keras.preprocessing.load_image` reads it.
@@ -148,6 +149,7 @@ def evaluation_data(
         normalization: What happens to the pixels; by default `Normalization.imagenet`.
         shard: As in `training_data`.
         threads: As in `training_data`.
+        processes: As in `training_data`, which shares them.
         broken: As in `training_data`.
 
     Returns:
@@ -165,39 +167,65 @@ def evaluation_data(
     normalization = Normalization.imagenet() if normalization is None else normalization
     size = _size(image_size)
     index, count = _checked_shard(shard, batch_size)
+    check_processes(processes)
     if not 0 < crop <= 1:
         raise ValueError(f"crop must be a share above 0 and up to 1, got {crop}")
 
-    def transform(image, epoch, position):
-        return normalization(np.asarray(centre_crop(image, size, crop=crop)))
-
-    loader = Loader(examples, transform, size, BrokenImages() if broken is None else broken)
-
-    def load(*key):
-        return loader.load(0, 0, key)
-
-    def is_sound(image, label, sound):
-        return sound
-
-    def without_mark(image, label, sound):
-        return image, label
-
-    data = examples.keys().shard(count, index)
-    data = data.map(load, num_parallel_calls=threads or os.cpu_count(), deterministic=True)
-    data = data.filter(is_sound).map(without_mark)
-    return data.batch(batch_size // count).prefetch(2).with_options(_options(count))
+    view = EvaluationView(size, crop)
+    loader = Loader(examples, view, BrokenImages() if broken is None else broken, processes=processes)
+    none = tf.data.Dataset.from_tensors(np.int64(0)).repeat()
+    data = tf.data.Dataset.zip((none, none, examples.keys())).shard(count, index)
+    data = _batches(data, loader, view, normalization, batch_size // count, threads, processes, whole=False)
+    return data.prefetch(1).with_options(_options(count, threads, processes))
 
 
-def _windows(keys, size):
-    """Each key together with those that follow it: tuples of ``size`` keys, which are tuples themselves."""
-    spec = keys.element_spec if isinstance(keys.element_spec, tuple) else (keys.element_spec,)
-    blank = tuple(tf.zeros(part.shape, part.dtype) for part in spec)
+def normalize(pixels: tf.Tensor, normalization: Normalization) -> tf.Tensor:
+    """What `Normalization` does, bit for bit, in TensorFlow.
 
-    def slide(window, key):
-        window = (*window[1:], key if isinstance(key, tuple) else (key,))
-        return window, window
+    Args:
+        pixels: uint8 ``(images, height, width, 3)``.
+        normalization: What happens to them.
 
-    return keys.scan((blank,) * size, slide).skip(size - 1)
+    Returns:
+        float32 of the same shape.
+
+    Example:
+        >>> pixels = np.arange(256 * 3, dtype=np.uint8).reshape(1, 16, 16, 3)
+        >>> normalization = Normalization.imagenet()
+        >>> np.array_equal(normalize(tf.constant(pixels), normalization), normalization(pixels))
+        True
+    """
+    numbers = (255, normalization.mean, normalization.std)
+    return _normalize(pixels, *(tf.constant(values, tf.float32) for values in numbers))
+
+
+# In one pass through memory, which is what takes the time. A division by a constant would become a multiplication by
+# 1 / 255, which rounds otherwise; that by an argument does not.
+@tf.function(jit_compile=True)
+def _normalize(pixels, white, mean, std):
+    return (tf.cast(pixels, tf.float32) / white - mean) / std
+
+
+def _batches(places, loader, view, normalization, size, threads, processes, whole):
+    """Normalized images and labels in batches of one size, of a dataset of epochs, positions and keys.
+
+    With ``whole``, what is left over at the end is dropped.
+    """
+
+    def load(epochs, positions, keys):
+        return loader.load(epochs, positions, *(keys if isinstance(keys, tuple) else (keys,)))
+
+    def normalized(images, labels):
+        return images if view.dtype == np.float32 else normalize(images, normalization), labels
+
+    chunks = places.batch(CHUNK if processes else 1)
+    chunks = chunks.map(load, num_parallel_calls=_calls(threads, processes), deterministic=True)
+    return chunks.rebatch(size, drop_remainder=whole).map(normalized, num_parallel_calls=2, deterministic=True)
+
+
+def _calls(threads, processes):
+    """How many chunks are prepared at the same time: while a process works on one, the next lies ready for it."""
+    return 2 * processes or threads or os.cpu_count()
 
 
 def _size(image_size):
@@ -216,11 +244,14 @@ def _checked_shard(shard, batch_size):
     return index, count
 
 
-def _options(workers):
+def _options(workers, threads, processes):
     options = tf.data.Options()
     options.deterministic = True
     # The autotuner has nothing to gain here, but an iterator may have to wait for it at its end, up to half a minute.
     options.autotune.enabled = False
+    # Threads of its own, and one that is never waiting for Python: TensorFlow's operations may have just one, see
+    # `bnext_keras.training.strategy.make_repeatable`.
+    options.threading.private_threadpool_size = _calls(threads, processes) + 1
     # What is divided already must not be divided again; what is not, only by batches: a file belongs to all workers.
     policy = tf.data.experimental.AutoShardPolicy
     options.experimental_distribute.auto_shard_policy = policy.OFF if workers > 1 else policy.DATA

@@ -5,7 +5,7 @@ a model is there already, perhaps without a classifier or with another one, and 
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bnext_keras.classes import annotate, stated
@@ -40,12 +40,21 @@ class Pretrained:
         layers: The weights of each layer that has any, by the layer's name and in Keras' order.
         is_turned: Whether they want their images turned by 180 degrees, see `bnext_keras.orientation`.
         normalization: How they want their images normalized, if the file says so.
+        class_names: What the file calls its classes, if it does.
+        wants_fresh_head: Whether the network's classes are others than the file's though there may be as many of them.
     """
 
     path: Path
     layers: Mapping[str, list[np.ndarray]]
     is_turned: bool = False
     normalization: Normalization | None = None
+    class_names: tuple[str, ...] | None = None
+    wants_fresh_head: bool = False
+
+    def for_classes(self, names: Collection[str] | None) -> "Pretrained":
+        """The same for a network of classes of these names: if the file's are others, it is to get a fresh head."""
+        is_other = None not in (names, self.class_names) and tuple(names or ()) != self.class_names
+        return replace(self, wants_fresh_head=is_other)
 
     def put_into(self, model: tf.keras.Model, top: Collection[str] = ()) -> list[str]:
         """Sets the weights of a model.
@@ -56,7 +65,7 @@ class Pretrained:
 
         Returns:
             The names of layers that keep their fresh weights: those of the top that the file does not have, or has for
-            another number of classes.
+            another number of classes, or for others.
 
         Raises:
             StateDictError: if other layers are missing, left over or of another shape; nothing is changed then.
@@ -72,7 +81,12 @@ class Pretrained:
         order = list(self.layers)
         last = max((order.index(name) for name in places if name in self.layers), default=-1)
         extra = [name for i, name in enumerate(order) if name not in places and (i < last or top)]
-        fresh = [name for name in places if name in top and (name in missing or name in misshapen)]
+        last_of_top = next((name for name in reversed(places) if name in top), None)
+        fresh = [
+            name
+            for name in places
+            if name in top and (name in missing or name in misshapen or (self.wants_fresh_head and name == last_of_top))
+        ]
         wrong = [text for name, text in misshapen.items() if name not in fresh]
         check_nothing_amiss(model.name, "layers", [name for name in missing if name not in fresh], extra, wrong)
         for name, layer in places.items():
@@ -83,7 +97,9 @@ class Pretrained:
             # The classes are others, the images are not.
             annotate(model, mean=self.normalization.mean, std=self.normalization.std)
         if fresh:
-            log.warning("%s has no weights for %s, which keeps its fresh ones: train it", self.path, ", ".join(fresh))
+            classes = "these classes in" if self.wants_fresh_head else ""
+            what = f"no weights for {classes} {', '.join(fresh)}".replace("  ", " ")
+            log.warning("%s has %s, which keeps its fresh ones: train it", self.path, what)
         return fresh
 
 
@@ -136,7 +152,8 @@ def _of_model(path, model):
     layers = {
         layer.name: [weight.numpy() for weight in ordered_weights(layer)] for layer in model.layers if layer.weights
     }
-    return Pretrained(path, layers, is_rotating(model), stated(model).normalization)
+    known = stated(model)
+    return Pretrained(path, layers, is_rotating(model), known.normalization, known.class_names)
 
 
 def _shapes(arrays):

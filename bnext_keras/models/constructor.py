@@ -164,9 +164,10 @@ class Ends:
         self.is_small = is_small(self.input_shape)
         self._pretrained = None
         if values["weights"] is not None:
-            from bnext_keras.importers.pretrained import read_pretrained  # importers build networks
+            from bnext_keras.importers.pretrained import Pretrained, read_pretrained  # importers build networks
 
-            self._pretrained = read_pretrained(values["weights"])
+            weights = values["weights"]
+            self._pretrained = weights if isinstance(weights, Pretrained) else read_pretrained(weights)
 
     def image(self, total_stride: int = 1) -> Any:
         """The image that the stem reads.

@@ -133,8 +133,12 @@ class AnnealedSign(lq.quantizers.Quantizer):
         return harden(inputs)
 
 
-def temperatures(model: tf.keras.Model) -> dict[str, tf.Variable]:
+def temperatures(model: tf.keras.Model, *, frozen: bool = True) -> dict[str, tf.Variable]:
     """The temperature variable of every annealed kernel in ``model``, nested models included, by layer name.
+
+    Args:
+        model: A network.
+        frozen: Whether those of layers that are not trained are among them.
 
     Example:
         >>> import bnext_keras
@@ -144,6 +148,8 @@ def temperatures(model: tf.keras.Model) -> dict[str, tf.Variable]:
     """
     found: dict[str, tf.Variable] = {}
     for layer in sublayers(model):
+        if not (frozen or layer.trainable):
+            continue
         if isinstance(getattr(layer, "kernel_quantizer", None), AnnealedSign) and layer.built:
             # Names are unique in one model, not across nested ones.
             name = layer.name if layer.name not in found else f"{layer.name} ({len(found)})"

@@ -1,8 +1,8 @@
 """Recipes: one file for each published training run, with its settings as plain data.
 
 >>> import bnext_keras
->>> bnext_keras.recipes.names()
-['bnext_large', 'bnext_middle', 'bnext_small', 'bnext_tiny', 'cifar10', 'digits', 'meliusnet22', 'meliusnet59']
+>>> bnext_keras.recipes.names()  # doctest: +ELLIPSIS
+['bnext_large', 'bnext_middle', 'bnext_small', 'bnext_tiny', 'cifar10', 'digits', 'fine_tuning', 'meliusnet22', ...]
 >>> description, recipe = bnext_keras.recipes.read("bnext_large")
 >>> recipe.data.batch_size, recipe.distillation.weak_teachers
 (128, ('EfficientNetB0', 'EfficientNetB4', 'ConvNeXtTiny'))
@@ -27,7 +27,7 @@ and ``bnext-train my_recipe.py --data photos/ --out runs/mine`` trains it.
 from bnext_keras.errors import RecipeError
 from bnext_keras.recipes._reading import names, read
 from bnext_keras.recipes._recipe import Recipe, recipe_of_record
-from bnext_keras.recipes._sections import Data, Distillation, Optimizer, Schedule
+from bnext_keras.recipes._sections import Data, Distillation, Optimizer, Schedule, Start
 from bnext_keras.recipes._settings import as_text
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "Recipe",
     "RecipeError",
     "Schedule",
+    "Start",
     "as_text",
     "names",
     "read",

@@ -6,7 +6,7 @@ from typing import Any
 
 from bnext_keras.errors import RecipeError
 from bnext_keras.recipes import _settings
-from bnext_keras.recipes._sections import Data, Distillation, Optimizer, Schedule
+from bnext_keras.recipes._sections import Data, Distillation, Optimizer, Schedule, Start
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,12 @@ class Recipe:
         model: Function of `bnext_keras.models` that builds the network.
         model_options: Keyword arguments of that function, such as ``{"widths": (32, 64)}``, but for the input shape and
             the number of classes, which are the data's.
+        float_twin: Whether the network is trained without its signs, see `bnext_keras.twin.float_twin`: what it would
+            be worth if its kernels and activations were floats.
         data: The images, and what is done to them.
         optimizer: How gradients become steps.
         schedule: What changes from epoch to epoch.
+        start: What the run begins with, if not with fresh weights.
         distillation: Who teaches.
         seed: Seed of weights, order and augmentation.
 
@@ -32,17 +35,43 @@ class Recipe:
 
     model: str
     model_options: dict[str, Any] = field(default_factory=dict)
+    float_twin: bool = False
     data: Data = field(default_factory=Data)
     optimizer: Optimizer = field(default_factory=Optimizer)
     schedule: Schedule = field(default_factory=Schedule)
+    start: Start = field(default_factory=Start)
     distillation: Distillation = field(default_factory=Distillation)
     seed: int = 0
 
     def __post_init__(self):
         if self.seed < 0:
             raise RecipeError(f"seed={self.seed}: must not be negative")
+        if self.float_twin and self.start.init:
+            raise RecipeError("float_twin=true: a float twin has weights of its own; leave out init=, or the twin")
         # JSON knows no tuples: so a recipe is equal to the one that its record makes.
         object.__setattr__(self, "model_options", {name: _frozen(value) for name, value in self.model_options.items()})
+
+    @property
+    def annealing(self) -> tuple[float, float] | None:
+        """First temperature of the kernels and its factor after every epoch; None if they are binary all the time.
+
+        Example:
+            >>> Recipe("BNext").annealing, Recipe("BNext").with_settings(["init=mine.h5"]).annealing
+            ((1.0, 0.9), None)
+        """
+        initial = self._first_temperature
+        return self.schedule.annealing_from(initial) if initial else None
+
+    @property
+    def _first_temperature(self):
+        if not self.schedule.weight_temperature:
+            return 0.0
+        return self.start.temperature if self.start.init else 1.0
+
+    def check(self) -> None:
+        """Raises RecipeError if no run can begin so: its kernels would be soft at the end, or fresh layers frozen."""
+        self.schedule.check_annealed(self._first_temperature)
+        self.start.check()
 
     def derive(self, **changes: Any) -> "Recipe":
         """A recipe that differs from this one in what is named.

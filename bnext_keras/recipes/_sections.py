@@ -121,16 +121,54 @@ class Schedule:
             >>> Schedule(epochs=512).annealing, Schedule(epochs=512, temperature_decay=0.8).annealing
             ((1.0, 0.9), (1.0, 0.8))
         """
-        return (1.0, self.temperature_decay) if self.temperature_decay else annealing(self.epochs)
+        return self.annealing_from(1.0)
 
-    def check_annealed(self) -> None:
-        """Raises RecipeError if kernels would still be soft in the last epoch."""
-        fault = soft_end(self.epochs, *self.annealing) if self.weight_temperature else ""
+    def annealing_from(self, initial: float) -> tuple[float, float]:
+        """The same for kernels that begin with another temperature.
+
+        Example:
+            >>> Schedule(epochs=512).annealing_from(0.5)[1] > 0.9
+            True
+        """
+        return (initial, self.temperature_decay) if self.temperature_decay else annealing(self.epochs, initial=initial)
+
+    def check_annealed(self, initial: float = 1.0) -> None:
+        """Raises RecipeError if kernels of that first temperature would still be soft in the last epoch."""
+        fault = soft_end(self.epochs, *self.annealing_from(initial)) if self.weight_temperature and initial else ""
         if fault:
             raise RecipeError(
                 fault,
                 where=f"temperature_decay={self.temperature_decay}",
                 remedy="temperature_decay=0 fits the decay to the epochs",
+            )
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a run begins with, if not with fresh weights: fine-tuning.
+
+    Attributes:
+        init: A file of weights: a model of this network, imported or of one's own, or a published checkpoint. A head
+            for other classes stays fresh. Empty for fresh weights.
+        freeze: Parts of the network that stay as they are, see `bnext_keras.freezing.freeze`.
+        temperature: Temperature of the kernels in the first epoch. 0 keeps them binary, as those of a finished run are:
+            softened, they would be another network's at first. Above 0 kernels are softened so far, and hardened again.
+    """
+
+    init: str = ""
+    freeze: tuple[str, ...] = ()
+    temperature: float = 0.0
+
+    def __post_init__(self):
+        _check(self, "temperature", 0 <= self.temperature <= 1, "must be from 0 to 1")
+
+    def check(self) -> None:
+        """Raises RecipeError if layers were to stay as they are that have fresh weights."""
+        if self.freeze and not self.init:
+            raise RecipeError(
+                "layers that stay as they are need weights to begin with",
+                where=f"freeze={','.join(self.freeze)}",
+                remedy="name their file with init=FILE, or freeze nothing with freeze=",
             )
 
 

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 
 from bnext_keras.errors import RecipeError
-from bnext_keras.recipes._sections import Data, Distillation, Optimizer, Schedule
+from bnext_keras.recipes._sections import Data, Distillation, Optimizer, Schedule, Start
 
-SECTIONS = {"data": Data, "optimizer": Optimizer, "schedule": Schedule, "distillation": Distillation}
+SECTIONS = {"data": Data, "optimizer": Optimizer, "schedule": Schedule, "start": Start, "distillation": Distillation}
 #: What stands in no section.
-TOP_LEVEL = {"model": str, "seed": int}
+TOP_LEVEL = {"model": str, "float_twin": bool, "seed": int}
 #: A section's name alone means its name giver.
 SHORT = {"data": "data.source", "optimizer": "optimizer.name"}
 #: Options of networks that need no section, whether a recipe states them or not.

@@ -155,6 +155,6 @@ def _of_epoch(recipe, epoch):
             final=schedule.final_learning_rate,
             warmup_epochs=schedule.warmup_epochs,
         ),
-        "weight temperature": weight_temperature(epoch, *schedule.annealing) if schedule.weight_temperature else 0.0,
+        "weight temperature": weight_temperature(epoch, *recipe.annealing) if recipe.annealing else 0.0,
         "weak teacher": boosting_index(epoch, schedule.epochs, len(teachers)) if teachers else 0,
     }

@@ -3,6 +3,8 @@
 import time
 from typing import TextIO
 
+from bnext_keras.console import LiveLine
+
 import tensorflow as tf
 
 #: What is shown, and how; a run logs much more, which history.csv has.
@@ -17,7 +19,7 @@ _SHOWN = {
 
 
 class Console(tf.keras.callbacks.Callback):
-    """Writes a line for every epoch; on a terminal it first counts the steps there.
+    """Writes a line for every epoch; on a terminal and in a notebook it first counts the steps there.
 
     Put it behind the callbacks that write to ``logs``.
 
@@ -36,7 +38,7 @@ class Console(tf.keras.callbacks.Callback):
     def __init__(self, stream: TextIO):
         super().__init__()
         self._stream = stream
-        self._is_terminal = stream.isatty()
+        self._live = LiveLine(stream)
         self._shown_at = 0.0
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -44,7 +46,7 @@ class Console(tf.keras.callbacks.Callback):
         self._progress("the first step builds the graph of the network" if not self._shown_at else "")
 
     def on_train_batch_end(self, batch, logs=None):
-        if self._is_terminal and time.monotonic() - self._shown_at > 0.5:
+        if self._live.is_live and time.monotonic() - self._shown_at > 0.5:
             self._progress(f"step {batch + 1} of {self.params['steps']}")
 
     def on_epoch_end(self, epoch, logs=None):
@@ -53,19 +55,14 @@ class Console(tf.keras.callbacks.Callback):
         if logs.get("weight_temperature") == 0:
             parts[-1] = "kernels binary"
         seconds = time.monotonic() - self._since
-        self._write(f"{self._clear()}{self._title()}: {', '.join(parts)}, {seconds:.0f} s\n")
+        self._live.clear()
+        self._stream.write(f"{self._title()}: {', '.join(parts)}, {seconds:.0f} s\n")
+        self._stream.flush()
 
     def _progress(self, text):
-        if self._is_terminal:
+        if self._live.is_live:
             self._shown_at = time.monotonic()
-            self._write(f"{self._clear()}{self._title()}: {text}")
+            self._live(f"{self._title()}: {text}")
 
     def _title(self):
         return f"Epoch {self._epoch + 1}/{self.params['epochs']}"
-
-    def _clear(self):
-        return "\r\033[K" if self._is_terminal else ""
-
-    def _write(self, text):
-        self._stream.write(text)
-        self._stream.flush()

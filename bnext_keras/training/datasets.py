@@ -1,20 +1,14 @@
 """From what the command line says about data to examples for training and for evaluation."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from bnext_keras import data
 from bnext_keras.data.examples import fingerprint
-from bnext_keras.data.sources import is_cifar
+from bnext_keras.data.sources.by_name import TRAINING_SPLIT, VALIDATION_SPLITS, open_split
 from bnext_keras.errors import RunError
-from bnext_keras.extras import how_to_install
 from bnext_keras.recipes import Recipe
 
-import numpy as np
 import tensorflow as tf
-
-#: What the validation images are called, in the order of preference.
-VALIDATION_SPLITS = ("validation", "val", "test")
 
 
 def open_data(source: str, recipe: Recipe) -> tuple[data.Examples, data.Examples]:
@@ -64,7 +58,7 @@ def augmentation(recipe: Recipe) -> data.Augmentation:
 
 
 def training_batches(
-    examples: data.Examples, recipe: Recipe, first_epoch=0, epochs=None, shard=(0, 1), broken=None
+    examples: data.Examples, recipe: Recipe, first_epoch=0, epochs=None, shard=(0, 1), broken=None, processes=0
 ) -> tf.data.Dataset:
     """The batches of a run from an epoch on, see `bnext_keras.data.training_data`."""
     return data.training_data(
@@ -77,11 +71,14 @@ def training_batches(
         normalization=normalization(recipe),
         seed=recipe.seed,
         shard=shard,
+        processes=processes,
         broken=broken,
     )
 
 
-def validation_batches(examples: data.Examples, recipe: Recipe, shard=(0, 1), broken=None) -> tf.data.Dataset:
+def validation_batches(
+    examples: data.Examples, recipe: Recipe, shard=(0, 1), broken=None, processes=0
+) -> tf.data.Dataset:
     """Every image for evaluation once, see `bnext_keras.data.evaluation_data`.
 
     If training images are mixed, labels are one-hot here too: a model has one loss for both.
@@ -94,6 +91,7 @@ def validation_batches(examples: data.Examples, recipe: Recipe, shard=(0, 1), br
         batch_size=recipe.data.batch_size,
         normalization=normalization(recipe),
         shard=shard,
+        processes=processes,
         broken=broken,
         **crop,
     )
@@ -108,55 +106,6 @@ def normalization(recipe: Recipe) -> data.Normalization:
 
 
 def _open(source, recipe):
-    if source == "digits":
-        return _digits()
-    kind, colon, rest = source.partition(":")
-    if colon and kind == "tfds":
-        return data.from_tfds(rest, "train"), _first_that_exists(
-            lambda split: data.from_tfds(rest, split), missing=ValueError
-        )
-    if colon and kind == "tfrecord":
-        if "{split}" not in rest:
-            raise ValueError("write {split} where file names say train or validation: tfrecord:imagenet/{split}-*")
-        options = {"num_classes": recipe.data.num_classes, "label_offset": recipe.data.label_offset}
-
-        def of_split(split):
-            return data.from_tfrecords(rest.replace("{split}", split), **options)
-
-        return of_split("train"), _first_that_exists(of_split)
-    folder = Path(source)
-    if not folder.is_dir():
-        raise FileNotFoundError("no such folder")
-    if is_cifar(folder):
-        return data.from_cifar(folder, "train"), data.from_cifar(folder, "test")
-    train = data.from_folder(folder / "train")
-    return train, _first_that_exists(lambda split: data.from_folder(folder / split, class_names=train.class_names))
-
-
-def _first_that_exists(open_split, missing=FileNotFoundError):
-    errors = []
-    for split in VALIDATION_SPLITS:
-        try:
-            return open_split(split)
-        except missing as error:
-            errors.append(error)
-    raise errors[0]
-
-
-def _digits():
-    """The 1797 handwritten digits of scikit-learn, a fifth of them held out, always the same ones."""
-    try:
-        from sklearn.datasets import load_digits
-        from sklearn.model_selection import train_test_split
-    except ImportError as error:
-        raise ImportError(f"scikit-learn is not installed: {how_to_install('train')}") from error
-    digits = load_digits()
-    # Each of the 8 x 8 pixels has 17 shades and becomes 4 x 4 of the usual ones.
-    images = np.round(digits.images * 255 / 16).astype(np.uint8).repeat(4, axis=1).repeat(4, axis=2)
-    split = train_test_split(images, digits.target, test_size=0.2, stratify=digits.target, random_state=0)
-    train_images, held_out_images, train_labels, held_out_labels = split
-    names = [str(digit) for digit in digits.target_names]
-    return (
-        data.from_arrays(train_images, train_labels, class_names=names),
-        data.from_arrays(held_out_images, held_out_labels, class_names=names),
-    )
+    options = {"num_classes": recipe.data.num_classes, "label_offset": recipe.data.label_offset}
+    train = open_split(source, [TRAINING_SPLIT], **options)
+    return train, open_split(source, VALIDATION_SPLITS, class_names=train.class_names, **options)

@@ -33,6 +33,7 @@ class Fitting:
         validation: The examples to evaluate with after every epoch.
         steps: Number of steps in an epoch.
         broken: Collects images that cannot be read.
+        processes: How many processes prepare images; 0 for threads.
     """
 
     recipe: Recipe
@@ -41,6 +42,7 @@ class Fitting:
     validation: Examples
     steps: int
     broken: BrokenImages
+    processes: int = 0
 
     def __call__(
         self,
@@ -62,10 +64,10 @@ class Fitting:
             validation_steps = evaluation_steps(self.devices, batch_size, len(self.validation))
 
         def of_training(shard):
-            return training_batches(self.training, self.recipe, first_epoch, epochs, shard, self.broken)
+            return training_batches(self.training, self.recipe, first_epoch, epochs, shard, self.broken, self.processes)
 
         def of_validation(shard):
-            return validation_batches(self.validation, self.recipe, shard, self.broken)
+            return validation_batches(self.validation, self.recipe, shard, self.broken, self.processes)
 
         try:
             model.fit(

@@ -7,7 +7,7 @@ from typing import Any
 
 from bnext_keras import _version
 from bnext_keras.errors import RunError
-from bnext_keras.files import file_errors_as, write_atomically
+from bnext_keras.files import file_errors_as, sha256, write_atomically
 from bnext_keras.logs import get_logger
 from bnext_keras.recipes import Recipe
 from bnext_keras.runs.record import RECORD, Record
@@ -15,6 +15,9 @@ from bnext_keras.runs.record import RECORD, Record
 import tensorflow as tf
 
 log = get_logger(__name__)
+
+#: The network as a run begins with it, where its weights are not fresh.
+INITIAL = "initial.h5"
 
 
 def describe(
@@ -29,8 +32,10 @@ def describe(
         devices: Number of devices that share a batch.
         teacher_weights: Folder of the published teachers' weights.
     """
+    init = Path(recipe.start.init)
     return {
         "recipe": _plain(recipe),
+        **({"init_sha256": sha256(init)} if recipe.start.init and init.is_file() else {}),
         "data": source,
         "strategy": strategy,
         "devices": devices,
@@ -39,8 +44,13 @@ def describe(
     }
 
 
-def begin(folder: Path, description: dict[str, Any]) -> None:
+def begin(folder: Path, description: dict[str, Any], initial: bytes | None = None) -> None:
     """Writes the record of a new run.
+
+    Args:
+        folder: The run's folder.
+        description: What `describe` tells.
+        initial: The model that the run begins with, if its weights are not fresh.
 
     Raises:
         RunError: if the folder holds another run, or cannot be written.
@@ -48,6 +58,9 @@ def begin(folder: Path, description: dict[str, Any]) -> None:
     path = folder / RECORD
     if path.exists():
         raise RunError(f"{folder}: holds a run already; continue it with --resume or name another folder")
+    if initial is not None:
+        # First: what has a record can be continued.
+        write(folder / INITIAL, initial)
     write(path, _as_json(description))
 
 

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 from bnext_keras.files import write_atomically
+from bnext_keras.text import counted
 
 import tensorflow as tf
 
@@ -36,6 +37,11 @@ class History(tf.train.experimental.PythonState):
 
     def __init__(self):
         self.rows = []
+
+    def __repr__(self) -> str:
+        best = self.best() or {}
+        accuracy = f", best validation accuracy {best['val_accuracy']:.2%}" if best.get("val_accuracy") else ""
+        return f"<History: {counted(len(self.rows), 'epoch')}{accuracy}>"
 
     def add(self, epoch: int, logs: dict) -> None:
         """Appends an epoch. What is not a number, such as the loss of a teacher that is not active, becomes None."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bnext_keras.callbacks import Distillation, DiversifiedConsecutiveDistillation, WeightTemperature
 from bnext_keras.data import BrokenImages, steps_per_epoch
+from bnext_keras.data.processes import default_processes
 from bnext_keras.errors import RunError
 from bnext_keras.extras import require
 from bnext_keras.files import file_errors_as, locked
@@ -15,7 +16,7 @@ from bnext_keras.saving import hdf5
 from bnext_keras.training.checkpoint import Checkpoints
 from bnext_keras.training.datasets import fingerprints, open_data
 from bnext_keras.training.fitting import Fitting
-from bnext_keras.training.folder import begin, describe, note_changes, write
+from bnext_keras.training.folder import INITIAL, begin, describe, note_changes, write
 from bnext_keras.training.history import History
 from bnext_keras.training.schedule import WarmupCosine
 from bnext_keras.training.strategy import is_chief, make_repeatable, make_strategy
@@ -33,15 +34,16 @@ def train(
     resume: bool = False,
     strategy: str | None = None,
     teacher_weights: str | Path | None = None,
+    processes: int | None = None,
     broken: BrokenImages | None = None,
 ) -> History:
     """Trains what a recipe describes.
 
     ``folder`` then holds ``best.h5`` (see `History.best`) and ``final.h5``, the models; ``history.csv``,
     ``history.json`` and ``curves.png``; ``tensorboard/``; ``run.json``, the settings; ``checkpoints/``, from which an
-    interrupted run continues; and ``teachers/``, if some were trained here. An interrupted and continued run gives the
-    same weights as an uninterrupted one, bit for bit, on the same number of the same processors. Nobody else can train
-    in ``folder`` meanwhile (`bnext_keras.files.locked`).
+    interrupted run continues; ``initial.h5``, if it began with weights from a file; and ``teachers/``, if some were
+    trained here. An interrupted and continued run gives the same weights as an uninterrupted one, bit for bit, on the
+    same number of the same processors. Nobody else can train in ``folder`` meanwhile (`bnext_keras.files.locked`).
 
     Args:
         recipe: All settings. None for those of the run that is continued; of others, those in
@@ -52,6 +54,8 @@ def train(
         strategy: ``"none"``, the default, ``"mirrored"`` or ``"multi_worker"``, see `bnext_keras.training.strategy`;
             by default the run's.
         teacher_weights: Folder of the published teachers' weights; by default the run's, or else Keras downloads them.
+        processes: How many processes prepare images, see `bnext_keras.data.training_data`; 0 for threads, by default as
+            many as suit the machine and the size of the images. Nothing else depends on it.
         broken: Collects the names of images that cannot be read; they are skipped.
 
     Returns:
@@ -60,7 +64,7 @@ def train(
     Raises:
         RunError: if the run cannot begin or go on, because its loss is NaN say; what has been written stays, and can be
             continued.
-        RecipeError: if the kernels of a new run would not be binary at its end.
+        RecipeError: if the kernels of a new run would not be binary at its end, or it freezes what it must not.
 
     Example:
         >>> import bnext_keras
@@ -77,7 +81,7 @@ def train(
     if recipe is None:
         raise RunError("a run that is not continued needs a recipe")
     if record is None:
-        recipe.schedule.check_annealed()
+        recipe.check()
     source, strategy = data or recipe.data.source, strategy or "none"
     teacher_weights = None if teacher_weights is None else Path(teacher_weights)
     if not source:
@@ -88,14 +92,17 @@ def train(
     chief, count = is_chief(devices), devices.num_replicas_in_sync
     train_examples, validation_examples = open_data(source, recipe)
     steps = _steps(train_examples, validation_examples, recipe, count)
-    fit = Fitting(recipe, devices, train_examples, validation_examples, steps, broken)
+    processes = default_processes(recipe.data.image_size) if processes is None else processes
+    fit = Fitting(recipe, devices, train_examples, validation_examples, steps, broken, processes)
     examples = fingerprints(train_examples, validation_examples)
     if record is not None:
         check_same_examples(folder, record, examples)
     with devices.scope():
-        model = build_model(recipe, train_examples.class_names)
+        model = build_model(recipe, train_examples.class_names, _initial(folder, record, recipe))
         compile_model(model, recipe, build_optimizer(recipe))
         teachers = published_teachers(recipe, teacher_weights)
+    # By every worker, the chief or not: some variables are only there in parts.
+    initial = hdf5(model) if record is None and recipe.start.init else None
 
     # Whatever could be wrong with the recipe has been seen: from here on there are files.
     with ExitStack() as stack:
@@ -108,8 +115,18 @@ def train(
             if chief:
                 note_changes(folder, record, recipe, changes, finished)
         elif chief:
-            begin(folder, {**describe(recipe, source, strategy, count, teacher_weights), "examples": examples})
+            begin(folder, {**describe(recipe, source, strategy, count, teacher_weights), "examples": examples}, initial)
         return _train(fit, model, teachers, folder, chief)
+
+
+def _initial(folder, record, recipe):
+    """Where the run that is continued keeps the weights that it began with: their file may have changed since."""
+    if record is None or not recipe.start.init:
+        return None
+    path = folder / INITIAL
+    if not path.is_file():
+        raise RunError("is missing", where=str(path), remedy="bring it back, or begin a new run")
+    return path
 
 
 def _train(fit, model, teachers, folder, chief):
@@ -145,9 +162,9 @@ def _callbacks(recipe, model, teachers):
             warmup_epochs=schedule.warmup_epochs,
         )
     ]
-    if schedule.weight_temperature and temperatures(model):
+    if recipe.annealing and temperatures(model):
         # A new run that would end soft has been refused; one that an earlier version began may go on.
-        callbacks.append(WeightTemperature(*schedule.annealing, may_end_soft=True))
+        callbacks.append(WeightTemperature(*recipe.annealing, may_end_soft=True))
     weak = [teachers[name] for name in distillation.weak_teachers]
     strong = teachers.get(distillation.strong_teacher)
     label_weight = distillation.label_weight

@@ -6,7 +6,6 @@ the statistics of the whole batch. Only their running variances differ, by n / (
 fused kernel estimates without bias, its synchronized form does not.
 """
 
-import os
 from collections.abc import Callable
 
 from bnext_keras.logs import get_logger
@@ -88,10 +87,7 @@ def distribute(
         examples: How many there are, if each is to be seen once, in `evaluation_steps`; None if all batches are full.
     """
     if not is_distributed(strategy):
-        # The pipeline gets threads of its own: TensorFlow's operations may have just one, see make_repeatable.
-        options = tf.data.Options()
-        options.threading.private_threadpool_size = os.cpu_count() + 1
-        return make((0, 1)).with_options(options)
+        return make((0, 1))
 
     def of_worker(context):
         index, count = context.input_pipeline_id, context.num_input_pipelines

@@ -1,38 +1,56 @@
 """From a recipe to a compiled network."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from bnext_keras import networks
 from bnext_keras.classes import annotate, stated
-from bnext_keras.errors import RunError
+from bnext_keras.errors import RunError, UserError
+from bnext_keras.freezing import freeze
+from bnext_keras.importers.pretrained import read_pretrained
 from bnext_keras.labels import without_synsets
+from bnext_keras.logs import get_logger
 from bnext_keras.optimizers import RectifiedAdam, TwoGroupAdamW
+from bnext_keras.quantizers import harden
 from bnext_keras.recipes import Recipe
 from bnext_keras.recipes._settings import near_misses
 from bnext_keras.training.datasets import augmentation, normalization
+from bnext_keras.twin import float_twin
 
 import tensorflow as tf
 
+log = get_logger(__name__)
 
-def build_model(recipe: Recipe, class_names: Sequence[str] | None = None) -> tf.keras.Model:
+
+def build_model(
+    recipe: Recipe, class_names: Sequence[str] | None = None, weights: Path | None = None
+) -> tf.keras.Model:
     """The network of a recipe, with the seed's initial weights. It states its classes and how images are normalized.
+
+    With weights from a file its kernels are binary, and what the recipe freezes is frozen.
 
     Args:
         recipe: All settings.
         class_names: What the data set calls its classes, None if it has no names. WordNet's numbers, as ImageNet's
             folders are called, become ImageNet's names.
+        weights: The file of its weights; by default the recipe's ``init``, if it names one.
 
     Raises:
-        RunError: if there is no such model, or it does not fit the other settings.
+        RunError: if there is no such model, or it does not fit the other settings or the file of weights.
+        RecipeError: if the recipe freezes what the network does not have.
     """
     network = networks.find(recipe.model)
     if network is None:
         misses = near_misses(recipe.model, networks.names())
         raise RunError(f"model={recipe.model}: bnext_keras.models and bnext_keras.zoo have no such network{misses}")
     size = recipe.data.image_size
+    names = None if class_names is None else without_synsets(class_names)
+    options = {**_initial(recipe, weights, names), **recipe.model_options}
     tf.keras.utils.set_random_seed(recipe.seed)
     try:
-        model = network(input_shape=(size, size, 3), num_classes=recipe.data.num_classes, **recipe.model_options)
+        model = network(input_shape=(size, size, 3), num_classes=recipe.data.num_classes, **options)
+    except UserError as error:
+        raise RunError(f"init={weights or recipe.start.init}: {error}") from error
     except ValueError as error:
         raise RunError(f"model={recipe.model}: {error}") from error
     except TypeError as error:
@@ -42,11 +60,28 @@ def build_model(recipe: Recipe, class_names: Sequence[str] | None = None) -> tf.
             where=f"model={recipe.model}",
             remedy=f"its options are {', '.join(recipe.model_options) or 'none'}; widths= takes one away, say",
         ) from error
-    names = None if class_names is None else without_synsets(class_names)
+    if recipe.float_twin:
+        model = float_twin(model)
     if names == stated(model).class_names:
         names = None  # ImageNet's need not be listed
     scale = normalization(recipe)
-    return annotate(model, class_names=names, mean=scale.mean, std=scale.std)
+    model = annotate(model, class_names=names, mean=scale.mean, std=scale.std)
+    if recipe.start.init:
+        if soft := harden(model):
+            log.warning("%s: the kernels of %d layers were not binary; they are now", recipe.start.init, len(soft))
+        freeze(model, recipe.start.freeze)
+    return model
+
+
+def _initial(recipe, weights, names):
+    """The network's argument ``weights``, if it is to have one."""
+    path = weights or recipe.start.init
+    if not path:
+        return {}
+    try:
+        return {"weights": read_pretrained(path).for_classes(names)}
+    except UserError as error:
+        raise RunError(f"init={path}: {error}") from error
 
 
 def compile_model(model: tf.keras.Model, recipe: Recipe, optimizer: tf.keras.optimizers.Optimizer) -> None:

@@ -26,6 +26,14 @@ def hardened(model: tf.keras.Model) -> list[Advice]:
     ]
 
 
+def recalibrated(model: tf.keras.Model, images: int) -> list[Advice]:
+    """For a model whose batch normalizations have the statistics of some images in the file; none for no images."""
+    if not images:
+        return []
+    what = f"its batch normalizations have the statistics of {images:,} images in the file, not those of training"
+    return [Advice(NOTE, model.name, what, "the Keras file has those of training still; measure the accuracy of both")]
+
+
 def in_float32(model: tf.keras.Model, precision: str) -> list[Advice]:
     """For a model that was rebuilt in float32 from another precision; none where ``precision`` is empty."""
     if not precision:

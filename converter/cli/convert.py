@@ -104,13 +104,14 @@ def _convert_verified(arguments, console, messages):
         raise ConversionError("--profile times the operators of .tflite files, not of ONNX; leave it out")
     weights = parse_weights(arguments.weights)
     labels, scale = read_labels(arguments.labels) if arguments.labels else None, normalization(arguments)
-    for path in filter(None, (arguments.input, arguments.verify_data)):
+    read = (arguments.input, arguments.verify_data, arguments.recalibrate)
+    for path in filter(None, read):
         check_exists(path)
     outputs = [arguments.output, arguments.json, arguments.report]
     # A .tflite file as the model is refused when it is read, with a better reason.
     if arguments.output is None and arguments.input.suffix != ".tflite":
         outputs.append(arguments.input.with_suffix(suffix(arguments.target)))
-    check_outputs(filter(None, outputs), filter(None, (arguments.input, arguments.verify_data, arguments.labels)))
+    check_outputs(filter(None, outputs), filter(None, (*read, arguments.labels)))
     with messages.status("starting TensorFlow") as status:
         with silenced():
             from converter import convert
@@ -125,6 +126,7 @@ def _convert_verified(arguments, console, messages):
             rotation=not arguments.no_rotation,
             simplify=not arguments.no_simplify,
             harden=arguments.harden,
+            recalibrate=arguments.recalibrate,
             float32=arguments.float32,
             weights=weights,
             labels=labels,
@@ -260,6 +262,13 @@ def _parser():
         action="store_true",
         help="convert a model whose training ended before its kernels were binary, with their signs, as validation "
         "used them; measure its accuracy, which may be far from that in training",
+    )
+    parser.add_argument(
+        "--recalibrate",
+        type=Path,
+        metavar="PATH",
+        help="measure the statistics of batch normalizations anew on these images, with --harden say: a folder, or a "
+        ".npy file of model inputs; the Keras file stays what it is",
     )
     parser.add_argument(
         "--float32",

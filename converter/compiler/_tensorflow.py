@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
+from bnext_keras.cli._tool import silenced
 from bnext_keras.errors import ConversionError
 
 import tensorflow as tf
@@ -68,7 +69,10 @@ def freeze_variables(function: Callable):
     Returns:
         A concrete function; its ``graph``, ``inputs`` and ``outputs`` are what is wanted of it.
     """
-    return convert_variables_to_constants_v2(function.get_concrete_function(), lower_control_flow=False)
+    concrete = function.get_concrete_function()
+    # Grappler tells of GPUs and sessions.
+    with silenced():
+        return convert_variables_to_constants_v2(concrete, lower_control_flow=False)
 
 
 def mark(tensor: tf.Tensor, name: str, number: int) -> None:

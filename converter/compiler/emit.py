@@ -1,6 +1,6 @@
 """From a `converter.graph.Graph` to TensorFlow: as operations of a function, or run in float64 to prove a rewrite."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 
 import numpy as np
@@ -12,34 +12,37 @@ from converter.compiler.lower import lower
 from converter.graph import BinaryCall, Graph, Node
 
 
-def emit(graph: Graph, image: tf.Tensor, kernels: Mapping[BinaryCall, list[tf.Tensor]]) -> tf.Tensor:
+def emit(graph: Graph, inputs: Sequence[tf.Tensor], kernels: Mapping[BinaryCall, list[tf.Tensor]]) -> list[tf.Tensor]:
     """Adds a graph's operators to the function that is being traced.
 
     Operators that the passes do not know are added as they came. Types follow from the inputs', so the graph computes
-    in the precision of the image, or in float32 if that is of whole numbers.
+    in the precision of the images, or in float32 if there are none but whole numbers.
 
     Args:
         graph: The graph.
-        image: Its ``Input``, float32, float64 or uint8.
+        inputs: Its ``Input`` nodes in their order; those of floats are all float32 or all float64.
         kernels: For each call of a binary convolution, tensors in place of its `float_kernels`.
 
     Returns:
-        The graph's output.
+        The graph's outputs.
     """
-    dtype = image.dtype if image.dtype.is_floating else tf.float32
-    emitted: dict[Node, tf.Tensor | list[tf.Tensor]] = {graph.image: image}
+    dtype = next((tensor.dtype for tensor in inputs if tensor.dtype.is_floating), tf.float32)
+    emitted: dict[Node, tf.Tensor | list[tf.Tensor]] = dict(zip(graph.inputs.values(), inputs, strict=True))
     for node in graph.nodes()[:-1]:
         if node not in emitted:
             emitted[node] = _emit(node, [emitted[source] for source in node.inputs], dtype, kernels)
-    return emitted[graph.output]
+    return [emitted[node] for node in graph.outputs.values()]
 
 
-def run(graph: Graph, images: np.ndarray) -> np.ndarray:
-    """Computes a graph's output in the precision of the images, one image at a time.
+def run(graph: Graph, *inputs: np.ndarray) -> np.ndarray | list[np.ndarray]:
+    """Computes a graph's outputs in the precision of the images, one image at a time.
 
     Args:
         graph: The graph.
-        images: ``(samples, height, width, channels)``, float32 or float64.
+        *inputs: For each of its inputs ``(samples, ...)``; floats are float32 or float64.
+
+    Returns:
+        The output, or a list if there are several.
 
     Example:
         >>> import bnext_keras, numpy as np
@@ -50,15 +53,18 @@ def run(graph: Graph, images: np.ndarray) -> np.ndarray:
     """
 
     @tf.function(autograph=False)
-    def evaluate(image):
+    def evaluate(tensors):
+        dtype = next((tensor.dtype for tensor in tensors if tensor.dtype.is_floating), tf.float32)
         kernels = {
-            node.call: [tf.constant(kernel, image.dtype) for kernel in float_kernels(node.call)]
+            node.call: [tf.constant(kernel, dtype) for kernel in float_kernels(node.call)]
             for node in graph.nodes()
             if node.call is not None
         }
-        return emit(graph, image, kernels)
+        return emit(graph, tensors, kernels)
 
-    return np.concatenate([evaluate(tf.constant(image[np.newaxis])).numpy() for image in images])
+    results = [evaluate([tf.constant(each[np.newaxis]) for each in sample]) for sample in zip(*inputs, strict=True)]
+    joined = [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
+    return joined[0] if len(joined) == 1 else joined
 
 
 def _emit(node, inputs, dtype, kernels):

@@ -16,20 +16,18 @@ class FrozenModel:
 
     Attributes:
         graph_def: The evaluation. The kernels of its binary convolutions are ``Placeholder`` nodes.
-        image: Name of the node with the image.
-        output: Name of the node with the result.
-        input_shape: ``(batch, height, width, channels)``.
-        input_type: Of its numbers.
+        inputs: Names of the nodes of its inputs, by what the file is to call these.
+        outputs: Names of the nodes of its results, likewise.
+        input_specs: Shape and type of each input; shapes begin with 1.
         stand_ins: What each of its binary convolutions is compiled with.
         conv_names: Names of the ``LceBconv2d`` operators that each call becomes, one per group, in the order in which
             the model makes the calls. A call whose result nobody needs is not among them.
     """
 
     graph_def: tf.compat.v1.GraphDef
-    image: str
-    output: str
-    input_shape: tuple[int, ...]
-    input_type: tf.DType
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    input_specs: list[tf.TensorSpec]
     stand_ins: list[StandIn]
     conv_names: dict[BinaryCall, tuple[str, ...]]
 
@@ -40,16 +38,22 @@ def freeze(graph: Graph) -> FrozenModel:
     Kernels are inputs of the traced function, so that TensorFlow copies none of them.
     """
     calls = sorted((node.call for node in graph.nodes() if node.call is not None), key=lambda call: call.number)
-    input_shape = graph.image.shape
-    image_spec = tf.TensorSpec(input_shape, tf.as_dtype(graph.image.attribute("dtype")), name="image")
+    specs = [
+        tf.TensorSpec(node.shape, tf.as_dtype(node.attribute("dtype")), name=node.name)
+        for node in graph.inputs.values()
+    ]
 
-    @tf.function(input_signature=[image_spec, [_kernel_specs(call.layer) for call in calls]], autograph=False)
-    def evaluate(image, kernels):
-        return tf.identity(emit(graph, image, dict(zip(calls, kernels, strict=True))), name="output")
+    @tf.function(input_signature=[specs, [_kernel_specs(call.layer) for call in calls]], autograph=False)
+    def evaluate(inputs, kernels):
+        results = emit(graph, inputs, dict(zip(calls, kernels, strict=True)))
+        return [tf.identity(result, name="output") for result in results]
 
     concrete = evaluate.get_concrete_function()
     graph_def = concrete.graph.as_graph_def()
-    image, *placeholders = (tensor.op.name for tensor in concrete.inputs)
+    placeholders = [tensor.op.name for tensor in concrete.inputs]
+    inputs = dict(zip(graph.inputs, placeholders, strict=False))
+    outputs = {name: tensor.op.name for name, tensor in zip(graph.outputs, concrete.outputs, strict=True)}
+    del placeholders[: len(inputs)]
     placeholders_of = {call: [placeholders.pop(0) for _ in range(call.layer.groups)] for call in calls}
     kernels = {
         placeholder: kernel
@@ -62,8 +66,7 @@ def freeze(graph: Graph) -> FrozenModel:
         call: tuple(compiled[convs_that_read(graph_def, placeholder)[0]] for placeholder in placeholders_of[call])
         for call in calls
     }
-    output = concrete.outputs[0].op.name
-    return FrozenModel(graph_def, image, output, input_shape, image_spec.dtype, stand_ins, conv_names)
+    return FrozenModel(graph_def, inputs, outputs, specs, stand_ins, conv_names)
 
 
 def _kernel_specs(layer):

@@ -8,6 +8,7 @@ place of kernels (`stand_ins`) and short names (`names`).
 import io
 from dataclasses import replace
 
+from bnext_keras.cli._tool import silenced
 from bnext_keras.errors import ConversionError
 from bnext_keras.text import first_line
 
@@ -17,10 +18,8 @@ from larq_compute_engine.mlir._tf_tfl_flatbuffer import convert_graphdef_to_tfli
 from converter.compiler.freeze import FrozenModel
 from converter.compiler.names import ShortNames
 from converter.compiler.stand_ins import StandIn, put_kernels
+from converter.source.interface import INPUT_TYPES
 from converter.tflite.flatbuffer import Flatbuffer
-
-#: TensorFlow's names of the types that inputs may have.
-_TYPE_NAMES = {tf.float32: "DT_FLOAT", tf.uint8: "DT_UINT8"}
 
 
 def to_flatbuffer(frozen: FrozenModel) -> Flatbuffer:
@@ -41,18 +40,21 @@ def to_flatbuffer(frozen: FrozenModel) -> Flatbuffer:
 
 def _compile(frozen, stand_ins):
     """The file, and the stand-ins whose convolutions are not binary in it."""
-    names = ShortNames(frozen.graph_def, frozen.image, frozen.output, stand_ins)
+    inputs, outputs = list(frozen.inputs.values()), list(frozen.outputs.values())
+    names = ShortNames(frozen.graph_def, inputs, outputs, stand_ins)
+    serialized = _serialize(frozen, stand_ins, names)
     try:
-        content = convert_graphdef_to_tflite_flatbuffer(
-            _serialize(frozen, stand_ins, names),
-            [frozen.image],
-            [_TYPE_NAMES[frozen.input_type]],
-            [list(frozen.input_shape)],
-            [frozen.output],
-            False,  # no quantization
-            "arm",  # the target
-            None,  # no range of int8 to assume
-        )
+        with silenced():
+            content = convert_graphdef_to_tflite_flatbuffer(
+                serialized,
+                inputs,
+                [INPUT_TYPES[spec.dtype] for spec in frozen.input_specs],
+                [spec.shape.as_list() for spec in frozen.input_specs],
+                outputs,
+                False,  # no quantization
+                "arm",  # the target
+                None,  # no range of int8 to assume
+            )
     except Exception as error:
         raise ConversionError(f"Larq Compute Engine refused the graph: {first_line(error)}") from error
     flatbuffer = Flatbuffer(content)
@@ -67,6 +69,7 @@ def _serialize(frozen: FrozenModel, stand_ins: list[StandIn], names: ShortNames)
     are needed, no more than one at a time is then in memory twice.
     """
     stand_in_of = {node: stand_in for stand_in in stand_ins for node in stand_in.nodes}
+    inputs = set(frozen.inputs.values())
     stream = io.BytesIO()
 
     def write(**fields):
@@ -75,7 +78,7 @@ def _serialize(frozen: FrozenModel, stand_ins: list[StandIn], names: ShortNames)
     write(versions=frozen.graph_def.versions, library=frozen.graph_def.library)
     for node in frozen.graph_def.node:
         stand_in = stand_in_of.get(node.name)
-        stands_for_kernel = node.op == "Placeholder" and node.name != frozen.image
+        stands_for_kernel = node.op == "Placeholder" and node.name not in inputs
         is_duplicate = stand_in is not None and node.name != stand_in.name
         if stands_for_kernel or is_duplicate:
             continue

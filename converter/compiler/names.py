@@ -19,15 +19,18 @@ class ShortNames:
 
     Args:
         graph_def: The graph.
-        image: Name of the input, which is kept.
-        output: Name of the output, which is kept.
+        inputs: Names of the inputs, which are kept.
+        outputs: Names of the outputs, which are kept.
         stand_ins: Its binary convolutions; nodes of one of these share a name.
     """
 
-    def __init__(self, graph_def: tf.compat.v1.GraphDef, image: str, output: str, stand_ins: list[StandIn]):
-        self._output = output
+    def __init__(
+        self, graph_def: tf.compat.v1.GraphDef, inputs: list[str], outputs: list[str], stand_ins: list[StandIn]
+    ):
         self._stand_ins = stand_ins
-        self._short = {node.name: f"n{i:x}_" for i, node in enumerate(graph_def.node)} | {image: image, output: output}
+        self._last = {output: _last_before(graph_def, output, stand_ins) for output in outputs}
+        self._short = {node.name: f"n{i:x}_" for i, node in enumerate(graph_def.node)}
+        self._short |= {name: name for name in (*inputs, *outputs)}
         self._long = {short: name for name, short in self._short.items()}
         for stand_in in stand_ins:
             self._short.update(dict.fromkeys(stand_in.nodes, self._short[stand_in.name]))
@@ -51,12 +54,21 @@ class ShortNames:
         for short in flatbuffer.names:
             nodes = self.split(short)
             if short in results:
-                # What writes the output bears its name alone; all other convolutions come before it.
-                binary = (
-                    [self._stand_ins[-1].name] if short == self._output else [name for name in nodes if name in convs]
-                )
+                # What writes an output bears its name alone.
+                binary = self._last.get(short) or [name for name in nodes if name in convs]
                 nodes = binary if len(set(binary)) == 1 else nodes
             name = nodes[0] if nodes else short
             candidates = (f"{name}_{count}" if count > 1 else name for count in itertools.count(1))
             names[next(candidate for candidate in candidates if candidate not in names)] = short
         flatbuffer.names = list(names)
+
+
+def _last_before(graph_def, output, stand_ins):
+    """The binary convolution that writes an output if any does: of all from which it is computed the last."""
+    inputs = {node.name: [re.sub(r"^\^|:\d+$", "", name) for name in node.input] for node in graph_def.node}
+    found, pending = {output}, [output]
+    while pending:
+        new = [name for name in inputs[pending.pop()] if name not in found]
+        found.update(new)
+        pending += new
+    return [stand_in.name for stand_in in stand_ins if found.intersection(stand_in.nodes)][-1:]

@@ -11,6 +11,7 @@ import tensorflow as tf
 from converter.graph import Graph
 from converter.source import forms
 from converter.source.binary_layers import binarizes_input, binary_convs, in_place_of, quantized_kernel
+from converter.source.interface import INPUT_TYPES, input_names
 from converter.source.quantizers import input_fault, name_of
 from converter.source.rebuilding import other_precisions
 
@@ -30,26 +31,23 @@ def check(model: tf.keras.Model, *, harden: bool = False) -> None:
     """
     check_built(model)
     where = f"model '{model.name}'"
-    for kind, tensors in (("input", model.inputs), ("output", model.outputs)):
-        if len(tensors) != 1:
+    for name, tensor in zip(input_names(model), model.inputs, strict=True):
+        of_which = f" of '{name}'" if len(model.inputs) > 1 else ""
+        if None in (shape := tuple(tensor.shape))[1:]:
             raise ConversionError(
-                f"it has {len(tensors)} {kind}s", where=where, remedy="only models with one are supported"
+                f"it has a dynamic input shape {shape}{of_which}",
+                where=where,
+                remedy="give the size, bnext-convert --input-size N or convert(input_size=N), or build it with a fixed "
+                "input_shape",
             )
-    shape = tuple(model.inputs[0].shape)
-    if None in shape[1:]:
-        raise ConversionError(
-            f"it has a dynamic input shape {shape}",
-            where=where,
-            remedy="give the size, bnext-convert --input-size N or convert(input_size=N), or build it with a fixed "
-            "input_shape",
-        )
-    if model.inputs[0].dtype not in _INPUT_TYPES:
-        raise ConversionError(
-            f"its input is of {model.inputs[0].dtype.name}, files take float32 or uint8",
-            where=where,
-            remedy="build it with Input(dtype='float32'), or 'uint8' for pixels",
-        )
     _check_precision(model)
+    for name, tensor in zip(input_names(model), model.inputs, strict=True):
+        if tensor.dtype not in INPUT_TYPES:
+            raise ConversionError(
+                f"its input '{name}' is {tensor.dtype.name}",
+                where=where,
+                remedy=f"inputs must be {' or '.join(kind.name for kind in INPUT_TYPES)}",
+            )
     if not harden:
         _check_temperatures(model)
     for layer in sublayers(model):

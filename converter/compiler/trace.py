@@ -12,13 +12,14 @@ from converter.compiler._tensorflow import freeze_variables, mark
 from converter.graph import BinaryCall, Graph, Node
 from converter.source.binary_layers import binary_convs
 from converter.source.forms import KINDS, form_of, kind_of
+from converter.source.interface import call, input_names, output_names
 
 #: Attribute of a convolution of TensorFlow's graph that stands for the call of a binary one: the call's number.
 _CALL = "_binary_call"
 
 
 def trace(model: tf.keras.Model, batch: int = 1) -> Graph:
-    """Records what a model computes in evaluation for one image, or for a fixed number of them.
+    """Records what a model computes in evaluation for one image, or one of whatever it takes, or for some of them.
 
     The model is called once. Each call of a binary convolution becomes one node, whatever operations it consists of; no
     latent kernel is even read.
@@ -40,10 +41,15 @@ def trace(model: tf.keras.Model, batch: int = 1) -> Graph:
     forms = {id(layer): form_of(layer) for layer in layers}
     kernel_shapes = [forms[id(layer)].conv.kernel.shape for layer in layers]
     calls: list[BinaryCall] = []
-    image_spec = tf.TensorSpec((batch, *model.input_shape[1:]), model.inputs[0].dtype, name="image")
+    # What a user calls an input need not be a name for TensorFlow.
+    placeholders = ["image"] if len(model.inputs) == 1 else [f"input{i}" for i in range(len(model.inputs))]
+    specs = [
+        tf.TensorSpec((batch, *tensor.shape[1:]), tensor.dtype, name=name)
+        for name, tensor in zip(placeholders, model.inputs, strict=True)
+    ]
 
-    @tf.function(input_signature=[image_spec, list(map(tf.TensorSpec, kernel_shapes))], autograph=False)
-    def evaluate(image, kernels):
+    @tf.function(input_signature=[specs, list(map(tf.TensorSpec, kernel_shapes))], autograph=False)
+    def evaluate(inputs, kernels):
         kernel_of = dict(zip(map(id, layers), kernels, strict=True))
 
         def convolution(layer, inputs):
@@ -59,14 +65,18 @@ def trace(model: tf.keras.Model, batch: int = 1) -> Graph:
             return result if layer.activation is None else layer.activation(result)
 
         with _convolving(layers, convolution):
-            return tf.identity(model(image, training=False))
+            return [tf.identity(result) for result in call(model, inputs)]
 
     frozen = freeze_variables(evaluate)
     _check_called(layers, forms, calls)
     nodes: dict[str, Node] = {}
     for operation in frozen.graph.get_operations():
         _add(operation, nodes, calls)
-    return Graph(nodes[frozen.inputs[0].name], nodes[frozen.outputs[0].name])
+    # The kernels' places come behind the inputs.
+    inputs = {name: nodes[tensor.name] for name, tensor in zip(input_names(model), frozen.inputs, strict=False)}
+    return Graph(
+        inputs, {name: nodes[tensor.name] for name, tensor in zip(output_names(model), frozen.outputs, strict=True)}
+    )
 
 
 @contextmanager
@@ -79,10 +89,10 @@ def _convolving(layers, convolution):
     """
 
     # Keras passes `training` to those layers alone that named it before; a Larq layer does not.
-    def call(self, inputs, training=None):
+    def convolve(self, inputs, training=None):
         return convolution(self, inputs)
 
-    convolving_kinds = {kind: type("Convolving", (kind,), {"call": call}) for kind in KINDS}
+    convolving_kinds = {kind: type("Convolving", (kind,), {"call": convolve}) for kind in KINDS}
 
     with ExitStack() as stack:
         for layer in layers:

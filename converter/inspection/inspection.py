@@ -18,6 +18,7 @@ from bnext_keras.cards import CARDS, Card
 from bnext_keras.layer_graph import LayerGraph
 from bnext_keras.models import Costs, count
 from bnext_keras.structure import find_roles
+from bnext_keras.text import counted
 
 import tensorflow as tf
 
@@ -41,7 +42,7 @@ class KindTotals:
     output_bytes: int
 
 
-@dataclass
+@dataclass(repr=False)
 class Inspection:
     """The layers of a model, the operators of its file, and their totals.
 
@@ -60,6 +61,10 @@ class Inspection:
     other_bytes: int
     card: Card | None
     peak_memory: int = 0
+
+    def __repr__(self) -> str:
+        layers, operators = counted(len(self.layers), "layer"), counted(len(self.operators), "operator")
+        return f"<Inspection: {layers}, {operators}>"
 
     @property
     def kinds(self) -> list[KindTotals]:

@@ -68,7 +68,7 @@ def read_operators(flatbuffer: Flatbuffer, layer_graph: LayerGraph) -> list[Oper
         layer_graph: The layers of the Keras model that it was made from.
     """
     names, layers = flatbuffer.names, _LayerNames(layer_graph)
-    stored = stored_weights(flatbuffer)
+    stored, answers = stored_weights(flatbuffer), layers.of_outputs(flatbuffer.outputs)
     counted: set[int] = set()  # Buffers that an operator has been charged with.
     unnamed: dict[int, int] = {}  # Places of operators that get the name of the reader of their tensor.
     operators = []
@@ -76,8 +76,8 @@ def read_operators(flatbuffer: Flatbuffer, layer_graph: LayerGraph) -> list[Oper
         inputs = [stored.get(tensor, tensor) for tensor in operation.inputs]
         output = operation.outputs[0]
         layer = layers.find(names[output], operation.type in _KERNEL_INPUTS)
-        if not layer and flatbuffer.outputs[0] in operation.outputs:
-            layer = layers.answer
+        if output in answers and (len(flatbuffer.outputs) > 1 or not layer):
+            layer = layers.find(answers[output], operation.type in _KERNEL_INPUTS)
         constants = {flatbuffer.buffer(tensor): flatbuffer.nbytes(tensor) for tensor in inputs}
         output_bytes = sum(tensor_bytes(flatbuffer, tensor) for tensor in operation.outputs)
         if output in stored:
@@ -130,11 +130,13 @@ class _LayerNames:
         name = next((part for part in tensor_name.split("/") if part in self._layers), "")
         return self._convolution_before(name) if name and is_convolution else name
 
-    @property
-    def answer(self):
-        """The layer that gives the model's output: the file's output has no name of a layer."""
+    def of_outputs(self, tensors):
+        """The layer that gives each of the file's outputs, whose names need not be those of layers."""
+        if len(tensors) > 1:
+            origins = zip(tensors, self._graph.origins, strict=True)
+            return {tensor: layer.name for tensor, layer in origins if layer is not None}
         last = [layer.name for layer in self._graph.layers if not self._graph.consumers(layer)]
-        return last[0] if len(last) == 1 else ""
+        return {tensors[0]: last[0]} if len(last) == 1 else {}
 
     def _convolution_before(self, name):
         """A convolution, or dense layer, bears the name of the last layer that has been fused into it."""

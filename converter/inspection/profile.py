@@ -22,6 +22,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from bnext_keras.text import counted, format_milliseconds
+
 from converter.inspection.stopwatch import Runner, stopwatches
 from converter.tflite.engine import EngineUnavailable, open_engine
 from converter.tflite.flatbuffer import Flatbuffer
@@ -55,7 +57,7 @@ class EngineTimes:
     note: str = ""
 
 
-@dataclass
+@dataclass(repr=False)
 class Profile:
     """Where the time of one image goes.
 
@@ -80,6 +82,10 @@ class Profile:
     rounds: int
     distinct: int
     engine: EngineTimes | None = None
+
+    def __repr__(self) -> str:
+        operators = counted(len(self.milliseconds), "operator")
+        return f"<Profile: {format_milliseconds(self.total)} with {self.kernels} kernels, {operators}>"
 
     @property
     def total(self) -> float:

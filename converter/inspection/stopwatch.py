@@ -20,21 +20,27 @@ class Runner:
     Args:
         content: The ``.tflite`` file.
         runner: One of `converter.tflite.interpreter.KERNELS`, or what has been opened to run the file.
+        words: Whether its whole numbers are words of signs, and not rows of tables, of which the first is always there.
 
     Attributes:
         interpreter: What runs it.
         inputs: The random inputs.
     """
 
-    def __init__(self, content: bytes, runner: str | OneImageInterpreter):
+    def __init__(self, content: bytes, runner: str | OneImageInterpreter, words: bool = False):
         self.interpreter = Interpreter(content, kernels=runner) if isinstance(runner, str) else runner
         random = np.random.default_rng(0)
-        self.inputs = [
-            random.standard_normal(shape).astype(np.float32)
-            if np.dtype(kind) == np.float32
-            else random.integers(np.iinfo(kind).min, np.iinfo(kind).max, shape, kind, endpoint=True)
-            for shape, kind in zip(self.interpreter.input_shapes, self.interpreter.input_types, strict=True)
-        ]
+
+        def made(shape, kind):
+            if np.dtype(kind) == np.float32:
+                return random.standard_normal(shape).astype(np.float32)
+            limits = np.iinfo(kind)
+            return (
+                random.integers(limits.min, limits.max, shape, kind, endpoint=True) if words else np.zeros(shape, kind)
+            )
+
+        types = zip(self.interpreter.input_shapes, self.interpreter.input_types, strict=True)
+        self.inputs = [made(shape, kind) for shape, kind in types]
 
     def run(self) -> float:
         """Seconds of one run."""
@@ -60,7 +66,8 @@ def stopwatch(flatbuffer: Flatbuffer, operation: Operation, kernels: str) -> Cal
     """A function that measures the seconds of one run of an operator, None if it does not run alone."""
     copies = int(np.clip(WORK // (1 + _work(flatbuffer, operation)), LEAST_COPIES, MOST_COPIES))
     try:
-        one, many = (Runner(flatbuffer.cut_out(operation, count), kernels) for count in (1, 1 + copies))
+        pieces = (flatbuffer.cut_out(operation, count) for count in (1, 1 + copies))
+        one, many = (Runner(piece, kernels, words=operation.type.startswith("Lce")) for piece in pieces)
         one.run(), many.run()
     except (RuntimeError, ValueError):
         return None

@@ -42,9 +42,11 @@ def carry_offsets(graph: Graph) -> None:
         if offset is not None and not _all_pass(graph, node):
             carry, offset = graph.add(carry, offset), None
         carried[node] = carry, offset
-    shifted = Graph(graph.image, carried[graph.output][0])
+    shifted = Graph(graph.inputs, {name: carried[node][0] for name, node in graph.outputs.items()})
     if _cost(shifted) < _cost(graph):
-        graph.replace(graph.output, shifted.output)
+        for name, node in shifted.outputs.items():
+            if node is not graph.outputs[name]:
+                graph.replace(graph.outputs[name], node)
 
 
 def _carry(graph, node, carried):

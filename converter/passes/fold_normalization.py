@@ -28,7 +28,7 @@ def fold_normalization(graph: Graph) -> None:
             path.append(x)
             x = x.inputs[0]
         image, factors, offsets = _affine(graph, x)
-        if image is x or not _is_image(graph, image) or not factors.all():
+        if image is x or not _is_image(image) or not factors.all():
             continue
         kernel = scaled_kernel(node, factors)
         if kernel is None:
@@ -57,11 +57,11 @@ def _affine(graph: Graph, x: Node) -> tuple[Node, np.ndarray, np.ndarray]:
     return x, factors, offsets
 
 
-def _is_image(graph: Graph, x: Node) -> bool:
+def _is_image(x: Node) -> bool:
     """Whether a node is the input, or that as floats."""
     while x.op == "Cast" or (x.op in _MOVING and _keeps_channels(x)):
         x = x.inputs[0]
-    return x is graph.image
+    return x.op == "Input"
 
 
 def _keeps_channels(node: Node) -> bool:

@@ -14,7 +14,7 @@ TensorFlow is imported for a Keras model only; a ``.tflite`` file answers in a f
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,7 @@ class Classifier:
 
     input_shape: tuple[int, int, int]
     num_classes: int
-    run: Callable[[np.ndarray], np.ndarray]
+    run: Callable[[np.ndarray], np.ndarray] = field(repr=False)
     metadata: Metadata | None = None
     note: str = ""
     takes_pixels: bool = False

@@ -13,7 +13,7 @@ import importlib.util
 import io
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bnext_keras.cli._tool import silenced
@@ -24,7 +24,7 @@ import numpy as np
 
 from converter.quantization.roles import find_roles
 from converter.tflite.flatbuffer import Flatbuffer
-from converter.tflite.interpreter import Interpreter
+from converter.tflite.interpreter import Interpreter, batches
 
 #: Largest root mean square difference of the outputs, relative to their standard deviation, of a file that is of use.
 MAX_DRIFT = 0.5
@@ -96,31 +96,42 @@ def quantize(flatbuffer: Flatbuffer, weights: Mapping[str, str]) -> tuple[Flatbu
     return quantized, result
 
 
-def compare(result: Quantization, flatbuffer: Flatbuffer, quantized: Flatbuffer, inputs: np.ndarray) -> None:
+def compare(
+    result: Quantization, flatbuffer: Flatbuffer, quantized: Flatbuffer, inputs: np.ndarray | Sequence[np.ndarray]
+) -> None:
     """Runs both files and notes in ``result`` how far they drift apart, and what makes the quantized one useless.
 
     Args:
         result: From `quantize`.
         flatbuffer: The float file.
         quantized: The quantized file.
-        inputs: float32 ``(samples, height, width, channels)``.
+        inputs: float32 ``(samples, height, width, channels)``; of a file of several inputs a list.
     """
     result.errors += _structural_errors(flatbuffer, quantized)
     if result.errors:
         return
     expected, answers = (_run(file, inputs) for file in (flatbuffer, quantized))
-    result.samples = len(inputs)
+    result.samples = len(batches(inputs)[0])
+    for tensor, before, after in zip(flatbuffer.outputs, expected, answers, strict=True):
+        _compare(result, before, after, "" if len(expected) == 1 else f" of '{flatbuffer.names[tensor]}'")
+
+
+def _compare(result, expected, answers, which):
+    """Notes of one output how far it drifts; of several the largest drift counts."""
     if not np.isfinite(answers).all():
-        result.errors.append("with quantized weights the answers are not finite (infinite or NaN)")
+        result.errors.append(f"with quantized weights the answers{which} are not finite (infinite or NaN)")
         return
     difference = answers.astype(np.float64) - expected
     deviation = np.std(expected, dtype=np.float64)
-    result.drift = float(np.sqrt(np.mean(np.square(difference))) / max(deviation, np.finfo(np.float32).tiny))
-    result.max_difference = float(np.abs(difference).max())
-    result.top1_agreement = float(np.mean(answers.argmax(axis=-1) == expected.argmax(axis=-1)))
-    if not result.drift <= MAX_DRIFT:
+    drift = float(np.sqrt(np.mean(np.square(difference))) / max(deviation, np.finfo(np.float32).tiny))
+    result.drift = max(result.drift, drift)
+    result.max_difference = max(result.max_difference, float(np.abs(difference).max()))
+    if not which or (expected.ndim == 2 and expected.shape[-1] > 1):
+        agreement = float(np.mean(answers.argmax(axis=-1) == expected.argmax(axis=-1)))
+        result.top1_agreement = min(result.top1_agreement, agreement)
+    if not drift <= MAX_DRIFT:
         result.errors.append(
-            f"with quantized weights the answers differ by {result.drift:.0%} of their standard deviation (at most "
+            f"with quantized weights the answers{which} differ by {drift:.0%} of their standard deviation (at most "
             f"{MAX_DRIFT:.0%} is let pass); keep more roles float32, or train the network first if it is not"
         )
 
@@ -160,4 +171,4 @@ def _structural_errors(flatbuffer, quantized):
 
 def _run(flatbuffer, inputs):
     interpreter = Interpreter(flatbuffer.pack(), threads=os.cpu_count() or 1, kernels="indirect")
-    return interpreter.run_each(inputs)[0]
+    return interpreter.run_each(inputs)

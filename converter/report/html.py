@@ -15,7 +15,7 @@ import jinja2
 
 from converter.advice import merged
 from converter.report.charts import COLOURS, TIMES, bars, costliest, kind_rows, timeline
-from converter.report.words import normalization_in_words, size_in_words, verification_in_words
+from converter.report.words import is_classifier, normalization_in_words, size_in_words, verification_in_words
 from converter.result import ConversionResult
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -70,6 +70,8 @@ def _context(result):
         "costliest": costliest(operators),
         "unmeasured": milliseconds.count(None),
         "words": verification_in_words(result),
+        "classifies": is_classifier(checked),
+        "inputs": list(result.inputs.values()) or [result.input_shape],
         "normalization": normalization_in_words(result),
         "published": _published(inspection),
         "with_kernel": sum(layer.is_binarized is not None for layer in inspection.layers),

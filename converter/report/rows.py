@@ -5,23 +5,27 @@ from bnext_keras.text import format_bytes, format_milliseconds, format_percent
 from converter.report.charts import times_by
 from converter.report.words import (
     cost_in_words,
+    differences_in_words,
     engine_in_words,
     inputs_in_words,
+    is_classifier,
     normalization_in_words,
-    relative,
+    output_in_words,
     size_in_words,
 )
 from converter.result import ConversionResult
 
 
 def title(result: ConversionResult) -> str:
-    """The model and the shape of its input."""
-    return f"{result.title}, {' x '.join(map(str, result.input_shape))}"
+    """The model and the shapes of its inputs."""
+    shapes = [" x ".join(map(str, shape)) for shape in result.inputs.values() or [result.input_shape]]
+    return ", ".join([result.title, *shapes])
 
 
 def rows(result: ConversionResult) -> list[tuple[str, str]]:
     """Names and texts: what became of the binary convolutions, operators, size, agreement with Keras, time."""
     checked = result.verification
+    several, (difference, same_signs) = len(checked.outputs) > 1, differences_in_words(checked)
     converted, total = len(checked.binary_convs), len(checked.binary_convs) + len(checked.float_convs)
     found = [
         ("file", "not written" if result.path is None else str(result.path)),
@@ -33,9 +37,10 @@ def rows(result: ConversionResult) -> list[tuple[str, str]]:
         ("binary convolutions", f"{converted} of {total} became {result.runtime.binary}"),
         ("operators", ", ".join(f"{name} {count}" for name, count in result.operators.most_common())),
         ("verified on", f"{checked.samples} inputs against Keras ({inputs_in_words(result)})"),
-        ("top-1 agreement", f"{checked.top1_agreement:.2%}"),
-        ("largest difference", relative(checked.max_difference, checked)),
-        ("  with equal signs", relative(checked.max_difference_same_signs, checked)),
+        ("top-1 agreement", f"{checked.top1_agreement:.2%}" if is_classifier(checked) else "no output is of classes"),
+        ("largest difference", difference),
+        ("  with equal signs", same_signs),
+        *((f"output {output.name}", output_in_words(output)) for output in checked.outputs if several),
         ("sign flips", f"{checked.flips:,} of {checked.signs:,} signs, of values within rounding of zero"),
     ]
     found += [(name, engine_in_words(engine)) for name, engine in result.engines.items()]

@@ -3,18 +3,20 @@
 from bnext_keras.text import format_bytes, format_milliseconds, format_percent
 
 from converter.result import ConversionResult
-from converter.verification.verify import Verification
+from converter.verification.verify import OutputVerification, Verification
 
 
 def verification_in_words(result: ConversionResult) -> list[str]:
     """What the comparison with Keras says, for somebody who has not read `converter.verification.verify`."""
     checked, title = result.verification, result.runtime.title
-    inputs = inputs_in_words(result)
+    inputs, (difference, same_signs) = inputs_in_words(result), differences_in_words(checked)
+    agreement = f"The largest output was the same for {format_percent(checked.top1_agreement)} of them; outputs"
     words = [
         f"{title} ran the file on {checked.samples} inputs ({inputs}) with each of its kernels, and Keras the model. "
-        f"The largest output was the same for {format_percent(checked.top1_agreement)} of them; outputs differ by at "
-        f"most {relative(checked.max_difference, checked)}."
+        f"{agreement if is_classifier(checked) else 'Outputs'} differ by at most {difference}."
     ]
+    if len(checked.outputs) > 1:
+        words += [f"Output '{output.name}', {output_in_words(output)}." for output in checked.outputs]
     if checked.signs:
         explained = ", each of a value within rounding of zero" if checked.passed else ""
         flips = (
@@ -25,7 +27,7 @@ def verification_in_words(result: ConversionResult) -> list[str]:
         words.append(
             f"The binary convolutions took {checked.signs:,} signs; {flips}. "
             f"Run with {title}'s signs, Keras gives outputs that differ from {title}'s by at most "
-            f"{relative(checked.max_difference_same_signs, checked)}, "
+            f"{same_signs}, "
             + (
                 "which is float rounding."
                 if checked.passed
@@ -47,10 +49,14 @@ def verification_in_words(result: ConversionResult) -> list[str]:
 
 def engine_in_words(found: Verification) -> str:
     """What the comparison of another engine than LCE says."""
-    return (
-        f"the same first answer for {format_percent(found.top1_agreement)} of {found.samples} inputs, outputs within "
-        f"{relative(found.max_difference, found)}, {relative(found.max_difference_same_signs, found)} with equal signs"
-    )
+    difference, same_signs = differences_in_words(found)
+    agreement = f"the same first answer for {format_percent(found.top1_agreement)} of {found.samples} inputs, "
+    return f"{agreement if is_classifier(found) else ''}outputs within {difference}, {same_signs} with equal signs"
+
+
+def is_classifier(checked: Verification) -> bool:
+    """Whether an output is taken for a classifier's, so that its largest number is an answer."""
+    return not checked.outputs or any(output.top1_agreement is not None for output in checked.outputs)
 
 
 def inputs_in_words(result: ConversionResult) -> str:
@@ -85,9 +91,27 @@ def normalization_in_words(result: ConversionResult) -> str:
     return str(result.normalization or "not stated; --mean, --std and --scale put it into the file")
 
 
-def relative(difference: float, checked: Verification) -> str:
+def relative(difference: float, checked: Verification | OutputVerification) -> str:
     """A difference of outputs as people can judge it: by the largest output."""
     return f"{difference / (checked.largest_output or 1):.1e} of the largest output"
+
+
+def differences_in_words(checked: Verification | OutputVerification) -> tuple[str, str]:
+    """The largest difference of outputs, and the largest with equal signs; of several outputs the worst by its own."""
+    each = checked.each if isinstance(checked, Verification) else [checked]
+
+    def worst(name):
+        output = max(each, key=lambda output: getattr(output, name) / (output.largest_output or 1))
+        return relative(getattr(output, name), output)
+
+    return worst("max_difference"), worst("max_difference_same_signs")
+
+
+def output_in_words(output: OutputVerification) -> str:
+    """What the comparison says of one output of several."""
+    agreement = "" if output.top1_agreement is None else f"same first answer {format_percent(output.top1_agreement)}, "
+    difference, same_signs = differences_in_words(output)
+    return f"{' x '.join(map(str, output.shape))}: {agreement}within {difference}, {same_signs} with equal signs"
 
 
 def rounding_in_words(checked: Verification) -> str:

@@ -1,7 +1,7 @@
 """What it costs to do without Larq Compute Engine: bytes, and time on this machine."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,17 +27,17 @@ class Cost:
     milliseconds: float
 
 
-def measure(lce: bytes, content: bytes, make: Callable[..., OneImageInterpreter], image: np.ndarray) -> Cost:
+def measure(lce: bytes, content: bytes, make: Callable[..., OneImageInterpreter], inputs: Sequence[np.ndarray]) -> Cost:
     """Runs an image in both files, in turns.
 
     Args:
         lce: LCE's file.
         content: The other one.
         make: What runs that one, given its bytes.
-        image: ``(1, ...)`` of the files' type.
+        inputs: ``(1, ...)`` of the files' type, for each input.
     """
     runners = Interpreter(lce, kernels="indirect"), make(content)
-    batch = [np.repeat(image, runners[0].input_shapes[0][0], axis=0)]
+    batch = [np.repeat(values, runners[0].input_shapes[0][0], axis=0) for values in inputs]
     fastest = [float("inf")] * 2
     for _ in range(RUNS):
         for place, runner in enumerate(runners):

@@ -49,11 +49,7 @@ def encode(flatbuffer: Flatbuffer, metadata: Metadata) -> bytes:
     """The ONNX file with what it says about itself, as ONNX's own properties."""
     import onnx
 
-    names = flatbuffer.names
-    for tensor, name in ((flatbuffer.inputs[0], "image"), (flatbuffer.outputs[0], metadata.scores)):
-        names = [f"{other}_" if other == name else other for other in names]
-        names[tensor] = name
-    flatbuffer.names = names
+    flatbuffer.name_interface(metadata.inputs, metadata.outputs)
     model = onnx.load_from_string(to_onnx(flatbuffer))
     properties = {
         "name": metadata.name,

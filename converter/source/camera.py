@@ -46,7 +46,9 @@ def of_pixels(model: tf.keras.Model, normalization: Normalization | None) -> tf.
     if takes_pixels(model):
         return model
     where = f"model '{model.name}'"
-    shape = tuple(model.input_shape[1:])
+    shape = tuple(model.inputs[0].shape[1:])
+    if len(model.inputs) != 1:
+        raise ConversionError(f"it has {len(model.inputs)} inputs", where=where, remedy="leave out --input uint8")
     if len(shape) != 3:
         raise ConversionError(f"its input of shape {shape} is no image", where=where, remedy="leave out --input uint8")
     if normalization is None:
@@ -75,15 +77,16 @@ def giving_probabilities(model: tf.keras.Model) -> tf.keras.Model:
         [[0.5, 0.5]]
     """
     where = f"model '{model.name}'"
-    if len(model.outputs) != 1 or len(model.output_shape) != 2:
+    shapes = [tuple(tensor.shape) for tensor in (*model.inputs, *model.outputs)]
+    if len(shapes) != 2 or len(shapes[1]) != 2:
         raise ConversionError(
-            f"its outputs of shape {model.output_shape} are not one number for each class",
+            f"its outputs, {', '.join(map(str, shapes[len(model.inputs) :]))}, are not one number for each class",
             where=where,
             remedy="leave out --softmax",
         )
     if ends_in_softmax(model):
         raise ConversionError("it gives probabilities already", where=where, remedy="leave out --softmax")
-    image = tf.keras.Input(model.input_shape[1:], dtype=model.inputs[0].dtype, name="pixels")
+    image = tf.keras.Input(shapes[0][1:], dtype=model.inputs[0].dtype, name="pixels")
     softmax = tf.keras.layers.Softmax(name=_free("probabilities", model))
     return tf.keras.Model(image, softmax(model(image)), name=model.name)
 
@@ -96,6 +99,8 @@ def ends_in_softmax(model: tf.keras.Model) -> bool:
         >>> ends_in_softmax(tf.keras.Model(image, tf.keras.layers.Dense(2, "softmax")(image)))
         True
     """
+    if len(model.outputs) != 1:
+        return False
     graph = LayerGraph(model)
     for layer in graph.backwards(graph.outputs[0]) if graph.outputs else ():
         if not isinstance(layer, Annotation):

@@ -11,6 +11,8 @@ from bnext_keras.preprocessing import Normalization
 
 import tensorflow as tf
 
+from converter.graph import ANSWER
+from converter.source.interface import input_names, output_names
 from converter.source.loading import digest
 from converter.tflite.metadata import InputOrientation, Metadata
 
@@ -32,13 +34,17 @@ def describe(
     Raises:
         ConversionError: if labels or normalization do not fit the model, or the file cannot be read.
     """
-    classes = model.output_shape[-1] if len(model.output_shape) == 2 else 0
-    if labels is not None and len(labels) != classes:
-        outputs = f"{classes} classes" if classes else f"outputs of shape {model.output_shape}"
+    shapes = [tuple(output.shape) for output in model.outputs]
+    classes = [shape[-1] for shape in shapes if len(shape) == 2]
+    if labels is not None and classes.count(len(labels)) != 1:
+        of_shapes = f"outputs of shape {', '.join(map(str, shapes))}"
+        outputs = f"{classes[0]} classes" if len(shapes) == len(classes) == 1 else of_shapes
         raise ConversionError(f"there are {len(labels)} labels, but model '{model.name}' has {outputs}")
     if labels is not None and any("\n" in label for label in labels):
         raise ConversionError("a label has several lines; each must have one")
-    known, channels = stated(model), model.input_shape[-1]
+    images = [tensor.shape for tensor in model.inputs if len(tensor.shape) == 4] or [model.inputs[0].shape]
+    answers = output_names(model)
+    known, channels = stated(model), images[0][-1]
     try:
         normalization = known.normalization if normalization is None else normalization.of_channels(channels)
     except ValueError as error:
@@ -52,4 +58,6 @@ def describe(
         std=normalization and normalization.std,
         source_sha256=digest(source) if source else "",
         version=__version__,
+        inputs=tuple(input_names(model)),
+        outputs=("logits",) if answers == [ANSWER] else tuple(answers),
     )

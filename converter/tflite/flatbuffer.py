@@ -9,6 +9,7 @@
 """
 
 import copy
+import itertools
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -109,6 +110,19 @@ class Flatbuffer:
         for tensor, name in zip(self._graph.tensors, names, strict=True):
             tensor.name = name.encode()
 
+    def name_interface(self, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+        """Gives the inputs and outputs names, in their order; other tensors that have one of these get another.
+
+        An output that is an input too, or another output, keeps the first name that it gets.
+        """
+        named = dict(zip(self.outputs[::-1], outputs[::-1], strict=True))
+        named |= dict(zip(self.inputs, inputs, strict=True))
+        taken, names = {*named.values()}, self.names
+        for index, name in enumerate(names):
+            candidates = (f"{name}_{count}" if count > 1 else name for count in itertools.count(1))
+            names[index] = named[index] if index in named else next(each for each in candidates if each not in taken)
+        self.names = names
+
     @property
     def operations(self) -> list[Operation]:
         """The operators in the order of execution."""
@@ -132,7 +146,7 @@ class Flatbuffer:
     @property
     def inputs(self) -> list[int]:
         """The tensors that the file takes."""
-        return list(self._graph.inputs)
+        return list(map(int, self._graph.inputs))
 
     @property
     def outputs(self) -> list[int]:

@@ -41,21 +41,28 @@ class OneImageInterpreter:
         """The outputs for inputs of the file's own shapes."""
         raise NotImplementedError
 
-    def run_each(self, batch: np.ndarray) -> list[np.ndarray]:
-        """The outputs for each of several inputs of a file of one input, joined: the file itself takes one at a time.
+    def run_each(self, batch: np.ndarray | Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The outputs for each of several samples, joined: the file itself takes one at a time.
 
         A file of larger batches gets these, the last filled with repetitions whose outputs are left out.
 
         Args:
-            batch: ``(samples, ...)``.
+            batch: ``(samples, ...)``; of a file of several inputs a list of such arrays.
         """
+        each = batches(batch)
         size = self.input_shapes[0][0]
         results = []
-        for start in range(0, len(batch), size):
-            part = batch[start : start + size]
-            filled = np.concatenate([part, np.repeat(part[-1:], size - len(part), axis=0)])
-            results.append([outputs[: len(part)] for outputs in self.run([filled])])
+        for start in range(0, len(each[0]), size):
+            parts = [values[start : start + size] for values in each]
+            count = len(parts[0])
+            filled = [np.concatenate([part, np.repeat(part[-1:], size - count, axis=0)]) for part in parts]
+            results.append([outputs[:count] for outputs in self.run(filled)])
         return [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
+
+
+def batches(inputs: np.ndarray | Sequence[np.ndarray]) -> list[np.ndarray]:
+    """A batch for each of a network's inputs; one array alone is that of its only input."""
+    return [inputs] if isinstance(inputs, np.ndarray) else list(inputs)
 
 
 #: What makes an interpreter ready to run a file, given its bytes.

@@ -14,7 +14,7 @@ import io
 import json
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from bnext_keras.errors import ConversionError
@@ -72,18 +72,20 @@ class Metadata:
         std: What each channel's difference is divided by, None if it is not known.
         source_sha256: Digest of the file that was converted, "" for a model in memory.
         version: This project's version that wrote the file.
-        scores: What the outputs are called: logits, or probabilities.
+        inputs: Names of the file's inputs.
+        outputs: Names of its outputs.
     """
 
     name: str
     input_orientation: InputOrientation
     channels: int
-    labels: Sequence[str] | None = None
+    labels: Sequence[str] | None = field(default=None, repr=False)
     mean: Sequence[float] | None = None
     std: Sequence[float] | None = None
     source_sha256: str = ""
     version: str = ""
-    scores: str = "logits"
+    inputs: Sequence[str] = ("image",)
+    outputs: Sequence[str] = ("logits",)
 
     @property
     def normalization(self) -> Normalization | None:
@@ -106,9 +108,8 @@ def write_metadata(flatbuffer: Flatbuffer, metadata: Metadata) -> bytes:
         >>> read_metadata(convert(model, labels=["cat", "dog"]).content).labels
         ['cat', 'dog']
     """
-    flatbuffer.set_metadata(BUFFER, _model_metadata(metadata))
-    if len(flatbuffer.inputs) == len(flatbuffer.outputs) == 1:
-        flatbuffer.set_signature(["image"], [metadata.scores])
+    flatbuffer.set_metadata(BUFFER, _model_metadata(metadata, flatbuffer))
+    flatbuffer.set_signature(metadata.inputs, metadata.outputs)
     stream = io.BytesIO()
     stream.write(flatbuffer.pack())
     project = {
@@ -157,7 +158,7 @@ def _read_archive(content, names):
 
 def _labels_file(graph):
     """What the file of the classes' names is called in the archive: others than this project call it as they like."""
-    files = [file for scores in graph.tables(_SUBGRAPH["outputs"])[:1] for file in scores.tables(_TENSOR["files"])]
+    files = [file for scores in graph.tables(_SUBGRAPH["outputs"]) for file in scores.tables(_TENSOR["files"])]
     return next((file.string(_FILE["name"]) for file in files if file.byte(_FILE["type"]) == _AXIS_LABELS), LABELS_FILE)
 
 
@@ -166,11 +167,10 @@ def _read(buffer, content):
         raise ValueError("it is not of TFLite's kind")
     model = TableReader.root(buffer)
     mean = std = None
-    channels, scores = 3, "logits"
+    channels = 3
     graphs = model.tables(_MODEL["subgraphs"])
-    for named in graphs[0].tables(_SUBGRAPH["outputs"])[:1] if graphs else []:
-        scores = named.string(_TENSOR["name"]) or scores
-    for image in graphs[0].tables(_SUBGRAPH["inputs"])[:1] if graphs else []:
+    # Of several images the first counts.
+    for image in graphs[0].tables(_SUBGRAPH["inputs"])[::-1] if graphs else []:
         for unit in image.tables(_TENSOR["process_units"]):
             if unit.byte(_UNION["type"]) == _NORMALIZATION_OPTIONS:
                 options = unit.table(_UNION["value"])
@@ -192,38 +192,29 @@ def _read(buffer, content):
         std=std,
         source_sha256=str(project.get("source_sha256", "")),
         version=str(project.get("version", "")),
-        scores=scores,
+        inputs=_names_of(graphs, "inputs"),
+        outputs=_names_of(graphs, "outputs"),
     )
 
 
-def _model_metadata(metadata):
+def _names_of(graphs, kind):
+    return tuple(table.string(_TENSOR["name"]) for graph in graphs[:1] for table in graph.tables(_SUBGRAPH[kind]))
+
+
+def _model_metadata(metadata, flatbuffer):
     builder = flatbuffers.Builder(1024)
-    normalization = _normalization(builder, metadata) if metadata.mean is not None else None
-    properties = write_table(builder, _IMAGE, color_space=("Int8", {3: _RGB, 1: _GRAYSCALE}.get(metadata.channels, 0)))
-    content = write_table(builder, _UNION, type=("Uint8", _IMAGE_PROPERTIES), value=properties)
-    image = write_table(
-        builder,
-        _TENSOR,
-        name=builder.CreateString("image"),
-        description=builder.CreateString(f"input image, {metadata.input_orientation}"),
-        content=content,
-        process_units=normalization and write_tables(builder, [normalization[0]]),
-        stats=normalization and normalization[1],
-    )
-    files = None
-    if metadata.labels is not None:
-        labels = write_table(
-            builder,
-            _FILE,
-            name=builder.CreateString(LABELS_FILE),
-            description=builder.CreateString("names of the classes"),
-            type=("Int8", _AXIS_LABELS),
-        )
-        files = write_tables(builder, [labels])
-    features = write_table(builder, _UNION, type=("Uint8", _FEATURE_PROPERTIES), value=write_table(builder, {}))
-    scores = write_table(builder, _TENSOR, name=builder.CreateString(metadata.scores), content=features, files=files)
+    inputs: list[int] = []
+    outputs: list[int] = []
+    for name, tensor in zip(metadata.inputs, flatbuffer.inputs, strict=True):
+        shape = flatbuffer.shape(tensor)
+        is_image = len(metadata.inputs) == 1 or (len(shape) == 4 and shape[-1] == metadata.channels)
+        inputs.append(_image(builder, metadata, name) if is_image else _numbers(builder, name))
+    for name, tensor in zip(metadata.outputs, flatbuffer.outputs, strict=True):
+        shape, classes = flatbuffer.shape(tensor), len(metadata.labels or ())
+        is_labelled = len(metadata.outputs) == 1 or (len(shape) == 2 and shape[-1] == classes)
+        outputs.append(_numbers(builder, name, metadata.labels if is_labelled else None))
     subgraph = write_table(
-        builder, _SUBGRAPH, inputs=write_tables(builder, [image]), outputs=write_tables(builder, [scores])
+        builder, _SUBGRAPH, inputs=write_tables(builder, inputs), outputs=write_tables(builder, outputs)
     )
     model = write_table(
         builder,
@@ -238,6 +229,38 @@ def _model_metadata(metadata):
     )
     builder.Finish(model, file_identifier=IDENTIFIER)
     return bytes(builder.Output())
+
+
+def _image(builder, metadata, name):
+    """An input that is an image."""
+    normalization = _normalization(builder, metadata) if metadata.mean is not None else None
+    properties = write_table(builder, _IMAGE, color_space=("Int8", {3: _RGB, 1: _GRAYSCALE}.get(metadata.channels, 0)))
+    content = write_table(builder, _UNION, type=("Uint8", _IMAGE_PROPERTIES), value=properties)
+    return write_table(
+        builder,
+        _TENSOR,
+        name=builder.CreateString(name),
+        description=builder.CreateString(f"input image, {metadata.input_orientation}"),
+        content=content,
+        process_units=normalization and write_tables(builder, [normalization[0]]),
+        stats=normalization and normalization[1],
+    )
+
+
+def _numbers(builder, name, labels=None):
+    """An output, or an input that is no image; labels are the names of its classes, None if they are not known."""
+    files = None
+    if labels is not None:
+        table = write_table(
+            builder,
+            _FILE,
+            name=builder.CreateString(LABELS_FILE),
+            description=builder.CreateString("names of the classes"),
+            type=("Int8", _AXIS_LABELS),
+        )
+        files = write_tables(builder, [table])
+    features = write_table(builder, _UNION, type=("Uint8", _FEATURE_PROPERTIES), value=write_table(builder, {}))
+    return write_table(builder, _TENSOR, name=builder.CreateString(name), content=features, files=files)
 
 
 def _normalization(builder, metadata):

@@ -9,6 +9,7 @@ Two packages offer the classes, too: ``tflite`` without those that can be change
 ``ai-edge-litert`` with 59 MB of another interpreter.
 """
 
+import importlib
 import importlib.util
 import sys
 from pathlib import Path
@@ -19,17 +20,29 @@ _NAME = f"{__package__}._generated_schema"
 _FILE = "lite/python/schema_py_generated.py"
 
 
-def _load() -> ModuleType:
-    # Whoever runs this file a second time, under another name as pytest does, gets the same classes.
-    if _NAME in sys.modules:
-        return sys.modules[_NAME]
+def file() -> Path:
+    """TensorFlow's generated file.
+
+    Raises:
+        ImportError: if TensorFlow is not installed.
+    """
     # Unlike that of a submodule, the spec of a package is found without importing anything.
     tensorflow = importlib.util.find_spec("tensorflow")
     folders = tensorflow.submodule_search_locations if tensorflow else None
     path = next((file for folder in folders or () if (file := Path(folder, _FILE)).is_file()), None)
     if path is None:
         raise ImportError(f"TensorFlow is not installed, or without {_FILE}")
-    spec = importlib.util.spec_from_file_location(_NAME, path)
+    return path
+
+
+def _load() -> ModuleType:
+    # Whoever runs this file a second time, under another name as pytest does, gets the same classes.
+    if _NAME in sys.modules:
+        return sys.modules[_NAME]
+    # A distribution for machines without TensorFlow brings the file along, under this name.
+    if importlib.util.find_spec(_NAME):
+        return importlib.import_module(_NAME)
+    spec = importlib.util.spec_from_file_location(_NAME, file())
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

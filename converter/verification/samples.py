@@ -1,11 +1,13 @@
-"""The inputs to verify on: the user's, from an array, a NumPy file or a folder of images, and how many to add."""
+"""The inputs to verify on: the user's, from arrays, a NumPy file or a folder of images, and how many to add."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bnext_keras.errors import ConversionError
 from bnext_keras.files import file_errors_as
 from bnext_keras.image_files import find_images
 from bnext_keras.preprocessing import Normalization, load_image
+from bnext_keras.text import first_line
 
 import numpy as np
 
@@ -19,41 +21,71 @@ def synthetic_count(input_shape: tuple[int, ...]) -> int:
     """How many inputs are made on the spot for a model.
 
     Args:
-        input_shape: ``(height, width, channels)`` of the model.
+        input_shape: ``(height, width, channels)`` of the model, of several inputs that of the largest.
     """
     return SYNTHETIC_SAMPLES if np.prod(input_shape[:-1]) <= _SMALL else SYNTHETIC_SAMPLES_LARGE
 
 
 def users_inputs(
-    input_shape: tuple[int, int, int],
-    verify_data: np.ndarray | str | Path | None,
+    specs: Mapping[str, tuple[tuple[int, ...], str]],
+    verify_data: np.ndarray | Mapping[str, np.ndarray] | Sequence[np.ndarray] | str | Path | None,
     normalization: Normalization | None = None,
-) -> np.ndarray:
+) -> list[np.ndarray]:
     """The user's inputs to verify a file on.
 
     Args:
-        input_shape: ``(height, width, channels)`` of the model.
-        verify_data: The inputs, or where to read them (`read_samples`); None for none.
+        specs: Shape, without the batch, and type of each of the model's inputs by name.
+        verify_data: The inputs, or where to read them: see `read_samples`; for several inputs it is an ``.npz`` file.
+            None for none.
         normalization: How the model wants images; by default like ImageNet's.
 
     Returns:
-        float32 ``(samples, height, width, channels)``.
+        ``(samples, ...)`` for each input.
 
     Raises:
         ConversionError: if there is nothing to read, or it does not fit.
     """
     if verify_data is None:
-        return np.empty((0, *input_shape), np.float32)
+        return [np.empty((0, *shape), kind) for shape, kind in specs.values()]
     if isinstance(verify_data, str | Path):
-        verify_data = read_samples(Path(verify_data), input_shape, normalization)
-    verify_data = np.asarray(verify_data, np.float32)
-    if verify_data.shape[1:] != tuple(input_shape):
-        expected = (None, *input_shape)
-        raise ConversionError(f"verification data of shape {verify_data.shape} does not fit the input {expected}")
-    return verify_data
+        path = Path(verify_data)
+        if len(specs) == 1:
+            ((shape, _),) = specs.values()
+            verify_data = read_samples(path, shape, normalization)
+        else:
+            verify_data = _read_arrays(path, list(specs))
+    if len(specs) == 1 and not isinstance(verify_data, Mapping):
+        verify_data = dict.fromkeys(specs, verify_data)
+    given = verify_data if isinstance(verify_data, Mapping) else dict(zip(specs, verify_data, strict=False))
+    if given.keys() != specs.keys() or len(verify_data) != len(specs):
+        raise ConversionError(f"verification data must be one array for each of the inputs {', '.join(specs)}")
+    arrays = {name: as_inputs(np.asarray(given[name]), kind) for name, (_, kind) in specs.items()}
+    for name, (shape, _) in specs.items():
+        if arrays[name].shape[1:] != tuple(shape):
+            expected, of_which = (None, *shape), f" '{name}'" if len(specs) > 1 else ""
+            raise ConversionError(
+                f"verification data of shape {arrays[name].shape} does not fit the input{of_which} {expected}"
+            )
+    if len({len(array) for array in arrays.values()}) > 1:
+        counts = ", ".join(f"{name} {len(array)}" for name, array in arrays.items())
+        raise ConversionError(f"verification data must have as many samples for each input, not {counts}")
+    return list(arrays.values())
 
 
-def as_inputs(images: np.ndarray, dtype: np.dtype | type) -> np.ndarray:
+def _read_arrays(path, names):
+    """An ``.npz`` file with an array for each input of a model that has several."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in names}
+    except KeyError as error:
+        raise ConversionError(f"{path}: has no array '{error.args[0].split()[0]}'") from error
+    # What np.load returns of an .npy file is no context.
+    except (OSError, ValueError, EOFError, MemoryError, TypeError) as error:
+        what = f"the model has the inputs {', '.join(names)}, for which it takes an .npz file of arrays of these names"
+        raise ConversionError(f"{path}: {what} ({first_line(error)})") from error
+
+
+def as_inputs(images: np.ndarray, dtype: np.dtype | type | str) -> np.ndarray:
     """Inputs as numbers of a model's own type; pixels are rounded.
 
     Raises:
@@ -64,7 +96,7 @@ def as_inputs(images: np.ndarray, dtype: np.dtype | type) -> np.ndarray:
         [0, 255]
     """
     dtype = np.dtype(dtype)
-    if dtype.kind == "f":
+    if dtype != np.uint8:
         return images.astype(dtype, copy=False)
     limits = np.iinfo(dtype)
     rounded = np.rint(images)

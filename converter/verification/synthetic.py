@@ -13,14 +13,12 @@ import numpy as np
 
 from converter.tflite.flatbuffer import Flatbuffer
 from converter.tflite.interpreter import Interpreter
-from converter.verification.samples import as_inputs
 
 #: Images that `choose` looks at before it takes some.
 CANDIDATES = 24
 #: Means and standard deviations of what networks are commonly fed with: normalized images, or pixels in [-1, 1], [0, 1]
 #: or [0, 255]. The first is taken unless another brings more channels to both values.
 RANGES = ((0.45, 0.225), (0.5, 0.5), (0.0, 1.0), (0.0, 1 / 255))
-_PIXELS = RANGES[-1]
 #: How many images tell which range a network wants.
 _PROBES = 2
 #: Values that are far too large cover a little more, too, and make rounding errors large.
@@ -30,12 +28,13 @@ _TWO_SIDED = ("PRELU", "RELU", "LEAKY_RELU")
 _MAY_END_IN_RELU = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 
-def draw(count: int, shape: tuple[int, ...]) -> np.ndarray:
+def draw(count: int, shape: tuple[int, ...], place: int = 0) -> np.ndarray:
     """Images in [0, 1]: the same ones each time.
 
     Args:
         count: How many.
         shape: ``(height, width, channels)``. Inputs of another rank are no images, and get uniform noise.
+        place: Number of the input among those of a network; each gets other images.
 
     Returns:
         float32 ``(count, *shape)``.
@@ -46,7 +45,7 @@ def draw(count: int, shape: tuple[int, ...]) -> np.ndarray:
         ((2, 8, 8, 3), True, True)
     """
     paint = _paint if len(shape) == 3 else lambda generator, shape: generator.uniform(0, 1, shape)
-    return np.stack([paint(np.random.default_rng((7, i)), shape) for i in range(count)]).astype(np.float32)
+    return np.stack([paint(np.random.default_rng((7 + place, i)), shape) for i in range(count)]).astype(np.float32)
 
 
 def _paint(generator, shape):
@@ -76,30 +75,29 @@ def _paint(generator, shape):
     return np.clip(image, 0, 1)
 
 
-def choose(flatbuffer: Flatbuffer, shape: tuple[int, ...], count: int, normalization: tuple | None) -> np.ndarray:
-    """Images on which a file's channels take both of their values, as far as such images are found.
+def choose(flatbuffer: Flatbuffer, count: int, normalization: tuple | None, most: int = 2) -> list[np.ndarray]:
+    """Inputs on which a file's channels take both of their values, as far as such inputs are found.
 
     Of `CANDIDATES` images one after the other is taken that brings the most channels of signs, and of inputs of ReLUs
     and PReLUs, to a value which they have not had.
 
     Args:
         flatbuffer: The file.
-        shape: ``(height, width, channels)`` of its input.
         count: How many to take.
         normalization: Mean and standard deviation of each channel of images in [0, 1], as the model wants them; None if
             nobody has said, which of `RANGES` then covers the most is found out.
+        most: What whole numbers, which are rows of tables, stay below.
 
     Returns:
-        ``(count, *shape)`` of the file's own type, float32 or uint8; of uint8 images all values are pixels.
+        ``(count, ...)`` for each of the file's inputs, of its own type; of uint8 images all values are pixels.
     """
-    cover, images = _covering(flatbuffer), draw(CANDIDATES, shape)
-    if _takes_pixels(flatbuffer):
-        normalization = _PIXELS
+    cover, drawn = _covering(flatbuffer), list(_drawn(flatbuffer, most))
     ranges: Sequence[tuple] = RANGES if normalization is None else [normalization]
     if len(ranges) > 1:
-        totals = [cover(_normalized(images[:_PROBES], *scale)).any(axis=0).sum() for scale in ranges]
+        probes = [values[:_PROBES] for values in drawn]
+        totals = [cover(_normalized(probes, scale)).any(axis=0).sum() for scale in ranges]
         ranges = [ranges[int(np.argmax(totals)) if max(totals) > _CLEARLY_MORE * totals[0] else 0]]
-    candidates = _normalized(images, *ranges[0])
+    candidates = _normalized(drawn, ranges[0])
     covered = cover(candidates)
     done, taken = np.zeros(covered.shape[1], bool), []
     for _ in range(count):
@@ -107,31 +105,46 @@ def choose(flatbuffer: Flatbuffer, shape: tuple[int, ...], count: int, normaliza
         gains[taken] = -1
         taken.append(int(np.argmax(gains)))
         done |= covered[taken[-1]]
-    return as_inputs(candidates[taken], np.uint8 if _takes_pixels(flatbuffer) else np.float32)
+    return [values[taken] for values in candidates]
 
 
-def _takes_pixels(flatbuffer):
-    return flatbuffer.type(flatbuffer.inputs[0]) == "UINT8"
+def _drawn(flatbuffer, most):
+    """Candidates for each input: images or noise in [0, 1], pixels from 0 to 255, or whole numbers."""
+    for place, tensor in enumerate(flatbuffer.inputs):
+        shape = flatbuffer.shape(tensor)[1:]
+        if flatbuffer.type(tensor) == "FLOAT32":
+            yield draw(CANDIDATES, shape, place)
+        elif flatbuffer.type(tensor) == "UINT8":
+            yield np.rint(255 * draw(CANDIDATES, shape, place)).astype(np.uint8)
+        else:
+            numbers = np.random.default_rng((7 + place,)).integers(0, most, (CANDIDATES, *shape))
+            yield numbers.astype(flatbuffer.type(tensor).lower())
 
 
-def _normalized(images, mean, std):
-    return ((images - np.float32(mean)) / np.float32(std)).astype(np.float32)
+def _normalized(drawn, scale):
+    """Images as the model wants them; what has no such channels is spread around zero, and whole numbers stay."""
+    found = []
+    for values in drawn:
+        mean, std = scale if np.size(scale[0]) in (1, values.shape[-1]) else RANGES[1]
+        scaled = (values - np.float32(mean)) / np.float32(std)
+        found.append(scaled.astype(np.float32) if values.dtype == np.float32 else values)
+    return found
 
 
-def _covering(flatbuffer: Flatbuffer) -> Callable[[np.ndarray], np.ndarray]:
-    """A function that tells for each input which channel takes which value: bool ``(samples, 2 * channels)``."""
+def _covering(flatbuffer: Flatbuffer) -> Callable[[list[np.ndarray]], np.ndarray]:
+    """A function that tells for each sample which channel takes which value: bool ``(samples, 2 * channels)``."""
     signs = sorted({conv.input_tensor for conv in flatbuffer.binary_convs})
     inputs = {operation.inputs[0] for operation in flatbuffer.operations if operation.type in _TWO_SIDED}
     # Where a ReLU has been fused into a convolution or dense layer, only its result is there: zero, or positive.
     inputs |= {operation.outputs[0] for operation in flatbuffer.operations if operation.type in _MAY_END_IN_RELU}
     floats = sorted(tensor for tensor in inputs if flatbuffer.type(tensor) == "FLOAT32")
     interpreter = Interpreter(flatbuffer.pack(more_outputs=[*signs, *floats]), threads=2, kernels="indirect")
+    own = len(flatbuffer.outputs)
 
-    def cover(samples):
+    def cover(inputs):
         rows = []
-        for sample in samples:
-            (image,) = as_inputs(sample[np.newaxis], interpreter.input_types[0])
-            _, *found = interpreter.run_each(image[np.newaxis])
+        for sample in zip(*inputs, strict=True):
+            found = interpreter.run_each([values[np.newaxis] for values in sample])[own:]
             sides = [*map(sign_sides, found[: len(signs)]), *map(_sides, found[len(signs) :])]
             rows.append(np.concatenate([np.ravel(side) for pair in sides for side in pair] or [np.zeros(0, bool)]))
         return np.stack(rows)

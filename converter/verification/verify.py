@@ -16,20 +16,22 @@ Together they say that every float operator of the file, and every convolution, 
 """
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bnext_keras.layer_graph import LayerGraph
+from bnext_keras.text import counted
 
 import numpy as np
 import tensorflow as tf
 
 from converter.graph import BinaryCall
 from converter.runtimes import RUNTIMES
+from converter.source import interface
 from converter.source.binary_layers import binary_convs, patched
 from converter.tflite.bits import unpack_signs
 from converter.tflite.flatbuffer import Flatbuffer
-from converter.tflite.interpreter import Opener
+from converter.tflite.interpreter import Opener, batches
 from converter.verification.shaking import (
     REACH,
     rounding_of,
@@ -58,8 +60,31 @@ LCE: Mapping[str, Opener] = RUNTIMES["lce"].interpreters
 
 
 @dataclass
+class OutputVerification:
+    """What a comparison found of one output of several; fields are those of `Verification`.
+
+    Attributes:
+        name: Its name in the file.
+        shape: Its shape for one image.
+        largest_output: See there.
+        output_range: See there.
+        max_difference: See there.
+        max_difference_same_signs: See there.
+        top1_agreement: None if it is no classifier's: it is not one number for each of several classes.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    largest_output: float = 0.0
+    output_range: float = 0.0
+    max_difference: float = 0.0
+    max_difference_same_signs: float = 0.0
+    top1_agreement: float | None = None
+
+
+@dataclass(repr=False)
 class Verification:
-    """What a comparison found.
+    """What a comparison found. Of several outputs, figures are the largest of any, and agreement is the least.
 
     Attributes:
         binary_convs: Layers whose convolution runs bitpacked, once for each call.
@@ -75,6 +100,7 @@ class Verification:
         sign_channels: Number of channels that binary convolutions take signs of.
         sign_channels_covered: How many of them had both signs: a fault in another might not show.
         errors: What neither rounding nor flipped signs explain, a line each, naming layers. Empty if the file is right.
+        outputs: What was found of each output.
     """
 
     binary_convs: list[str] = field(default_factory=list)
@@ -90,19 +116,29 @@ class Verification:
     sign_channels: int = 0
     sign_channels_covered: int = 0
     errors: list[str] = field(default_factory=list)
+    outputs: list[OutputVerification] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        found = f"not passed, {counted(len(self.errors), 'error')}" if self.errors else "passed"
+        return f"<Verification on {counted(self.samples, 'input')}: {found}>"
+
+    @property
+    def each(self) -> "Sequence[Verification | OutputVerification]":
+        """The figures of each output by itself; differences are to be compared with the largest value of the same."""
+        return self.outputs or [self]
 
     @property
     def hangs_on_rounding(self) -> bool:
         """Whether the file is right and still answers visibly otherwise: signs within rounding of zero decide."""
-        differs = self.max_difference > 0.05 * self.largest_output or self.top1_agreement < 1
-        return self.passed and self.flips > 0 and differs
+        differs = any(output.max_difference > 0.05 * output.largest_output for output in self.each)
+        return self.passed and self.flips > 0 and (differs or self.top1_agreement < 1)
 
     @property
     def looks_untrained(self) -> str:
         """What in Keras' own outputs shows that training has not begun, or has failed; "" if nothing does."""
         if self.largest_output > EXPLODED:
             return f"for its outputs reach {self.largest_output:.1e}"
-        if self.samples > 1 and self.output_range < CONSTANT * self.largest_output:
+        if self.samples > 1 and all(output.output_range < CONSTANT * output.largest_output for output in self.each):
             return f"for it gives all {self.samples} inputs nearly the same outputs"
         return ""
 
@@ -115,7 +151,7 @@ def verify(
     model: tf.keras.Model,
     flatbuffer: Flatbuffer,
     conv_names: Mapping[BinaryCall, tuple[str, ...]],
-    inputs: np.ndarray,
+    inputs: np.ndarray | Sequence[np.ndarray],
     progress: Callable[[str], None] = lambda step: None,
     interpreters: Mapping[str, Opener] = LCE,
 ) -> Verification:
@@ -126,15 +162,17 @@ def verify(
         flatbuffer: The file.
         conv_names: Names of the ``LceBconv2d`` operators of each call of a binary convolution, one per group. A call
             that is not among them is left to Keras: nobody needs its result.
-        inputs: ``(samples, height, width, channels)`` of the model's own type.
+        inputs: ``(samples, height, width, channels)`` of the model's own type; of a model of several inputs a list with
+            an array for each.
         progress: Called with a line for the user as inputs are compared.
         interpreters: What makes interpreters of the file, by the name that errors give them. Each must give the file's
             outputs, bit-packed signs among them.
     """
     comparison = _Comparison(model, flatbuffer, conv_names, interpreters)
-    for start in range(0, len(inputs), BATCH):
-        progress(f"verify, {start} of {len(inputs)} inputs")
-        comparison.add(inputs[start : start + BATCH])
+    inputs = batches(inputs)
+    for start in range(0, len(inputs[0]), BATCH):
+        progress(f"verify, {start} of {len(inputs[0])} inputs")
+        comparison.add([values[start : start + BATCH] for values in inputs])
     return comparison.finish()
 
 
@@ -143,11 +181,14 @@ class _Comparison:
         self._model = model
         self._binary_layers = binary_convs(model)
         self._float_layers = [layer for layer in LayerGraph(model).layers if layer not in self._binary_layers]
-        self._agreeing = dict.fromkeys(interpreters, 0)
+        self._agreeing = {name: [0] * len(model.outputs) for name in interpreters}
         self._errors: dict[str, str] = {}
-        self._result = Verification()
-        #: The smallest and the largest value of each output so far.
-        self._bounds: tuple[np.ndarray, np.ndarray] | None = None
+        shapes = [(1, *output.shape[1:]) for output in model.outputs]
+        self._result = Verification(
+            outputs=[OutputVerification(*each) for each in zip(interface.output_names(model), shapes, strict=True)]
+        )
+        #: The smallest and the largest value of each number of each output so far.
+        self._bounds: list[tuple[np.ndarray, np.ndarray]] = []
         #: Each binary call by its number, with the tensors of the signs that it sees, one per group.
         self._seen_by: dict[int, tuple[BinaryCall, list[int]]] = {}
         found = {conv.name: conv.input_tensor for conv in flatbuffer.binary_convs}
@@ -165,40 +206,51 @@ class _Comparison:
         self._interpreters = {name: make(probed) for name, make in interpreters.items()}
 
     def add(self, inputs):
-        expected = self._model(inputs, training=False).numpy()
-        if not np.isfinite(expected).all():
+        expected = [output.numpy() for output in interface.call(self._model, inputs)]
+        if not all(np.isfinite(values).all() for values in expected):
             self._errors["finite"] = "the Keras model's own outputs are not finite"
-        self._result.samples += len(inputs)
-        self._result.largest_output = max(self._result.largest_output, float(np.abs(expected).max()))
-        lowest, highest = self._bounds or (expected[0], expected[0])
-        self._bounds = np.minimum(lowest, expected.min(axis=0)), np.maximum(highest, expected.max(axis=0))
+        self._result.samples += len(inputs[0])
+        bounds = self._bounds or [(values[0], values[0]) for values in expected]
+        self._bounds = [
+            (np.minimum(lowest, values.min(axis=0)), np.maximum(highest, values.max(axis=0)))
+            for values, (lowest, highest) in zip(expected, bounds, strict=True)
+        ]
+        for output, values in zip(self._result.outputs, expected, strict=True):
+            output.largest_output = max(output.largest_output, float(np.abs(values).max()))
         seen = None
         for name, interpreter in self._interpreters.items():
-            answers, *signs = interpreter.run_each(inputs)
-            difference = float(np.abs(answers - expected).max())
-            self._result.max_difference = max(self._result.max_difference, difference)
-            self._agreeing[name] += int(np.sum(answers.argmax(axis=-1) == expected.argmax(axis=-1)))
+            found = interpreter.run_each(inputs)
+            answers, signs = found[: len(expected)], found[len(expected) :]
+            for place, (output, ours, theirs) in enumerate(zip(self._result.outputs, answers, expected, strict=True)):
+                output.max_difference = max(output.max_difference, float(np.abs(ours - theirs).max()))
+                self._agreeing[name][place] += int(np.sum(ours.argmax(axis=-1) == theirs.argmax(axis=-1)))
             # Mostly they agree to the last bit, and one replay does for both.
             if seen is None:
                 for tensor, words in zip(self._tensors, signs, strict=True):
                     sides = sign_sides(words)
                     self._sides[tensor] = tuple(map(np.logical_or, self._sides.get(tensor, sides), sides))
-            if seen is None or not all(map(np.array_equal, (answers, *signs), seen)):
+            if seen is None or not all(map(np.array_equal, found, seen)):
                 self._replay(inputs, answers, dict(zip(self._tensors, signs, strict=True)), name)
-            seen = answers, *signs
+            seen = found
 
     def finish(self):
-        positions = int(np.prod(self._model.output_shape[1:-1]))
-        if self._result.samples:
-            self._result.top1_agreement = min(self._agreeing.values()) / (self._result.samples * positions)
+        result = self._result
+        for place, (output, bounds) in enumerate(zip(result.outputs, self._bounds, strict=False)):
+            output.output_range = float(np.subtract(*bounds[::-1]).max())
+            # An output that has no other beside it is taken for a classifier's, whatever its shape.
+            if len(result.outputs) == 1 or (len(output.shape) == 2 and output.shape[-1] > 1):
+                agreeing = min(counts[place] for counts in self._agreeing.values())
+                output.top1_agreement = agreeing / (result.samples * int(np.prod(output.shape[1:-1])))
+        for name in ("largest_output", "output_range", "max_difference", "max_difference_same_signs"):
+            setattr(result, name, max(getattr(output, name) for output in result.outputs))
+        agreements = [output.top1_agreement for output in result.outputs if output.top1_agreement is not None]
+        result.top1_agreement = min(agreements, default=1.0)
         channels = {
             tensor: call.channels // call.layer.groups for call, tensors in self._seen_by.values() for tensor in tensors
         }
         for tensor, (minus, plus) in self._sides.items():
             self._result.sign_channels += channels[tensor]
             self._result.sign_channels_covered += int((minus & plus)[: channels[tensor]].sum())
-        if self._bounds is not None:
-            self._result.output_range = float(np.subtract(*self._bounds[::-1]).max())
         self._result.errors = list(self._errors.values())
         return self._result
 
@@ -211,15 +263,16 @@ class _Comparison:
         one draw of the noise leaves unexplained, another one may explain.
         """
         unexplained: dict[int, _Flips] = {}
-        tolerance = 0.0
+        tolerances, differences = [0.0] * len(answers), [0.0] * len(answers)
         for draw in range(DRAWS):
-            expected, shaken = self._shake(inputs, signs, np.random.default_rng(draw), unexplained, is_first=draw == 0)
-            reach = REACH * np.abs(shaken - expected).max()
-            tolerance = max(tolerance, OUTPUT_TOLERANCE * np.abs(expected).max(), reach)
-            difference = np.abs(answers - expected).max()
-            if difference <= tolerance and not any(flips.where.any() for flips in unexplained.values()):
+            pairs = self._shake(inputs, signs, np.random.default_rng(draw), unexplained, is_first=draw == 0)
+            for place, (ours, (expected, shaken)) in enumerate(zip(answers, pairs, strict=True)):
+                reach = REACH * np.abs(shaken - expected).max()
+                tolerances[place] = max(tolerances[place], OUTPUT_TOLERANCE * np.abs(expected).max(), reach)
+                differences[place] = np.abs(ours - expected).max()
+            within = all(difference <= most for difference, most in zip(differences, tolerances, strict=True))
+            if within and not any(flips.where.any() for flips in unexplained.values()):
                 break
-        self._result.max_difference_same_signs = max(self._result.max_difference_same_signs, float(difference))
         for flips in unexplained.values():
             if flips.where.any():
                 self._errors.setdefault(
@@ -228,15 +281,17 @@ class _Comparison:
                     f"input differ beyond rounding (values up to {np.abs(flips.values[flips.where]).max():.2g}, "
                     f"rounding {flips.rounding:.1e})",
                 )
-        if not difference <= tolerance:
-            self._errors.setdefault(
-                where,
-                f"with {where} the outputs differ by {difference:.1e} (tolerance {tolerance:.1e}) though all signs are "
-                "equal",
-            )
+        for output, difference, tolerance in zip(self._result.outputs, differences, tolerances, strict=True):
+            output.max_difference_same_signs = max(output.max_difference_same_signs, float(difference))
+            if not difference <= tolerance:
+                which = "the outputs differ" if len(answers) == 1 else f"the output '{output.name}' differs"
+                self._errors.setdefault(
+                    f"{output.name} {where}",
+                    f"with {where} {which} by {difference:.1e} (tolerance {tolerance:.1e}) though all signs are equal",
+                )
 
     def _shake(self, inputs, signs, noise, unexplained, *, is_first):
-        """Outputs of Keras with the file's signs, as they are and shaken; signs that this does not explain are noted.
+        """Pairs of each output of Keras with the file's signs, as they are and shaken; other signs are noted.
 
         Each sign is shaken by itself, the results of float layers as `shaken_result` says; of a layer that takes signs
         by itself, those that rounding might turn are turned.
@@ -287,8 +342,8 @@ class _Comparison:
             patched(self._binary_layers, "input_quantizer", replace),
             patched(self._float_layers, "call", shake),
         ):
-            outputs = self._model(np.concatenate([inputs, inputs]), training=False).numpy()
-        return np.split(outputs, 2)
+            outputs = interface.call(self._model, [np.concatenate([values, values]) for values in inputs])
+        return [np.split(values.numpy(), 2) for values in outputs]
 
 
 @dataclass

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from bnext_keras.cli import import_
-from bnext_keras.console import SafeConsole, line, plain
+from bnext_keras.console import LiveLine, SafeConsole, line, plain
 from bnext_keras.logs import get_logger
 from bnext_keras.training.checkpoint import log as checkpoint_log
 
@@ -62,3 +62,25 @@ def test_nothing_is_printed_or_logged_past_these():
     }
     # Larq's logger is only told to be quiet.
     assert modules_with(r"getLogger\((?!\"larq\")") == {"bnext_keras/logs.py"}
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_line_is_written_over_and_vanishes():
+    stream = Terminal()
+    with LiveLine(stream) as show:
+        show("reading\x1b[2J")
+        show("made")
+    first, *parts = stream.getvalue().split("\r")
+    assert (first, [part.rstrip() for part in parts]) == ("", [r"reading\x1b[2J"] * 2 + ["made"] * 2 + ["", ""])
+    assert len(parts[2]) == len(parts[0])
+
+
+def test_a_notebook_shows_such_a_line_and_a_file_does_not():
+    jupyters = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})
+    for stream, expected in ((jupyters(), "half of it"), (io.StringIO(), "")):
+        LiveLine(stream)("half of it")
+        assert stream.getvalue().split("\r")[-1] == expected

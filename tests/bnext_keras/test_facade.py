@@ -78,3 +78,13 @@ def test_it_shows_the_way_to_the_converter_and_to_the_benchmark():
 def test_what_it_does_not_have_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'bnext_keras' has no attribute 'trainer'"):
         bnext_keras.trainer  # noqa: B018
+
+
+def test_dir_shows_what_is_there_and_no_names_that_the_files_need_themselves():
+    import android_demo
+    import converter
+
+    for package in (bnext_keras, converter, android_demo):
+        assert {name for name in dir(package) if not name.startswith("__")} == set(package.__all__) - {"__version__"}
+        for name in package.__all__:
+            assert getattr(package, name) is not None

@@ -1,12 +1,16 @@
 """Statistics of batch normalizations, measured anew."""
 
 from bnext_keras import models
+from bnext_keras.classes import annotate
+from bnext_keras.errors import UserError
+from bnext_keras.preprocessing import Normalization
 from bnext_keras.quantizers import temperatures
-from bnext_keras.recalibration import recalibrate
+from bnext_keras.recalibration import read_batches, recalibrate, recalibrate_on, recalibrated
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 Layers = tf.keras.layers
 RNG = np.random.default_rng(0)
@@ -57,3 +61,59 @@ def test_what_cannot_be_measured_changes_nothing(batches, message):
         recalibrate(model, batches)
     np.testing.assert_array_equal(norm.moving_mean, np.zeros(4))
     np.testing.assert_array_equal(norm.moving_variance, np.ones(4))
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """An image of each shade of grey that there is in 70 steps."""
+    for i in range(70):
+        (tmp_path / "photos" / f"{i % 7}").mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (20, 20), (i, i, i)).save(tmp_path / "photos" / f"{i % 7}" / f"{i:03}.png")
+    return tmp_path / "photos"
+
+
+def test_a_folder_of_images_is_read_in_batches_of_equal_size(photos, monkeypatch):
+    scale = Normalization((0.0,), (1 / 255,))
+    batches = list(read_batches(photos, (8, 8, 3), scale))
+    assert [batch.shape for batch in batches] == [(35, 8, 8, 3), (35, 8, 8, 3)]
+    assert sorted(np.concatenate(batches)[:, 0, 0, 0].round().astype(int)) == list(range(70))
+    monkeypatch.setattr("bnext_keras.recalibration.MOST", 10)
+    # From all over the folder, whose first ten images are of two classes.
+    some = np.concatenate(list(read_batches(photos, (8, 8, 3), scale)))[:, 0, 0, 0].round().astype(int)
+    assert len(some) == 10
+    assert set(some % 7) == set(range(7))
+
+
+def test_a_model_is_recalibrated_for_as_long_as_the_context_lasts(photos, tmp_path):
+    image = tf.keras.Input((8, 8, 3))
+    norm = Layers.BatchNormalization(name="norm")
+    model = annotate(tf.keras.Model(image, Layers.Flatten()(norm(image))), mean=0.0, std=1 / 255)
+    with recalibrated(model, photos) as number:
+        assert number == 70
+        np.testing.assert_allclose(norm.moving_mean, 34.5, rtol=1e-5)
+    np.testing.assert_array_equal(norm.moving_mean, 0)
+    np.save(tmp_path / "images.npy", np.full((5, 8, 8, 3), 7.0))
+    assert recalibrate_on(model, tmp_path / "images.npy") == 5
+    np.testing.assert_allclose(norm.moving_mean, 7)
+
+
+def test_images_that_do_not_fit_change_nothing(photos, tmp_path):
+    image = tf.keras.Input((8, 8, 3))
+    model = tf.keras.Model(image, Layers.BatchNormalization(name="norm")(image), name="plain")
+    (photos / "0" / "broken.png").write_bytes(b"no image")
+    np.save(tmp_path / "other.npy", np.zeros((5, 9, 9, 3)))
+    (tmp_path / "text.npy").write_text("text")
+    scale = Normalization((0.0,), (1.0,))
+    for data, normalization, message in (
+        (photos, None, "photos: the model does not state how its images are normalized; state it"),
+        (photos, scale, r"broken.png: cannot be read as an image"),
+        (tmp_path / "other.npy", None, r"has float64 of shape \(5, 9, 9, 3\), but the model takes .*\(8, 8, 3\)"),
+        (tmp_path / "text.npy", None, "neither a folder of images nor a readable .npy file"),
+        (np.full((4, 8, 8, 3), np.nan), None, "cannot be recalibrated .*a statistic is not a finite number"),
+    ):
+        with pytest.raises(UserError, match=message):
+            recalibrate_on(model, data, normalization)
+        np.testing.assert_array_equal(model.get_layer("norm").moving_mean, 0)
+    bare = tf.keras.Model(image, Layers.Flatten()(image), name="bare")
+    with pytest.raises(UserError, match="model 'bare': has no batch normalization"):
+        recalibrate_on(bare, photos, scale)

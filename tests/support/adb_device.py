@@ -34,6 +34,10 @@ _PROGRAMS = {
     "dumpsys": '#!/bin/sh\ncat "$PHONE/dumpsys/$1" 2>/dev/null\n',
     "taskset": '#!/bin/sh\necho "$1" >> "$PHONE/taskset.log"\nshift\nexec "$@"\n',
     "uname": '#!/bin/sh\n[ "$1" = -m ] && echo aarch64 || echo Linux 5.10.0\n',
+    "settings": '#!/bin/sh\nfile="$PHONE/settings/$3"\n'
+    '[ "$1" = put ] && echo "$4" > "$file" || cat "$file" 2>/dev/null || echo null\n',
+    "svc": '#!/bin/sh\necho "svc $*" >> "$PHONE/changes"\nsettings put global stay_on_while_plugged_in 2\n',
+    "cmd": '#!/bin/sh\necho "cmd $*" >> "$PHONE/changes"\n',
     "df": '#!/bin/sh\necho "Filesystem 1K-blocks Used Available Use% Mounted on"\n'
     'echo "/dev/block/dm-9 1000000 1000 $(cat "$PHONE/free_kb") 1% /data"\n',
 }
@@ -103,6 +107,7 @@ class Phone:
         self.write("/bash_env", _BASH_ENV)
         self.write("/free_kb", "1000000")
         (self.root / "data/local/tmp").mkdir(parents=True)
+        (self.root / "settings").mkdir()
         for key, value in _PROPERTIES.items():
             self.write(f"/props/{key}", value + "\n")
         for core in range(8):
@@ -123,6 +128,12 @@ class Phone:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
         return file
+
+    @property
+    def changes(self) -> list[str]:
+        """What commands have changed of it, in order."""
+        file = self.root / "changes"
+        return file.read_text().splitlines() if file.exists() else []
 
     @property
     def files(self) -> list[str]:

@@ -358,6 +358,15 @@ class _Maker:
             shape = (height // 2, width // 2, 4 * channels)
             self.put("SPACE_TO_DEPTH", [x.tensor], shape, x.most, x.grain, blockSize=2)
 
+    def make_enlarged(self):
+        x = self.pick()
+        height, width, channels = x.shape
+        if max(height, width) <= 16:
+            size = (height * self.draw(st.integers(1, 3)), width * self.draw(st.integers(1, 2)))
+            options = {"halfPixelCenters": self.draw(st.booleans())}
+            inputs = [x.tensor, self.graph.constant(np.int32(size))]
+            self.put("RESIZE_NEAREST_NEIGHBOR", inputs, (*size, channels), x.most, x.grain, **options)
+
     def make_transposed(self):
         x = self.pick()
         order = self.graph.constant(np.int32([0, 2, 1, 3]))

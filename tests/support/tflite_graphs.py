@@ -24,6 +24,7 @@ _OPTIONS = {
     "MEAN": "ReducerOptions",
     "MUL": "MulOptions",
     "RESHAPE": "ReshapeOptions",
+    "RESIZE_NEAREST_NEIGHBOR": "ResizeNearestNeighborOptions",
     "SOFTMAX": "SoftmaxOptions",
     "SPACE_TO_DEPTH": "SpaceToDepthOptions",
     "SPLIT": "SplitOptions",

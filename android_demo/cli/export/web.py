@@ -1,13 +1,11 @@
 """``bnext-export web``: a page for browsers."""
 
-from pathlib import Path
-
-from bnext_keras.cli._tool import add_normalization_arguments, complain, normalization, run, tool_parser
-from bnext_keras.errors import PredictionError
-from bnext_keras.files import check_exists, check_outputs, write_atomically
+from bnext_keras.cli._tool import complain, normalization, run, tool_parser
+from bnext_keras.files import check_outputs, write_atomically
 from bnext_keras.text import format_bytes, printable
 
 from android_demo.cli.export import TOOL
+from android_demo.cli.export._network import add_network_arguments, check_model
 
 DESCRIPTION = """\
 Make a web page that classifies pictures with a converted network: from files, the camera
@@ -38,9 +36,7 @@ def main(argv: list[str]) -> int:
 
 def _web(arguments):
     model, labels = arguments.model_file, arguments.labels
-    check_exists(model)
-    if model.suffix.lower() != ".tflite":
-        raise PredictionError("is no .tflite file", where=str(model), remedy=f"bnext-convert {model} makes one")
+    check_model(model)
     output = arguments.output or model.with_suffix(".html")
     if output.suffix.lower() not in (".html", ".htm"):
         output = output / "index.html"
@@ -60,12 +56,9 @@ def _web(arguments):
 
 def _parser():
     parser = tool_parser(f"{TOOL} web", DESCRIPTION, EPILOG)
-    add = parser.add_argument
-    add("model_file", type=Path, metavar="MODEL", help="a .tflite file, as bnext-convert writes it")
-    text = "an .html file, or a folder for index.html (default: beside the model)"
-    add("-o", "--output", type=Path, metavar="PLACE", help=text)
-    add("--title", default="", metavar="TEXT", help="the page's heading (default: the model's name)")
-    text = "names of the classes: text, one per line, or JSON (default: those that the file has in itself)"
-    add("--labels", type=Path, metavar="FILE", help=text)
-    add_normalization_arguments(parser)
+    add_network_arguments(
+        parser,
+        output="an .html file, or a folder for index.html (default: beside the model)",
+        title="the page's heading (default: the model's name)",
+    )
     return parser

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from bnext_keras._version import __version__
@@ -18,8 +19,13 @@ ASSETS = Path(__file__).parent / "assets"
 _IN_WORDS = {"relaxed": "relaxed vectors of 128 bits", "simd": "vectors of 128 bits", "baseline": "without vectors"}
 
 
-def render(model: ExportedModel) -> str:
+def render(model: ExportedModel, *, more: Path | None = None, facts: Mapping[str, object] | None = None) -> str:
     """The page. It is the same for the same model, version and compiler.
+
+    Args:
+        model: The network.
+        more: A folder with what another application adds to it: ``more.html``, ``more.css`` and ``more.js``.
+        facts: What that script needs to know, as ``about.app``.
 
     Raises:
         BuildError: if the engine has yet to be compiled and there is no compiler.
@@ -35,14 +41,18 @@ def render(model: ExportedModel) -> str:
             "deviation": model.normalization.std,
             "turned": model.turned,
         },
+        **({"app": facts} if facts else {}),
     }
-    style, script, worker = (_text(name) for name in ("page.css", "page.js", "worker.js"))
-    templates = environment(ASSETS)
+    style, script, worker = (_text(ASSETS / name) for name in ("page.css", "page.js", "worker.js"))
+    if more:
+        style, script = style + _text(more / "more.css"), script + _text(more / "more.js")
+    templates = environment(ASSETS, *([more] if more else []))
     colours = "in colour" if channels == 3 else "in grey"
     return templates.get_template("page.html").render(
         title=model.name,
         lead=f"Tells {model.num_classes} classes apart in pictures of {width} by {height} pixels {colours}.",
-        foot=f"Made by bnext-keras {__version__}. This one file is all there is to it.",
+        has_more=more is not None,
+        foot=f"Made by bnext-keras {__version__}. This one {'app' if more else 'file'} is all there is to it.",
         policy=_policy(style, script),
         style=style,
         script=script,
@@ -72,8 +82,8 @@ def _hash(text):
     return f"sha256-{_base64(hashlib.sha256(text.encode()).digest())}"
 
 
-def _text(name):
-    text = (ASSETS / name).read_text(encoding="utf-8")
+def _text(path):
+    text = path.read_text(encoding="utf-8")
     # What would end the element that it stands in.
     assert "</s" not in text
     return Markup(text)

@@ -33,12 +33,17 @@ def _latency_bar(entry: Measurement) -> Bar:
         label,
         found.mean_ms,
         number(found.mean_ms),
-        note=f"{spread} ms",
+        note=f"{spread} ms{_percentile(entry)}",
         mark=marks(entry),
         spread=found.std_ms,
         reach=(found.low_ms, found.high_ms),
         dots=found.repetitions if len(found.repetitions) > 1 else (),
     )
+
+
+def _percentile(entry: Measurement) -> str:
+    found = entry.single_stream_ms
+    return "" if found is None else f", 90% within {number(found)} ms"
 
 
 def memory(measurements: Sequence[Measurement], devices: dict[str, str]) -> list[tuple[str, BarChart]] | None:

@@ -12,12 +12,16 @@ from android_demo.runner.compiler.memory import place_parts
 from android_demo.runner.compiler.rewrites import rewrite
 from android_demo.runner.compiler.schedule import schedule
 from android_demo.runner.compiler.source import UnsupportedOperator, read
+from converter.tflite.flatbuffer import Flatbuffer
 
 __all__ = ["UnsupportedOperator", "compile_plan"]
 
 
-def compile_plan(content: bytes) -> bytes:
+def compile_plan(content: bytes | Flatbuffer) -> bytes:
     """The plan of a ``.tflite`` file.
+
+    Args:
+        content: Its bytes, or the file as it has been parsed.
 
     Raises:
         ConversionError: if the file is damaged.

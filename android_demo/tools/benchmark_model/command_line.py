@@ -12,6 +12,9 @@ if TYPE_CHECKING:  # Results hold what the tool prints, so that at run time they
     from android_demo.results import Settings
 
 
+#: The tool's own most would end many inferences of a slow model early; a repetition's time limit ends them anyway.
+_NO_MOST = "--max_secs=86400"
+
 #: Flags that results could not be trusted with, and what to do instead; some only with some values.
 _REFUSED = (
     # The profile is read from the tables that the tool prints.
@@ -67,6 +70,7 @@ def command(program: str, model: str, settings: "Settings", *, profiling: bool =
         program,
         f"--graph={model}",
         *numbers,
+        *([f"--min_secs={settings.min_seconds:g}", _NO_MOST] if settings.min_seconds is not None else []),
         *(["--use_indirect_bgemm=true"] if settings.kernels == "indirect" else []),
         *(["--enable_op_profiling=true"] if profiling else []),
         *settings.flags,

@@ -21,6 +21,7 @@ class Statistics(Record):
     std: float | None = None
     p5: float | None = None
     median: float | None = None
+    p90: float | None = None
     p95: float | None = None
 
 

@@ -211,7 +211,7 @@ def _pairs(message):
 def _statistics(message):
     """``count=N first=... std=...``, or ``count=N curr=X`` of equal values, or ``count=0``; percentiles may follow."""
     values = _pairs(message)
-    known = ("first", "curr", "min", "max", "avg", "std", "p5", "median", "p95")
+    known = ("first", "curr", "min", "max", "avg", "std", "p5", "median", "p90", "p95")
     given = {name: values[name] for name in known if name in values}
     if "curr" in given and "first" not in given:
         given.update(dict.fromkeys(("first", "min", "max", "avg"), given["curr"]), std=0.0)

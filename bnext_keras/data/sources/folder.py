@@ -49,7 +49,12 @@ class FolderExamples:
         return str(self._folder / self._files[int(number)])
 
     def read(self, number) -> tuple[bytes, int]:
-        return (self._folder / self._files[int(number)]).read_bytes(), int(self._labels[int(number)])
+        path, label = self.locate(number)
+        return path.read_bytes(), label
+
+    def locate(self, number) -> tuple[Path, int]:
+        """The image's file and its label."""
+        return self._folder / self._files[int(number)], int(self._labels[int(number)])
 
 
 def from_folder(folder: str | Path, *, class_names: Sequence[str] | None = None) -> FolderExamples:

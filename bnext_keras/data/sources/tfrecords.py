@@ -59,29 +59,23 @@ class TFRecordExamples:
         return hashlib.sha256("".join([f"{self._label_offset}\n", *lines]).encode()).hexdigest()
 
     def keys(self, epoch: int | tf.Tensor | None = None, seed: int = 0) -> tf.data.Dataset:
-        """Pairs of a record and its place, ``(file, number)``; files are read in turn.
+        """Triples of a record and its place, ``(record, file, number)``; files are read in turn.
 
         Shuffled are the order of the files and then, within ``shuffle_buffer``, the records.
         """
-        order = tf.range(len(self._files), dtype=tf.int64)
-        if epoch is not None:
-            permutation = lambda epoch: generator(seed, epoch).permutation(len(self._files))  # noqa: E731
-            order = tf.numpy_function(permutation, [epoch], tf.int64, stateful=False)
-            order = tf.ensure_shape(order, [len(self._files)])
-        files = tf.data.Dataset.from_tensor_slices(order)
-        # Without shuffling, one file after the other.
-        keys = files.interleave(
-            self._records,
-            cycle_length=1 if epoch is None else _FILES_AT_ONCE,
-            num_parallel_calls=1 if epoch is None else min(4, _FILES_AT_ONCE),
-            deterministic=True,
-        )
-        return keys if epoch is None else _shuffled(keys, self._shuffle_buffer, epoch, seed)
+        return self._in_order(self._records, epoch, seed)
 
-    def name(self, record, file, number) -> str:
+    def places(self, epoch: int | tf.Tensor | None = None, seed: int = 0) -> tf.data.Dataset:
+        """The same without the records, ``(file, number)``."""
+        return self._in_order(self._numbers, epoch, seed)
+
+    def name(self, *key) -> str:
+        *_, file, number = key
         return f"{self._files[int(file)]}, record {int(number)}"
 
-    def read(self, record, file, number) -> tuple[bytes, int]:
+    def read(self, *key) -> tuple[bytes, int]:
+        *record, file, number = key
+        (record,) = record or [self._record(int(file), int(number))]
         if not record:
             raise ValueError("the file is corrupt here or in a record before")
         return parse(
@@ -92,12 +86,37 @@ class TFRecordExamples:
             num_classes=self.num_classes,
         )
 
+    def _in_order(self, of_file, epoch, seed):
+        order = tf.range(len(self._files), dtype=tf.int64)
+        if epoch is not None:
+            permutation = lambda epoch: generator(seed, epoch).permutation(len(self._files))  # noqa: E731
+            order = tf.numpy_function(permutation, [epoch], tf.int64, stateful=False)
+            order = tf.ensure_shape(order, [len(self._files)])
+        files = tf.data.Dataset.from_tensor_slices(order)
+        # Without shuffling, one file after the other.
+        keys = files.interleave(
+            of_file,
+            cycle_length=1 if epoch is None else _FILES_AT_ONCE,
+            num_parallel_calls=1 if epoch is None else min(4, _FILES_AT_ONCE),
+            deterministic=True,
+        )
+        return keys if epoch is None else _shuffled(keys, self._shuffle_buffer, epoch, seed)
+
     def _records(self, file):
         """As many as the file has; after a corrupt one nothing can be read, empty ones take the places of the rest."""
         length = tf.gather(self._lengths, file)
         records = tf.data.TFRecordDataset(tf.gather(self._files, file)).ignore_errors()
         records = records.concatenate(tf.data.Dataset.from_tensors("").repeat()).take(length)
         return records.enumerate().map(lambda number, record: (record, file, number))
+
+    def _numbers(self, file):
+        numbers = tf.data.Dataset.range(tf.gather(self._lengths, file))
+        return numbers.map(lambda number: (file, number))
+
+    def _record(self, file, number):
+        """One record, for which those before it are read again; empty if it or one of them is corrupt."""
+        records = tf.data.TFRecordDataset(self._files[file]).ignore_errors().skip(number).take(1)
+        return next(records.as_numpy_iterator(), b"")
 
 
 def from_tfrecords(

@@ -8,7 +8,9 @@ import sys
 import pytest
 
 from android_demo.cli import main
+from android_demo.cli.arguments import read_arguments
 from android_demo.results import State, load
+from android_demo.tools.benchmark_model import command
 
 pytest_plugins = ["device_fixtures"]
 
@@ -41,6 +43,11 @@ def test_help_needs_nothing_but_the_standard_library():
         ["model.tflite", "--cool-down", "-1"],
         ["model.tflite", "--tool-sha256", "abc"],
         ["model.tflite", "--top1", "model.tflite=101"],
+        ["model.tflite", "--sustain", "0"],
+        ["model.tflite", "--sustain", "1", "--mlperf"],
+        ["model.tflite", "--sustain", "1", "--repetitions", "2"],
+        ["model.tflite", "--cool-to", "-5"],
+        ["board"],
         ["compare", "one.json"],
         ["compare", "one.json", "--models", "a"],
     ],
@@ -50,6 +57,22 @@ def test_commands_that_make_no_sense_are_refused(arguments, capsys):
         main(arguments)
     assert caught.value.code == 2
     assert "error: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "runs", "seconds", "repetitions"),
+    [
+        ([], 50, None, 3),
+        (["--mlperf"], 1024, 60.0, 1),
+        (["--mlperf", "--runs", "5000", "--repetitions", "2"], 5000, 60.0, 2),
+        (["--sustain", "10"], 1, 10.0, 1),
+    ],
+)
+def test_what_options_ask_of_a_repetition(options, runs, seconds, repetitions):
+    (settings,) = read_arguments(["model.tflite", *options]).settings
+    assert (settings.runs, settings.min_seconds, settings.repetitions) == (runs, seconds, repetitions)
+    expected = [] if seconds is None else [f"--min_secs={seconds:g}", "--max_secs=86400"]
+    assert [word for word in command("tool", "model", settings) if "_secs" in word] == expected
 
 
 def test_what_cannot_be_measured_is_refused_in_one_line(refused, tmp_path, binary_model):

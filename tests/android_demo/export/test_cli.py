@@ -64,7 +64,7 @@ def test_what_cannot_be_is_refused(refused, colour, grey, tmp_path, arguments, m
     assert message.format(tmp=tmp_path) in refused("web", *(text.format(tmp=tmp_path) for text in arguments))
 
 
-@pytest.mark.parametrize("arguments", [[], ["model.tflite"], ["apk", "model.tflite"]])
+@pytest.mark.parametrize("arguments", [[], ["model.tflite"], ["ipa", "model.tflite"]])
 def test_a_line_without_a_kind_lists_them(arguments, capsys):
     with pytest.raises(SystemExit) as ended:
         main(arguments)

@@ -118,3 +118,21 @@ def test_the_kernels_of_this_machine_are_said():
     assert "1 thread, default kernels" in text
     assert "1 thread, indirect kernels" in text
     assert "kernels" not in printed(print_table, [measurement(10.0)])
+
+
+def test_a_notebook_shows_the_rows_and_escapes_them():
+    hostile = replace(named(f"<b>{EVIL}", 10.0, 11.0), device=replace(PHONE, model="<i>Phone</i>"))
+    results = Results(measurements=(hostile,))
+    page = Page(results._repr_html_())
+    assert set(page.tags) == {"table", "tr", "th", "td"}
+    assert f"<b>{SHOWN}" in page.text
+    assert "<i>Phone</i>" in page.text
+    assert "10.50" in page.text
+
+
+def test_results_and_measurements_show_themselves_in_one_line():
+    entry = named("tiny", 10.0, 11.0)
+    assert repr(Results(measurements=(entry, replace(entry, device=replace(PHONE, id="other"))))) == (
+        "<Results: 2 measurements on 2 devices>"
+    )
+    assert repr(entry) == "<Measurement 'tiny.tflite' on 'Some Phone': ok, 10.50 ms>"

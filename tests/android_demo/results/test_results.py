@@ -62,7 +62,7 @@ def test_what_the_tool_printed_comes_back(path):
 
 def test_the_file_is_plain_json_without_empty_fields(path):
     content = saved(path, measurement(10.0))
-    assert content["schema_version"] == "1.2"
+    assert content["schema_version"] == "1.3"
     (entry,) = content["measurements"]
     assert entry["state"] == "ok"
     assert entry["settings"] == {"threads": 1, "runs": 50, "warmup_runs": 1, "repetitions": 1}
@@ -71,7 +71,7 @@ def test_the_file_is_plain_json_without_empty_fields(path):
 
 
 def test_results_without_measurements_are_a_file_too(path):
-    assert saved(path) == {"schema_version": "1.2", "measurements": []}
+    assert saved(path) == {"schema_version": "1.3", "measurements": []}
     assert load(path) == Results()
 
 
@@ -128,7 +128,7 @@ FIRST = ("measurements", 0)
     ("place", "value", "message"),
     [
         (("schema_version",), "2.0", r"schema_version is 2\.0, and this program reads 1\.x"),
-        (("schema_version",), 1, "schema_version is 1, but must be a text like '1.2'"),
+        (("schema_version",), 1, "schema_version is 1, but must be a text like '1.3'"),
         (("schema_version",), "one", "schema_version is 'one'"),
         (("schema_version",), ..., "it has no schema_version"),
         (("measurements",), ..., "the field 'measurements' is missing"),

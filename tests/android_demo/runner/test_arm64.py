@@ -24,7 +24,7 @@ def runner():
 def answer(runner, tmp_path):
     """What a plan makes of an image on a CPU that QEMU emulates."""
 
-    def run(plan, image, cpu, *flags):
+    def run(plan, image, cpu, *flags, runner=runner):
         (tmp_path / "plan").write_bytes(plan)
         image.tofile(tmp_path / "image")
         command = ["qemu-aarch64-static", "-cpu", cpu, runner, f"--graph={tmp_path / 'plan'}", *flags]
@@ -44,6 +44,17 @@ def test_answers_are_those_of_lce(request, answer, network):
     found = answer(plan, sample.image, "cortex-a53")
     np.testing.assert_allclose(found, sample.expected.ravel(), atol=1e-4 * largest)
     np.testing.assert_array_equal(answer(plan, sample.image, "cortex-a53", "--num_threads=3"), found)
+
+
+def test_threads_share_work_by_atomic_operations_of_its_own(answer, runner, bnext, plan, tmp_path):
+    """Those of a library that is linked with nothing stand in a program here, before the compiler's."""
+    program = tmp_path / "program"
+    sources = [*build.HOST, *build.PROGRAM, "hosts/freestanding.cpp"]
+    options = {"hosts/freestanding.cpp": ["-fno-builtin"]}
+    link = ["-static", "-lpthread"]
+    build.build(sources, program, target="aarch64", flags=["-fPIC"], link=link, options=options)
+    found = answer(plan, bnext.image, "cortex-a76", "--num_threads=3", runner=program)
+    np.testing.assert_array_equal(found, answer(plan, bnext.image, "cortex-a76"))
 
 
 @pytest.mark.parametrize("cpu", ["cortex-a72", "cortex-a76", "max"])

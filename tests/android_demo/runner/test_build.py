@@ -46,6 +46,17 @@ def test_another_machine_has_a_compiler_of_its_own(machine_with, monkeypatch):
     assert build.compiler("aarch64", static=True) == ["ndk/clang++"]
 
 
+def test_android_is_another_system_even_on_the_same_machine(machine_with, monkeypatch):
+    machine_with("g++", "clang++", ziglang=True)
+    zig = [sys.executable, "-m", "ziglang", "cc", "-target"]
+    assert build.compiler(android=True) == [*zig, "x86_64-linux-android", "-ffreestanding"]
+    assert build.compiler("aarch64", android=True) == [*zig, "aarch64-linux-android", "-ffreestanding"]
+    # A program brings its C library along.
+    assert build.compiler(android=True, static=True) == [*zig, "x86_64-linux-musl"]
+    monkeypatch.setenv("CXX_X86_64", "ndk/clang++")
+    assert build.compiler(android=True) == ["ndk/clang++"]
+
+
 def test_without_a_compiler_the_message_says_what_to_install(machine_with):
     machine_with("g++")
     with pytest.raises(BuildError, match=r"C\+\+ compiler for aarch64; pip install ziglang, or set CXX_AARCH64"):

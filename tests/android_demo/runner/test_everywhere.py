@@ -8,18 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from android_demo.runner.build import CORE, FLAGS, KERNELS, NATIVE
+from android_demo.runner.build import CORE, FLAGS, JNI, KERNELS, NATIVE
 
-#: What links alone: with nothing else, so a call of the C library would be an error.
+#: What links alone: with nothing else, so a call of the C library would be an error. The host of Java does, too.
 ALONE = ["-nostdlib", "-shared", "-Wl,--no-undefined"]
 WASM = ["-nostdlib", "-Wl,--no-entry", "-Wl,--export=runner_check", "-Wl,--export=runner_run"]
 
 
 def link(compiler, machine, options, output, alone):
-    """The core, its kernels and, where it stands alone, what compilers take for granted."""
+    """The core, its kernels and, where it stands alone, what compilers take for granted; for phones, their host."""
     objects = []
     kernels = KERNELS[machine]
-    for name in [*CORE, *kernels, *(["hosts/freestanding.cpp"] if alone else [])]:
+    hosts = JNI if "-shared" in options else ["hosts/freestanding.cpp"]
+    for name in [*CORE, *kernels, *(hosts if alone else [])]:
         objects.append(output.with_name(f"{Path(name).stem}.o"))
         own = [*kernels.get(name, []), *(["-ffreestanding", "-fno-builtin"] if alone else [])]
         subprocess.run([*compiler, *FLAGS, "-O1", *own, "-fPIC", "-c", NATIVE / name, "-o", objects[-1]], check=True)
@@ -39,7 +40,8 @@ def test_it_needs_no_c_library(tmp_path, machine, compiler):
 @pytest.mark.parametrize(
     ("target", "machine", "options", "magic"),
     [
-        ("wasm32-freestanding", "wasm32", WASM, b"\0asm"),
+        # The page's modules are this core, too, and run in every test run.
+        pytest.param("wasm32-freestanding", "wasm32", WASM, b"\0asm", marks=pytest.mark.exhaustive),
         ("aarch64-linux-android", "aarch64", ALONE, b"\x7fELF"),
         pytest.param("aarch64-macos", "aarch64", ["-shared"], b"\xcf\xfa\xed\xfe", marks=pytest.mark.exhaustive),
         pytest.param("x86_64-macos", "x86_64", ["-shared"], b"\xcf\xfa\xed\xfe", marks=pytest.mark.exhaustive),

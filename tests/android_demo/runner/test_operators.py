@@ -98,7 +98,7 @@ def refusal(graph, *outputs):
 def test_other_types_and_batches_are_refused():
     graph = Graph()
     bytes = graph.input((1, 4), "INT8")
-    assert refusal(graph, bytes) == "the file is not for the engine: its input is INT8, the engine takes float32"
+    assert refusal(graph, bytes) == "the file is not for the engine: its input is INT8, the engine takes float32 or uint8"
     graph = Graph()
     several = graph.input((2, 3, 3, 4))
     reason = "its input is of shape (2, 3, 3, 4), not of one image"
@@ -144,3 +144,38 @@ def test_a_part_of_a_concatenation_may_be_computed_from_another():
     image = np.arange(24, dtype=np.float32).reshape(1, 3, 2, 4)
     answer = Interpreter(graph.content(joined)).run([image])[0]
     np.testing.assert_array_equal(answer, np.concatenate([image, image], axis=3))
+
+
+def test_pixels_are_repeated_and_not_spread():
+    graph = Graph()
+    x = graph.input((1, 2, 2, 1))
+    size = graph.constant(np.int32([4, 6]))
+    larger = graph.add("RESIZE_NEAREST_NEIGHBOR", [x, size], (1, 4, 6, 1), halfPixelCenters=True)
+    image = np.float32([1, 2, 3, 4]).reshape(1, 2, 2, 1)
+    expected = image.repeat(2, axis=1).repeat(3, axis=2)
+    np.testing.assert_array_equal(Interpreter(graph.content(larger)).run([image])[0], expected)
+    for size, options in (((4, 6), {"alignCorners": True}), ((3, 4), {})):
+        other = graph.add("RESIZE_NEAREST_NEIGHBOR", [x, graph.constant(np.int32(size))], (1, *size, 1), **options)
+        assert refusal(graph, other).endswith(": it does not enlarge by whole numbers")
+
+
+def test_shapes_and_names_of_several_inputs_and_outputs_are_those_of_the_file():
+    graph = Graph()
+    x, y = graph.input((1, 2, 3, 4)), graph.input((1, 4))
+    outputs = [
+        graph.add(
+            "ADD", [x, graph.add("RESHAPE", [y, graph.constant(np.int32([1, 1, 1, 4]))], (1, 1, 1, 4))], (1, 2, 3, 4)
+        ),
+        graph.add("RESHAPE", [x, graph.constant(np.int32([1, 6, 4]))], (1, 6, 4)),
+        y,
+    ]
+    engine = Interpreter(graph.content(*outputs))
+    assert engine.input_shapes == [(1, 2, 3, 4), (1, 4)]
+    assert engine.output_shapes == [(1, 2, 3, 4), (1, 6, 4), (1, 4)]
+    assert engine.output_names == [f"t{index}" for index in outputs]
+    images, vectors = np.arange(48, dtype=np.float32).reshape(2, 2, 3, 4), np.float32([[0, 1, 2, 3], [4, 5, 6, 7]])
+    total, moved, same = engine.predict([images, vectors])
+    np.testing.assert_array_equal(total, images + vectors[:, np.newaxis, np.newaxis])
+    np.testing.assert_array_equal(moved, images.reshape(2, 6, 4))
+    np.testing.assert_array_equal(same, vectors)
+    assert repr(engine).endswith("kernels: (1, 2, 3, 4), (1, 4) to (1, 2, 3, 4), (1, 6, 4), (1, 4)>")

@@ -50,6 +50,7 @@ def test_numbers_that_lead_astray_are_refused_or_harmless(plan):
     assert refused > 150
 
 
+@pytest.mark.exhaustive  # compilers take half a minute for the sanitizers
 def test_hostile_plans_neither_read_nor_write_outside(mixed, tmp_path):
     """The core with address and undefined-behaviour sanitizers, in memory of exactly the size that it asks for."""
     program = build_program(tmp_path)

@@ -37,6 +37,16 @@ def test_it_prints_what_benchmark_model_prints(plan_file):
     assert output.profile is None
 
 
+def test_it_tells_percentiles(plan_file):
+    _, output, _ = run(f"--graph={plan_file}", "--num_runs=200", "--min_secs=0")
+    found = output.inference
+    assert found.min <= found.p5 <= found.median <= found.p90 <= found.p95 <= found.max
+    assert output.warmup.p90 is None
+    # At least half of the times are not above the median, and a tenth not below the 90th percentile.
+    _, output, _ = run(f"--graph={plan_file}", "--num_runs=1", "--min_secs=0")
+    assert output.inference.p90 == output.inference.avg
+
+
 def test_it_runs_for_as_long_as_it_is_told(plan_file):
     _, output, _ = run(f"--graph={plan_file}", "--num_runs=1", "--min_secs=0.05", "--warmup_runs=0")
     assert output.inference.count * output.inference_avg_us >= 0.05e6

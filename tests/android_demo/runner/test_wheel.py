@@ -57,3 +57,7 @@ def test_who_installs_it_gets_a_compiler_and_the_readme(installed):
     assert (installed / "android_demo/runner/README.md").is_file()
     assert (installed / "android_demo/report/templates/runners.html").is_file()
     assert (installed / "android_demo/export/web/assets/worker.js").is_file()
+    assert (installed / "android_demo/export/aar/java/bnext/engine/Interpreter.java").is_file()
+    for name in ("AndroidManifest.xml", "assets/more.js", "res/drawable/icon.xml", "smali/bnext/app/Main.smali"):
+        assert (installed / "android_demo/export/apk" / name).is_file()
+    assert (installed / "android_demo/tools/app.sh").is_file()

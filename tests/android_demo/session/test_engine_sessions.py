@@ -3,11 +3,16 @@
 import json
 import platform
 
+from bnext_keras.preprocessing import Normalization, load_image
+
 import numpy as np
 import pytest
+from PIL import Image
+from tflite_graphs import Graph
 
 from android_demo.cli import main
 from android_demo.results import State, load
+from android_demo.runner import Interpreter
 from converter.tflite.interpreter import Interpreter as LceInterpreter
 
 pytest_plugins = ["device_fixtures"]
@@ -75,6 +80,44 @@ def test_accuracy_is_measured_on_the_phone(phone, benchmark, binary_model, test_
     assert len(phone.files) == 3  # the folder, program and plan: images and answers are gone
 
 
+@pytest.fixture
+def photos(binary_model, tmp_path):
+    """Three pictures in a folder for each of ten classes, two of them where the network puts them."""
+    engine, scale = Interpreter(binary_model), Normalization.imagenet()
+    for number in range(10):
+        (tmp_path / f"photos/{number}").mkdir(parents=True)
+    for number in range(3):
+        pixels = np.random.default_rng(number).integers(0, 256, (40, 40, 3), np.uint8)
+        file = tmp_path / "picture.png"
+        Image.fromarray(pixels).save(file)
+        image = load_image(file, (32, 32), mean=scale.mean, std=scale.std)
+        found = int(engine.predict(image[np.newaxis]).argmax())
+        file.rename(tmp_path / f"photos/{(found + (number == 2)) % 10}/{number}.png")
+    return tmp_path / "photos"
+
+
+def test_accuracy_is_measured_with_a_folder_of_pictures(benchmark, binary_model, photos):
+    quick = ("--device", "host", "--no-profile", "--repetitions", 1)
+    status, (measurement,), printed = benchmark(binary_model, *quick, "--data", photos)
+    assert status == 0, printed
+    assert measurement.model.top1_percent == pytest.approx(100 * 2 / 3)
+    assert measurement.model.accuracy_source == "measured there, 3 images"
+    assert "ImageNet's mean and deviation were taken" in measurement.reason
+    next(photos.rglob("*.png")).write_bytes(b"no picture")
+    status, (measurement,), _ = benchmark(binary_model, *quick, "--data", photos)
+    assert (status, measurement.model.top1_percent) == (0, None)
+    assert "is no image that can be read" in measurement.reason
+
+
+def test_folders_of_other_classes_are_refused(benchmark, binary_model, photos):
+    (photos / "0").rename(photos / ".hidden")
+    status, _, printed = benchmark(binary_model, "--device", "host", "--data", photos)
+    assert status == 2
+    assert "its 9 folders are called otherwise than the 10 classes in" in " ".join(printed.split())
+    status, _, printed = benchmark(binary_model, "--device", "host", "--data", photos / "1")
+    assert (status, "has no folders with images in them" in " ".join(printed.split())) == (2, True)
+
+
 def test_test_data_that_do_not_fit_are_refused(benchmark, binary_model, tmp_path):
     images, labels = np.zeros((2, 8, 8, 3), np.float32), np.zeros(2, int)
     for arrays, message in (
@@ -88,6 +131,28 @@ def test_test_data_that_do_not_fit_are_refused(benchmark, binary_model, tmp_path
         assert message in " ".join(printed.split())
     (tmp_path / "test.npz").write_bytes(b"no archive")
     assert "cannot be read as an .npz file" in benchmark(binary_model, "--test-data", tmp_path / "test.npz")[2]
+
+
+def test_of_several_outputs_the_classes_are_right_or_wrong(benchmark, tmp_path):
+    """A map of ones before them would be the largest numbers."""
+    graph = Graph()
+    image = graph.input((1, 2, 2, 3))
+    ones = graph.add("ADD", [image, graph.constant(np.float32([9, 9, 9]))], (1, 2, 2, 3))
+    classes = graph.add("MEAN", [image, graph.constant(np.int32([1, 2]))], (1, 3))
+    file = tmp_path / "two.tflite"
+    file.write_bytes(graph.content(ones, classes))
+    images = np.eye(3, dtype=np.float32)[:, np.newaxis, np.newaxis] * np.ones((3, 2, 2, 3), np.float32)
+    np.savez(tmp_path / "test.npz", images=images, labels=np.int64([0, 1, 0]))
+    arguments = ("--device", "host", "--no-profile", "--test-data", tmp_path / "test.npz")
+    status, (measurement,), printed = benchmark(file, *arguments)
+    assert status == 0, printed
+    assert measurement.model.top1_percent == pytest.approx(100 * 2 / 3)
+    for outputs, reason in (((classes, classes), "has 2 outputs, 2 of them of classes"), ((ones, ones), "0 of them")):
+        file.write_bytes(graph.content(*outputs))
+        assert reason in " ".join(benchmark(file, *arguments)[2].split())
+    graph.input((1, 4))
+    file.write_bytes(graph.content(classes))
+    assert "has 2 inputs; accuracy is measured with one" in " ".join(benchmark(file, *arguments)[2].split())
 
 
 def test_emulated(benchmark, binary_model, need):
@@ -108,5 +173,5 @@ def test_both_runners_on_this_machine_are_compared(benchmark, binary_model, tmp_
     assert "binary, 1 thread: the engine takes 0." in printed
     assert "The engine beside LCE" in (tmp_path / "out" / "index.html").read_text()
     stored = json.loads((tmp_path / "out" / "results.json").read_text())
-    assert stored["schema_version"] == "1.2"
+    assert stored["schema_version"] == "1.3"
     assert stored["measurements"][0]["repetitions"][0]["output"]["kernels"] == engine.kernels

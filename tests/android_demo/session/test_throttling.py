@@ -51,3 +51,10 @@ def test_when_a_measurement_counts_as_throttled(samples, mask, means, reason):
 )
 def test_when_a_measurement_counts_as_noisy(loads, std_ms, reason):
     assert noisy(loads, 2, replace(measurement(10.0), repetitions=(repetition(10.0, std_ms=std_ms),))) == reason
+
+
+def test_clocks_that_are_bounded_are_compared_with_what_they_were_at_first():
+    bounded, lower = sample(cpu1=1400.0), sample(cpu1=1200.0)
+    assert throttled([bounded, bounded], CORES, "", [1000], bounded=True) == ""
+    assert throttled([bounded, lower], CORES, "", [1000], bounded=True) == "cpu1 was limited to 1200 of its 1400 MHz"
+    assert throttled([bounded, bounded], CORES, "", [1000]) == "cpu1 was limited to 1400 of its 2800 MHz"

@@ -100,6 +100,7 @@ def test_a_board_is_measured(board, native_tool, binary_model, tmp_path, capfd):
     assert [path.name for path in home.rglob("*")] == [".cache"]
 
 
+@pytest.mark.exhaustive
 def test_both_runners_are_measured_and_compared_there(board, native_tool, binary_model, tmp_path, capfd):
     device, options, _ = board
     arguments = [binary_model, "--device", device, "--runner", "both", "--tool", native_tool, "--out", tmp_path / "out"]

@@ -12,6 +12,7 @@ from bnext_keras.importers import load_bnext_state_dict
 from bnext_keras.orientation import is_rotating
 
 import forked
+import h5py
 import narrow_bnext
 import numpy as np
 import pytest
@@ -124,6 +125,51 @@ def test_files_that_are_no_checkpoints_of_bnext(refused, tmp_path):
     assert "torch.nn.modules.linear.Linear" in refused(FOLDER / "whole_model.pth", "-o", output)
     assert "it has no fc.weight" in refused(FOLDER / "types.pth", "-o", output)
     assert "not a file of torch.save" in refused(FOLDER / "write.py", "-o", output)
+
+
+def test_another_head_on_weights_that_are_kept(imported, tmp_path, capsys):
+    path = tmp_path / "start.h5"
+    assert main([str(TRAINING), "-o", str(path), "--classes", "7"]) == 0
+    out, err = capsys.readouterr()
+    assert "7, with a fresh head in place of one for 3" in out
+    assert err == "bnext-import: warning: its head for 7 classes is freshly initialized: train it\n"
+    whole, other = map(_weights, (imported, path))
+    assert [[value.shape for value in weights.pop("head")] for weights in (whole, other)] == [
+        [(16, 3), (3,)],
+        [(16, 7), (7,)],
+    ]
+    assert list(whole) == list(other)
+    for name, values in whole.items():
+        for value, kept in zip(values, other[name], strict=True):
+            np.testing.assert_array_equal(kept, value, err_msg=name)
+
+
+def _weights(path):
+    """The weights of each layer in a model's file."""
+    with h5py.File(path) as file:
+        layers = file["model_weights"]
+        return {
+            str(name): [layers[name][weight][()] for weight in layers[name].attrs["weight_names"]]
+            for name in layers.attrs["layer_names"]
+        }
+
+
+@pytest.mark.exhaustive
+def test_statistics_are_measured_on_images_of_ones_own(tmp_path, capsys, refused, images):
+    path = tmp_path / "model.h5"
+    np.save(tmp_path / "images.npy", 3 * images + 1)
+    assert main([str(TRAINING), "-o", str(path), "--recalibrate", str(tmp_path / "images.npy")]) == 0
+    assert "recalibrated on    │ 3 images" in capsys.readouterr().out
+    model = tf.keras.models.load_model(path, compile=False)
+    stem = tf.keras.Model(model.inputs, model.get_layer("stem_conv").output)(3 * images + 1)
+    np.testing.assert_allclose(model.get_layer("stem_bn").moving_mean, np.mean(stem, (0, 1, 2)), rtol=1e-4)
+    path.unlink()
+    assert "no.npy: no such file" in refused(TRAINING, "-o", path, "--recalibrate", tmp_path / "no.npy")
+    # The checkpoint is of a network for which nobody has stated it.
+    (tmp_path / "photos").mkdir()
+    assert "does not state how its images are normalized" in refused(
+        TRAINING, "-o", path, "--recalibrate", tmp_path / "photos"
+    )
 
 
 @pytest.mark.parametrize("name", ["training.pth.tar", "bare_legacy.pth"])

@@ -43,6 +43,13 @@ def refused(refused_by):
         (["bnext_tiny", "--out", "run"], 2, "bnext_tiny needs to know where the images are"),
         (["bnext_tiny", "--out", "run", "--data", "nowhere"], 2, "--data nowhere: no such folder"),
         (["digits", "--out", "run", "--resume"], 2, "holds no run to continue"),
+        (["digits", "--out", "run", "init=no.h5"], 2, "init=no.h5: no such file"),
+        (
+            ["digits", "--out", "run", "freeze=stem,head"],
+            2,
+            "freeze=stem,head: layers that stay as they are need",
+        ),
+        (["show", "fine_tuning", "init=tiny.h5"], 0, "\n\nstart.init=tiny.h5\nstart.freeze=stem\n"),
         (["digits", "--out", "run", "--strategy", "all"], 2, "invalid choice"),
     ],
 )
@@ -125,6 +132,11 @@ def test_networks_and_teachers_are_checked_before_a_run_begins(refused, tmp_path
     assert f"there is no file {tmp_path / 'weights' / 'efficientnetb0.h5'}" in message
     assert "are for 1000 classes, not 10; put Keras' weights" in refused("digits", *out, *teachers)
     assert "teacher Nobody: is neither" in refused("digits", *out, "weak_teachers=Nobody", "strong_teacher=Nobody")
+
+
+def test_a_number_of_processes_that_cannot_be_is_refused(refused, tmp_path):
+    message = refused("digits", "--out", tmp_path / "run", "--processes", "-1")
+    assert message == "bnext-train: --processes must be 0 or more, got -1"
 
 
 @pytest.mark.parametrize(

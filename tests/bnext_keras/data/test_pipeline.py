@@ -5,8 +5,8 @@ import logging
 
 from bnext_keras import data
 from bnext_keras.data.augment.mixing import draw_mix
-from bnext_keras.data.loading import decode
 from bnext_keras.data.randomness import generator
+from bnext_keras.data.views import decode
 from bnext_keras.preprocessing import load_image
 
 import numpy as np

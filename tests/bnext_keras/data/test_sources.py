@@ -267,6 +267,38 @@ def test_a_corrupt_record_costs_the_rest_of_its_file_by_name(records, caplog):
     assert not set(labels) & set(range(16, 20))
 
 
+@pytest.mark.parametrize("epoch", [None, 0, 3])
+def test_places_are_keys_without_their_records(records, epoch):
+    examples = data.from_tfrecords(records, num_classes=31, shuffle_buffer=8)
+    places = list(examples.places(epoch).as_numpy_iterator())
+    assert [examples.name(*place) for place in places] == order_of(examples, epoch)
+    keys = list(examples.keys(epoch).as_numpy_iterator())
+    assert [examples.read(*place) for place in places[:3]] == [examples.read(*key) for key in keys[:3]]
+
+
+def test_a_broken_record_is_replaced_alike_with_places_and_without(records):
+    class WithoutPlaces:
+        """A source of somebody's own, all of whose keys hold records."""
+
+        def __init__(self, examples):
+            self._examples = examples
+            self.num_classes, self.class_names = examples.num_classes, None
+            self.keys, self.name, self.read = examples.keys, examples.name, examples.read
+
+        def __len__(self):
+            return len(self._examples)
+
+    write_records(
+        records / "train-1", [example(png(number) if number % 3 else b"", number + 1) for number in range(10)]
+    )
+    examples = data.from_tfrecords(records, num_classes=31, shuffle_buffer=8)
+    options = {"image_size": 4, "batch_size": 6, "epochs": 2}
+    replaced, alike = (data.training_data(each, **options) for each in (examples, WithoutPlaces(examples)))
+    for (images, labels), (other_images, other_labels) in zip(replaced, alike, strict=True):
+        np.testing.assert_array_equal(images, other_images)
+        np.testing.assert_array_equal(labels, other_labels)
+
+
 def test_tfrecords_of_no_use_are_refused_with_the_files_name(records):
     with pytest.raises(FileNotFoundError, match=r"val-\*: no such file"):
         data.from_tfrecords(records / "val-*", num_classes=3)

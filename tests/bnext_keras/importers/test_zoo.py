@@ -3,8 +3,10 @@
 That networks with these weights compute what the originals do is seen in tests/bnext_keras/zoo/test_references.py.
 """
 
+from bnext_keras import zoo
 from bnext_keras.cli.import_ import main
 from bnext_keras.importers import CheckpointError, StateDictError, import_zoo, larq_zoo
+from bnext_keras.importers.checkpoint import Checkpoint
 from bnext_keras.importers.released_zoo import detect
 from bnext_keras.orientation import is_rotating
 
@@ -12,6 +14,7 @@ import h5py
 import numpy as np
 import pytest
 import zoo_references
+from alike import with_more
 from zero_weights import fill_with_zeros
 
 LARQ_ZOO = {
@@ -104,6 +107,37 @@ def test_without_a_head_the_classes_stay_fresh(write, monkeypatch):
     path = write("quicknet_small", without_head=True)
     model, fresh = larq_zoo.import_larq_zoo(path, larq_zoo.detect(path), 96, 7)
     assert (fresh, model.output_shape) == (["head"], (None, 7))
+
+
+@pytest.mark.parametrize(("without_head", "num_classes"), with_more([(False, 5)], [(False, 1000), (True, 5)]))
+def test_a_constructor_takes_larq_zoos_file(write, monkeypatch, without_head, num_classes):
+    """By its published layout, whose layers are named by chance; the head of other classes stays fresh."""
+    fill_with_zeros(monkeypatch)
+    path = write("quicknet_small", without_head)
+    model = zoo.QuickNetSmall(input_shape=(96, 96, 3), num_classes=num_classes, weights=path)
+    rng = np.random.default_rng(0)
+    for layer in (layer for layer in model.layers if layer.weights):
+        is_fresh = layer.name == "head" and num_classes != 1000
+        for weight in larq_zoo.ordered_weights(layer):
+            expected = 0 if is_fresh else rng.random(tuple(weight.shape), np.float32)
+            np.testing.assert_array_equal(weight, expected, err_msg=weight.name)
+    assert model.output_shape == (None, num_classes)
+
+
+@pytest.mark.exhaustive
+def test_a_constructor_takes_a_released_checkpoint_of_the_zoo(monkeypatch, tmp_path):
+    fill_with_zeros(monkeypatch)
+    weights = zoo_references.load("reactnet_resnet18").weights
+    path = tmp_path / "reactnet.pth"
+    path.write_bytes(b"")
+    monkeypatch.setattr(
+        "bnext_keras.importers.pretrained.read_checkpoint", lambda path: Checkpoint(weights, temperature=None)
+    )
+    model = zoo.ReActResNet18(input_shape=(96, 96, 3), num_classes=7, weights=path)
+    assert is_rotating(model)
+    kernel = weights["layer1.0.binary_conv.weight"]
+    np.testing.assert_array_equal(model.get_layer("stage0_block0_conv").get_weights()[0][2, 2].T, kernel[:, :, 0, 0])
+    np.testing.assert_array_equal(model.get_layer("head").kernel, np.zeros((512, 7)))
 
 
 def test_another_network_of_the_same_shapes_can_be_named(write, monkeypatch):

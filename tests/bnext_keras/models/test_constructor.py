@@ -1,17 +1,23 @@
 """Arguments that all networks take, as in `tf.keras.applications`."""
 
 import inspect
+from pathlib import Path
 
 import bnext_keras
 from bnext_keras import models, networks, zoo
 from bnext_keras.classes import annotate, classes_of, stated
 from bnext_keras.errors import StateDictError, UserError
-from bnext_keras.orientation import add_rotation
+from bnext_keras.importers import import_bnext
+from bnext_keras.orientation import add_rotation, is_rotating
 
+import narrow_bnext
 import numpy as np
 import pytest
 import tensorflow as tf
+from alike import with_more
 
+#: A checkpoint that PyTorch wrote, with the released code's names, and with what a training run puts beside weights.
+RELEASED = Path(__file__).parents[2] / "support" / "checkpoints" / "training.pth.tar"
 SHAPE = (16, 16, 3)
 KERAS = [
     *("input_shape", "input_tensor", "weights", "include_top", "pooling"),
@@ -167,3 +173,28 @@ def test_maps_by_stride_are_turned_back(trained, tmp_path):
     expected = bnext_keras.features(upright)(image[:, ::-1, ::-1])
     assert list(maps) == list(expected) == ["P2"]
     np.testing.assert_array_equal(maps["P2"], expected["P2"][:, ::-1, ::-1])
+
+
+@pytest.mark.parametrize(
+    ("options", "output"), with_more([({"num_classes": 5}, "head_prelu")], [({}, "head"), ({"pooling": "avg"}, None)])
+)
+def test_weights_of_a_released_checkpoint(images, caplog, options, output):
+    """All of it, with another head, and without one."""
+    whole = import_bnext(RELEASED, 16).model
+    model = network(narrow_bnext.WIDTHS, weights=RELEASED, include_top=output is not None, **options)
+    assert is_rotating(model)
+    assert ("training.pth.tar has no weights for head, which keeps its fresh ones: train it" in caplog.text) is (
+        "num_classes" in options
+    )
+    if output is None:
+        pool = tf.keras.layers.GlobalAveragePooling2D()(whole.get_layer("head_prelu").output)
+        expected, found = tf.keras.Model(whole.inputs, pool), model
+    else:
+        expected, found = (tf.keras.Model(each.inputs, each.get_layer(output).output) for each in (whole, model))
+    np.testing.assert_array_equal(found(images), expected(images))
+
+
+@pytest.mark.exhaustive
+def test_a_released_checkpoint_of_another_network_is_refused():
+    with pytest.raises(StateDictError, match=r"layers are missing: block1_1x1_bias.* have no place: block1_1x1a_"):
+        network((4, 4), weights=RELEASED, num_classes=2)

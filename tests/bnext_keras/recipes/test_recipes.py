@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict
 
 from bnext_keras import recipes
-from bnext_keras.recipes import Data, Distillation, Optimizer, Recipe, RecipeError, Schedule, recipe_of_record
+from bnext_keras.recipes import Data, Distillation, Optimizer, Recipe, RecipeError, Schedule, Start, recipe_of_record
 
 import pytest
 
@@ -225,3 +225,25 @@ def test_a_record_of_a_later_version_is_refused():
         recipe_of_record({**asdict(BASE), "ema": {}})
     with pytest.raises(RecipeError, match="not one of this version"):
         recipe_of_record({})
+
+
+def test_kernels_of_a_run_that_begins_with_weights_stay_binary():
+    assert BASE.annealing == (1.0, 0.9)
+    assert BASE.derive(start={"init": "mine.h5"}).annealing is None
+    assert BASE.derive(schedule={"weight_temperature": False}).annealing is None
+    softened = BASE.derive(start={"init": "mine.h5", "temperature": 0.5}, schedule={"epochs": 20})
+    initial, decay = softened.annealing
+    assert initial == 0.5
+    # Binary in the same epoch as one that begins with 1.
+    assert 0.5 * decay**5 >= 1e-7 > 0.5 * decay**6
+    softened.check()
+    with pytest.raises(RecipeError, match="the weight temperature is still"):
+        softened.derive(schedule={"temperature_decay": 0.9}).check()
+    with pytest.raises(RecipeError, match="temperature=2: must be from 0 to 1"):
+        Start(temperature=2)
+
+
+def test_nothing_fresh_is_frozen():
+    BASE.derive(start={"init": "mine.h5", "freeze": ("stem",)}).check()
+    with pytest.raises(RecipeError, match="freeze=stem,block1: layers that stay as they are need weights"):
+        BASE.with_settings(["freeze=stem,block1"]).check()

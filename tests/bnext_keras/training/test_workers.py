@@ -40,11 +40,17 @@ def weights(folder, worker=0):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """One run on one device and one on two."""
+    """One run on one device."""
     folder = tmp_path_factory.mktemp("runs")
-    for process in [start(folder / "one"), start(folder / "mirrored", "--strategy", "mirrored")]:
-        finish(process)
+    finish(start(folder / "one"))
     return folder
+
+
+@pytest.fixture(scope="module")
+def mirrored(runs):
+    """The same on two devices."""
+    finish(start(runs / "mirrored", "--strategy", "mirrored"))
+    return runs / "mirrored"
 
 
 def free_addresses(count):
@@ -104,21 +110,22 @@ def test_two_workers_train_what_one_process_does(runs):
     assert "Epoch" not in outputs[1]
 
 
-def test_two_devices_train_what_one_does(runs):
-    assert json.loads((runs / "mirrored" / "run.json").read_text())["devices"] == 2
-    assert_same_run(runs / "one", runs / "mirrored")
+@pytest.mark.exhaustive
+def test_two_devices_train_what_one_does(runs, mirrored):
+    assert json.loads((mirrored / "run.json").read_text())["devices"] == 2
+    assert_same_run(runs / "one", mirrored)
 
 
 @pytest.mark.exhaustive
-def test_a_run_on_two_devices_continues(runs):
-    checkpoints = runs / "mirrored" / "checkpoints"
-    expected = weights(runs / "mirrored")
+def test_a_run_on_two_devices_continues(runs, mirrored):
+    checkpoints = mirrored / "checkpoints"
+    expected = weights(mirrored)
     (runs / "mirrored0.npz").unlink()
     tf.compat.v1.train.update_checkpoint_state(checkpoints, str(checkpoints / "ckpt-1"))
-    output = finish(start(runs / "mirrored", "--strategy", "mirrored", "--resume"))
+    output = finish(start(mirrored, "--strategy", "mirrored", "--resume"))
     assert "Epoch 1/2" not in output
     assert "Epoch 2/2" in output
-    assert_same_weights(weights(runs / "mirrored"), expected)
+    assert_same_weights(weights(mirrored), expected)
 
 
 def test_a_batch_must_be_divisible(tmp_path):

@@ -210,9 +210,10 @@ def test_every_network_converts(name):
     assert "LceBconv2d" in result.operators
 
 
-def test_two_inputs_are_refused():
-    with pytest.raises(ConversionError, match="model 'binary_dlrm': it has 2 inputs"):
-        convert(zoo.BinaryDLRM([3, 3], bottom=[4], top=[4]))
+def test_features_and_rows_of_tables_are_two_inputs_of_a_file():
+    result = convert(zoo.BinaryDLRM([3, 3], bottom=[4], top=[4]))
+    assert result.inputs == {"dense": (1, 13), "sparse": (1, 2)}
+    assert result.verification.passed
 
 
 def test_a_binary_dlrm_learns_which_user_likes_what():

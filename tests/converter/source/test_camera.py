@@ -57,7 +57,7 @@ def test_pixels_in_probabilities_out_four_at_once(camera, expected):
 
 def test_the_file_says_what_it_takes_and_gives(camera):
     metadata = read_metadata(camera.content)
-    assert metadata.scores == "probabilities"
+    assert metadata.outputs == ("probabilities",)
     assert metadata.labels == list("abcde")
     assert np.allclose(metadata.mean, 0)
     assert np.allclose(metadata.std, 1 / 255)
@@ -140,7 +140,7 @@ def test_a_model_whose_own_input_is_of_pixels_makes_such_a_file():
         ({"softmax": True, "head": "softmax"}, "it gives probabilities already; leave out --softmax"),
         ({"input_type": "int8"}, "--input int8: not one of float32, uint8"),
         ({"batch": 0}, "--batch 0: must be at least 1"),
-        ({"dtype": "int32"}, "its input is of int32, files take float32 or uint8"),
+        ({"dtype": "int16"}, "its input 'image' is int16; inputs must be float32 or int32 or int64 or uint8"),
     ],
 )
 def test_what_has_no_such_file_is_refused(options, message):

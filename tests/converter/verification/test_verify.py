@@ -159,6 +159,7 @@ def test_a_failed_verification_writes_nothing(narrow, wrong, tmp_path, monkeypat
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.exhaustive
 def test_an_untrained_network_whose_values_explode_passes():
     """Its logits reach 1e7 and single sign flips move them by as much; rounding explains every one of them."""
     model = bnext_keras.models.BNextTiny(input_shape=(32, 32, 3), num_classes=10)

@@ -26,8 +26,8 @@ static int run(const void* plan, uint64_t size, const char* kernels) {
       if (i < runner_inputs(engine)) memset(view.data, 0x3f, view.bytes);
     for (uint32_t step = 0; step < runner_steps(engine); step++)
       if (strlen(runner_step_name(engine, step)) + strlen(runner_step_kind(engine, step)) == ~size_t(0)) abort();
-    runner_run(engine, nullptr, nullptr);
-    runner_run(engine, nullptr, nullptr);
+    runner_run(engine, nullptr, nullptr, nullptr);
+    runner_run(engine, nullptr, nullptr, nullptr);
   }
   free(memory);
   return status;

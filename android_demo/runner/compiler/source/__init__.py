@@ -28,14 +28,14 @@ _ANY_SHAPE = {"RESHAPE", "TRANSPOSE", "SQUEEZE", "EXPAND_DIMS", "FILL", "DEQUANT
 _OF_SIGNS = {"LceQuantize", "LceBconv2d", "LceBMaxPool2d"}
 
 
-def read(content: bytes) -> Network:
+def read(content: bytes | Flatbuffer) -> Network:
     """The network of a file of batch size one.
 
     Raises:
         ConversionError: if the file is damaged.
         UnsupportedOperator: if it has an operator, or a form of one, that the engine does not have.
     """
-    reader = Reader(Flatbuffer(content))
+    reader = Reader(content if isinstance(content, Flatbuffer) else Flatbuffer(content))
     inputs = reader.open_inputs()
     for operation in reader.file.operations:
         translate = _TRANSLATIONS.get(operation.type)

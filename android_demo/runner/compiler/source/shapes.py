@@ -108,6 +108,18 @@ def _depth_to_space(reader, operation, options):
     reader.finish(operation, reader.add("Move", [value], out, moves=[(sizes, 0, inner, 0, outer)]))
 
 
+def _enlarge(reader, operation, options):
+    """The nearest pixel, for sizes that are multiples: whichever way pixels' places are counted, it is the same one."""
+    value, out = reader.value(operation.inputs[0]), reader.new_value(operation.outputs[0])
+    rows, columns = out.height // value.height, out.width // value.width
+    whole = (out.height, out.width) == (rows * value.height, columns * value.width) and not options["alignCorners"]
+    reader.require(whole, operation, "it does not enlarge by whole numbers")
+    sizes = [value.height, rows, value.width, columns, out.channels]
+    inner = [value.width * out.channels, 0, out.channels, 0, 1]
+    outer = [step * out.channels for step in (rows * out.width, out.width, columns, 1)]
+    reader.finish(operation, reader.add("Move", [value], out, moves=[(sizes, 0, inner, 0, [*outer, 1])]))
+
+
 def _gather(reader, operation, options):
     value, out = reader.value(operation.inputs[0]), reader.new_value(operation.outputs[0])
     rank = len(reader.file.shape(operation.inputs[0]))
@@ -138,6 +150,7 @@ TRANSLATIONS: dict[str, Translation] = {
     "GATHER": _gather,
     "PAD": _pad,
     "RESHAPE": _reshape,
+    "RESIZE_NEAREST_NEIGHBOR": _enlarge,
     "REVERSE_V2": _reverse,
     "SLICE": _slice,
     "SPACE_TO_DEPTH": _depth_to_space,

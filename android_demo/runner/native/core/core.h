@@ -4,7 +4,7 @@
 //   runner_memory(plan, kernels, threads)       how much memory does it take?
 //   runner_load(plan, kernels, memory, ...)     pack weights for these kernels, once
 //   runner_tensor(engine, i)                    inputs and outputs, in that memory
-//   runner_run(engine, pool)                    one inference
+//   runner_run(engine, pool, ...)               one inference
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -22,6 +22,7 @@ enum runner_status {
   RUNNER_TOO_LARGE = 5,    // It asks for more memory or work than any network.
   RUNNER_NO_KERNELS = 6,   // No kernels of that name, or not for this CPU.
   RUNNER_NO_MEMORY = 7,    // Less memory than runner_memory says, or not aligned to 64 bytes.
+  RUNNER_STOPPED = 8,      // An inference was stopped; its outputs are no answer.
 };
 
 typedef void (*runner_task)(void* argument, uint32_t task, uint32_t thread);
@@ -65,7 +66,9 @@ int runner_tensor(const struct runner_engine* engine, uint32_t index, struct run
 uint32_t runner_steps(const struct runner_engine* engine);
 const char* runner_step_name(const struct runner_engine* engine, uint32_t step);
 const char* runner_step_kind(const struct runner_engine* engine, uint32_t step);
-void runner_run(struct runner_engine* engine, const struct runner_pool* pool, const struct runner_profile* profile);
+// RUNNER_OK, or RUNNER_STOPPED: no step begins while `stop` is there and not 0, which another thread may write.
+int runner_run(struct runner_engine* engine, const struct runner_pool* pool, const struct runner_profile* profile,
+               const uint32_t* stop);
 
 #ifdef __cplusplus
 }

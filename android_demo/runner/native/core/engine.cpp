@@ -421,15 +421,18 @@ const char* runner_step_kind(const struct runner_engine* e, uint32_t step) {
   return KIND_NAMES[e->plan.steps[step].kind];
 }
 
-void runner_run(struct runner_engine* e, const struct runner_pool* pool, const struct runner_profile* profile) {
+int runner_run(struct runner_engine* e, const struct runner_pool* pool, const struct runner_profile* profile,
+               const uint32_t* stop) {
   u8* packed = e->packed;
   u64 before = profile ? profile->clock() : 0;
   for (u64 i = 0; i < e->plan.header->steps.count; i++) {
+    if (stop && __atomic_load_n(stop, __ATOMIC_RELAXED)) return RUNNER_STOPPED;
     run_step(*e, e->plan.steps[i], packed, pool);
     if (!profile) continue;
     const u64 now = profile->clock();
     profile->ticks[i] += now - before;
     before = now;
   }
+  return RUNNER_OK;
 }
 }

@@ -4,7 +4,11 @@
 
 #include "host.h"
 
+#if defined(_WIN32)
+#define EXPORT extern "C" __declspec(dllexport)
+#else
 #define EXPORT extern "C" __attribute__((visibility("default")))
+#endif
 
 EXPORT Session* session_open(const void* plan, uint64_t size, const char* kernels, uint32_t threads, int* status) {
   Session* session = (Session*)malloc(sizeof(Session));

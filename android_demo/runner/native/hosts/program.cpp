@@ -65,11 +65,16 @@ double run(Session* session, Profile* profile) {
   return us;
 }
 
-// So many inferences at least, for so long at least, but not for longer than `most` seconds.
-Statistics measure(Session* session, Profile* profile, long runs, double seconds, double most) {
+// So many inferences at least, for so long at least, but not for longer than `most` seconds. `profile` and `percentiles`
+// may be null.
+Statistics measure(Session* session, Profile* profile, Percentiles* percentiles, long runs, double seconds, double most) {
   Statistics times;
-  while (times.total < most * 1e6 && (times.count < runs || times.total < seconds * 1e6)) times.add(run(session, profile));
-  times.print("INFO: ");
+  while (times.total < most * 1e6 && (times.count < runs || times.total < seconds * 1e6)) {
+    const double us = run(session, profile);
+    times.add(us);
+    if (percentiles) percentiles->add(us);
+  }
+  times.print("INFO: ", percentiles);
   fflush(stdout);
   return times;
 }
@@ -124,9 +129,10 @@ int benchmark(Session* session, const Flags& flags, double init_us, double memor
          init_us / 1000);
   const double memory_init = memory_mb("VmHWM:");
   fill_inputs(session);
-  const Statistics warmup = measure(session, nullptr, flags.warmup_runs, flags.warmup_runs ? flags.warmup_min_secs : 0, flags.max_secs);
-  const Statistics runs =
-      measure(session, flags.enable_op_profiling ? &profile : nullptr, flags.num_runs, flags.min_secs, flags.max_secs);
+  const Statistics warmup = measure(session, nullptr, nullptr, flags.warmup_runs, flags.warmup_runs ? flags.warmup_min_secs : 0, flags.max_secs);
+  static Percentiles percentiles;  // Too large for a stack.
+  const Statistics runs = measure(session, flags.enable_op_profiling ? &profile : nullptr, &percentiles, flags.num_runs,
+                                  flags.min_secs, flags.max_secs);
   printf("INFO: Inference timings in us: Init: %g, First inference: %g, Warmup (avg): %g, Inference (avg): %g\n", init_us,
          warmup.count ? warmup.first : runs.first, warmup.mean(), runs.mean());
   if (memory_before >= 0)

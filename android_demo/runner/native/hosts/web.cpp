@@ -98,7 +98,7 @@ EXPORT(end_picture) const uint8_t* end_picture() {
 // One inference; `ticks`, of each step, get the nanoseconds that it took added, unless they are null.
 EXPORT(run) const float* run(uint64_t* ticks) {
   const runner_profile profile = {nanoseconds, ticks};
-  runner_run(engine, nullptr, ticks ? &profile : nullptr);
+  runner_run(engine, nullptr, ticks ? &profile : nullptr, nullptr);
   return (const float*)output.data;
 }
 // Zeros for `run`; they are there until the next picture.

@@ -1,0 +1,22 @@
+// What the CPU has, asked without an operating system.
+#include "host.h"
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+#include "../kernels/kernels.h"
+
+uint64_t cpu_features() {
+  uint64_t features = 0;
+#if defined(__x86_64__)
+  // Asked by hand: __builtin_cpu_supports says no to everything where zig's own library stands in for libgcc.
+  uint32_t a, b, c, d, state = 0;
+  constexpr uint32_t FMA = 1u << 12, OSXSAVE = 1u << 27, YMM = 6, AVX2 = 1u << 5;
+  if (__get_cpuid(1, &a, &b, &c, &d) && (c & OSXSAVE)) __asm__("xgetbv" : "=a"(state), "=d"(d) : "c"(0));
+  const bool has_fma = (c & FMA) && (state & YMM) == YMM;  // The operating system saves those registers.
+  if (has_fma && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & AVX2)) features |= runner::CPU_AVX2;
+#elif defined(__aarch64__)
+  features |= runner::CPU_NEON;  // Part of every ARMv8.0.
+#endif
+  return features;
+}
