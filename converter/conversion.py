@@ -28,6 +28,9 @@ from converter.inspection.inspection import inspect
 from converter.quantization.precision import parse_weights
 from converter.quantization.quantize import check_installed, compare, quantize
 from converter.result import ConversionResult
+from converter.runtimes import find_runtime
+from converter.runtimes.cost import measure
+from converter.source import camera
 from converter.source.binary_layers import signs_moved_into_convolutions
 from converter.source.description import describe
 from converter.source.interface import index_bound, input_names, output_names
@@ -61,6 +64,10 @@ def convert(
     normalization: Normalization | None = None,
     trusted: bool = False,
     engines: Mapping[str, Opener] | None = None,
+    target: str = "lce",
+    input_type: str = "float32",
+    softmax: bool = False,
+    batch: int = 1,
     progress: Callable[[str], None] = lambda step: None,
 ) -> ConversionResult:
     """Converts a Larq model for Larq Compute Engine and verifies the result before anything is written.
@@ -104,6 +111,12 @@ def convert(
             (`bnext_keras.model_files`).
         engines: What else runs such files, by the name that errors give it: each is given the file's bytes, returns an
             interpreter with the interface of LCE's, and is verified on the same inputs as LCE.
+        target: What the file is for, one of `converter.runtimes.RUNTIMES`: ``"lce"``; or ``"tflite"``, any runtime of
+            TensorFlow Lite's own operators, in which binary convolutions are exact, larger and slower.
+        input_type: ``"uint8"`` for a file that takes pixels from 0 to 255 as they are and normalizes them itself; a
+            model whose own input is uint8 makes such a file anyway. ``verify_data`` are pixels then.
+        softmax: Whether the file gives probabilities though the model gives logits.
+        batch: How many images the file takes at once.
         progress: Called with the name of each step as it begins.
 
     Returns:
@@ -123,12 +136,22 @@ def convert(
     """
     clock = _Clock(progress)
     source = None
+    runtime = find_runtime(target)
+    runtime.check()
+    if engines and not runtime.is_lce:
+        raise ConversionError(
+            f"--target {target} writes no file for {', '.join(engines)}", remedy="leave out --verify-engine"
+        )
+    if input_type not in camera.INPUT_TYPES:
+        raise ConversionError(f"--input {input_type}: not one of {', '.join(camera.INPUT_TYPES)}")
+    if batch < 1:
+        raise ConversionError(f"--batch {batch}: must be at least 1")
     weights = parse_weights(weights)
     if "int8" in weights.values():
         check_installed()
     if isinstance(model, str | Path):
         source = Path(model)
-        output = Path(output) if output is not None else source.with_suffix(".tflite")
+        output = Path(output) if output is not None else source.with_suffix(runtime.suffix)
         clock.start("load")
         model = load(source, architecture, input_size, num_classes, trusted=trusted)
     else:
@@ -157,6 +180,10 @@ def convert(
             labels=labels,
             normalization=normalization,
             engines=engines or {},
+            runtime=runtime,
+            input_type=input_type,
+            softmax=softmax,
+            batch=batch,
             progress=progress,
             clock=clock,
             precision=precision,
@@ -191,6 +218,10 @@ def _convert(
     labels,
     normalization,
     engines,
+    runtime,
+    input_type,
+    softmax,
+    batch,
     progress,
     clock,
     precision,
@@ -201,13 +232,23 @@ def _convert(
     normalization = metadata.normalization
     if not rotation:
         model, metadata = _without_rotation(model), replace(metadata, input_orientation=InputOrientation.ROTATED_180)
+    trained = model
+    if input_type == "uint8":
+        model = camera.of_pixels(model, normalization)
+    if camera.takes_pixels(model):
+        normalization = Normalization.of_scale(255).of_channels(metadata.channels)
+        metadata = replace(metadata, mean=normalization.mean, std=normalization.std)
+    if softmax:
+        model = camera.giving_probabilities(model)
+    if camera.ends_in_softmax(model) and metadata.outputs == ("logits",):
+        metadata = replace(metadata, outputs=("probabilities",))
     names, answers = input_names(model), output_names(model)
     shapes = [tuple(tensor.shape[1:]) for tensor in model.inputs]
     kinds = zip(shapes, (tensor.dtype.name for tensor in model.inputs), strict=True)
     inputs = users_inputs(dict(zip(names, kinds, strict=True)), verify_data, normalization)
 
     clock.start("trace")
-    graph = trace(model)
+    graph = trace(model, batch)
     preflight.check_graph(graph, model)
     pass_reports = passes.simplify(graph) if simplify else []
     frozen = freeze(graph)
@@ -217,7 +258,7 @@ def _convert(
     scale = normalization and (normalization.mean, normalization.std)
     made = choose(flatbuffer, min(map(synthetic_count, shapes)), scale, index_bound(model))
     samples = [np.concatenate(pair) for pair in zip(inputs, made, strict=True)]
-    verification = verify(model, flatbuffer, frozen.conv_names, samples, progress)
+    verification = verify(model, flatbuffer, frozen.conv_names, samples, progress, runtime.interpreters)
     others = {
         name: verify(model, flatbuffer, frozen.conv_names, samples, progress, {name: engine})
         for name, engine in engines.items()
@@ -232,13 +273,19 @@ def _convert(
         # Where there are the user's inputs, they alone tell what became of the answers.
         compare(quantization, float_file, flatbuffer, inputs if len(inputs[0]) else made)
 
-    content = write_metadata(flatbuffer, metadata)
+    content, cost = write_metadata(flatbuffer, metadata), None
     size_notes = notes.large_floats(model, flatbuffer, len(content)) if quantization is None else []
+    if not runtime.is_lce:
+        rewritten = runtime.rewrite(flatbuffer)
+        lce_content, content = content, runtime.encode(rewritten, metadata)
+        if verification.passed:
+            cost = measure(lce_content, content, runtime.make, [values[:1] for values in samples])
+        flatbuffer = rewritten
     result = ConversionResult(
         content=content,
         path=None,
         name=model.name,
-        input_shape=(1, *shapes[0]),
+        input_shape=(batch, *shapes[0]),
         input_orientation=metadata.input_orientation,
         operators=flatbuffer.operators,
         theoretical_size=count(model).bytes,
@@ -247,10 +294,10 @@ def _convert(
         on_random_inputs_only=verify_data is None,
         seconds=clock.seconds,
         advice=[
-            *notes.hardened(model),
-            *notes.recalibrated(model, recalibrated_on),
-            *notes.in_float32(model, precision),
-            *advise(model),
+            *notes.hardened(trained),
+            *notes.recalibrated(trained, recalibrated_on),
+            *notes.in_float32(trained, precision),
+            *advise(trained),
             *size_notes,
         ],
         passes=pass_reports,
@@ -259,9 +306,13 @@ def _convert(
         source="" if source is None else source.name,
         normalization=normalization,
         named_classes=len(metadata.labels or ()),
-        inputs={name: (1, *shape) for name, shape in zip(names, shapes, strict=True)},
+        inputs={name: (batch, *shape) for name, shape in zip(names, shapes, strict=True)},
+        input_type=model.inputs[0].dtype.name,
+        runtime=runtime,
+        cost=cost,
     )
-    result.inspection = inspect(model, content, result.binary_convs)
+    described = content if runtime.suffix == ".tflite" else flatbuffer.pack()
+    result.inspection = inspect(model, described, result.binary_convs, len(content))
     clock.stop()
     if errors := result.errors:
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""

@@ -29,6 +29,8 @@ import larq as lq
 import numpy as np
 import tensorflow as tf
 
+from converter.source.forms import Form
+
 #: What the file of a model calls its input if there is no other, and its output.
 IMAGE, ANSWER = "image", "Identity"
 
@@ -45,12 +47,14 @@ class BinaryCall:
     is -1, the comparison is strict.
 
     Attributes:
-        layer: The Keras layer with the kernel, strides, padding and so on.
+        layer: The Keras layer with the kernel, strides, padding and so on; of what is no `QuantConv2D` that of its
+            form (`converter.source.forms`), which has the layer's name.
         number: Place of the call in the order of the Python program, the same in every run of the model. A shared layer
             has several calls.
         thresholds: One for each input channel, float64; None if all are zero.
         falling: Whether small values are the positive ones.
         flips: +1 or -1 for each input channel, float64; None if all are +1.
+        form: How the Keras layer is that convolution; None is as good for a `QuantConv2D`, which is one.
     """
 
     layer: lq.layers.QuantConv2D
@@ -58,6 +62,7 @@ class BinaryCall:
     thresholds: np.ndarray | None = None
     falling: bool = False
     flips: np.ndarray | None = None
+    form: Form | None = None
 
     @property
     def channels(self) -> int:
@@ -158,7 +163,7 @@ class Node:
 
     @property
     def is_map(self) -> bool:
-        """Whether the result is a feature map, ``(1, height, width, channels)``, of more than one pixel."""
+        """Whether the result is a feature map, ``(batch, height, width, channels)``, of more than one pixel."""
         return self.shape is not None and len(self.shape) == 4 and self.shape[1] * self.shape[2] > 1
 
 

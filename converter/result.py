@@ -12,6 +12,8 @@ from converter.inspection.inspection import Inspection
 from converter.inspection.profile import Profile
 from converter.passes import PassReport
 from converter.quantization.quantize import Quantization
+from converter.runtimes import RUNTIMES, Runtime
+from converter.runtimes.cost import Cost
 from converter.tflite.metadata import InputOrientation
 from converter.verification.verify import Verification
 
@@ -27,7 +29,7 @@ class ConversionResult:
         content: The ``.tflite`` file.
         path: Where it was written, None if nowhere.
         name: The model's name.
-        input_shape: ``(1, height, width, channels)``; of several inputs that of the first.
+        input_shape: ``(batch, height, width, channels)``; of several inputs that of the first.
         input_orientation: Which way up the file wants its images.
         operators: Number of operators by TFLite's type.
         theoretical_size: Bytes of the parameters alone, with one bit for a binary weight and 32 for any other; a batch
@@ -40,6 +42,9 @@ class ConversionResult:
         normalization: How the file says that its images are normalized, None if it does not.
         named_classes: How many classes the file has names for.
         inputs: Shapes of the file's inputs by name, each for one image; its outputs are those of the `verification`.
+        input_type: Type of the input's numbers, ``"float32"`` or ``"uint8"``.
+        runtime: What the file is for, one of `converter.runtimes.RUNTIMES`.
+        cost: What it costs to do without LCE; None for LCE's own file.
         seconds: Duration of each step.
         advice: What keeps the model from running right or fast, the gravest first.
         inspection: The model's layers and the file's operators, one by one.
@@ -70,6 +75,9 @@ class ConversionResult:
     normalization: Normalization | None = None
     named_classes: int = 0
     inputs: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    input_type: str = "float32"
+    runtime: Runtime = RUNTIMES["lce"]
+    cost: Cost | None = None
 
     @property
     def title(self) -> str:
@@ -123,6 +131,9 @@ class ConversionResult:
             "path": None if self.path is None else str(self.path),
             "input_shape": list(self.input_shape),
             "inputs": [{"name": name, "shape": list(shape)} for name, shape in self.inputs.items()],
+            "input_type": self.input_type,
+            "target": self.runtime.name,
+            "cost": None if self.cost is None else asdict(self.cost),
             "input_orientation": self.input_orientation.value,
             "normalization": None if self.normalization is None else asdict(self.normalization),
             "named_classes": self.named_classes,

@@ -54,6 +54,7 @@ WITHOUT_TENSORFLOW = (
     "bnext_keras.cli",
     "converter.cli",
     "converter.inspection.stopwatch",
+    "converter.runtimes",
     "converter.tflite",
     "android_demo",
 )

@@ -10,7 +10,8 @@ from bnext_keras.preprocessing import Normalization, choose_normalization
 
 from android_demo.runner.compiler import compile_plan
 from android_demo.runner.plan import read_interface
-from converter.tflite.classification import check_tflite, stated_normalization, wants_rotated_images
+from converter.tflite.classification import check_tflite, of_pixels, stated_normalization, wants_rotated_images
+from converter.tflite.flatbuffer import Flatbuffer
 from converter.tflite.metadata import Metadata, read_metadata
 
 
@@ -80,8 +81,11 @@ def read_model(
             found.input_shapes, found.input_types, found.output_shapes, found.output_types
         )
         own_scale = stated_normalization(metadata, input_shape[-1])
+        file = Flatbuffer(model.read_bytes())
     except PredictionError as error:
         raise PredictionError(str(error), where=str(model)) from error
+    if file.type(file.inputs[0]) == "UINT8":
+        own_scale = of_pixels(normalization, input_shape[-1], str(model))
     scale, of_scale = choose_normalization(input_shape[-1], normalization, own_scale)
     names, of_names = choose_labels(num_classes, given, labels, metadata.labels if metadata else None)
     return ExportedModel(

@@ -26,7 +26,7 @@ from converter.advice.finding import (
     binarizes_input,
 )
 from converter.compiler.preflight import check_layer
-from converter.source.binary_layers import in_place_of
+from converter.source.forms import fault
 from converter.source.quantizers import input_fault
 
 
@@ -90,16 +90,12 @@ def half_binary(layer_graph: LayerGraph) -> Iterator[Advice]:
         if not is_quant_layer(layer) or not (has_kernel(layer) or kernel_quantizer(layer)):
             continue
         bits = precision(getattr(layer, "input_quantizer", None)), kernel_precision(layer)
-        # Of convolutions that take signs, what is no QuantConv2D with a binary kernel is refused.
+        # Convolutions that take signs are refused if their kernels are not binary.
         if bits == (1, 32) and isinstance(layer, tf.keras.layers.Dense):
             yield Advice(SLOW, layer.name, "it has no kernel quantizer and runs as a float layer", "add one")
-        elif bits == (1, 1) and isinstance(layer, tf.keras.layers.Dense):
-            yield Advice(
-                SLOW,
-                layer.name,
-                f"LCE has no binary {type(layer).__name__}; it runs as a float layer, its weights in 32 bits each",
-                in_place_of(layer) or "use a QuantConv2D",
-            )
+        elif bits == (1, 1) and isinstance(layer, tf.keras.layers.Dense) and (found := fault(layer)):
+            what, remedy = found
+            yield Advice(SLOW, layer.name, f"{what}; it runs as a float layer, its weights in 32 bits each", remedy)
         elif bits[0] == 32 and bits[1] < 32 and not layer_graph.reads_image(layer):
             yield Advice(
                 SLOW,

@@ -23,10 +23,11 @@ from bnext_keras.cli._tool import (
     silenced,
     tool_parser,
 )
-from bnext_keras.errors import VerificationError
+from bnext_keras.errors import ConversionError, VerificationError
 from bnext_keras.files import check_exists, check_outputs, write_all
 from bnext_keras.labels import read_labels
 
+from converter.cli._form import add_form_arguments, suffix
 from converter.quantization.precision import parse_weights
 
 TOOL = "bnext-convert"
@@ -43,6 +44,8 @@ examples:
   bnext-convert advise model.h5                            what keeps a model of yours from running right or fast
   bnext-convert bnext_tiny.h5 --no-rotation                the caller turns the images (see bnext-import)
   bnext-convert model.h5 --weights int8 --verify-data photos/    8-bit weights for what is not binary
+  bnext-convert model.h5 --target tflite                   for runtimes that lack LCE's operators: iOS, LiteRT
+  bnext-convert model.h5 --input uint8 --softmax           takes a camera's pixels, gives probabilities
   bnext-convert model.h5 --verify-engine                   verifies this project's own engine as it verifies LCE
   bnext-convert saved_model_folder --verify-data photos/   compares on your images too
   bnext-convert bnext_tiny.weights.h5 --model BNextTiny    a file of weights only
@@ -97,6 +100,8 @@ def _convert(arguments):
 
 
 def _convert_verified(arguments, console, messages):
+    if arguments.profile and arguments.target == "onnx":
+        raise ConversionError("--profile times the operators of .tflite files, not of ONNX; leave it out")
     weights = parse_weights(arguments.weights)
     labels, scale = read_labels(arguments.labels) if arguments.labels else None, normalization(arguments)
     read = (arguments.input, arguments.verify_data, arguments.recalibrate)
@@ -105,7 +110,7 @@ def _convert_verified(arguments, console, messages):
     outputs = [arguments.output, arguments.json, arguments.report]
     # A .tflite file as the model is refused when it is read, with a better reason.
     if arguments.output is None and arguments.input.suffix != ".tflite":
-        outputs.append(arguments.input.with_suffix(".tflite"))
+        outputs.append(arguments.input.with_suffix(suffix(arguments.target)))
     check_outputs(filter(None, outputs), filter(None, (*read, arguments.labels)))
     with messages.status("starting TensorFlow") as status:
         with silenced():
@@ -128,9 +133,13 @@ def _convert_verified(arguments, console, messages):
             normalization=scale,
             trusted=arguments.trust,
             engines=_engines(arguments),
+            target=arguments.target,
+            input_type=arguments.input_type,
+            softmax=arguments.softmax,
+            batch=arguments.batch,
             progress=lambda step: status.update(f"{arguments.input.name}: {step}"),
         )
-        if arguments.profile or arguments.report:
+        if (arguments.profile or arguments.report) and arguments.target != "onnx":
             from converter.inspection.profile import profile
 
             result.profile = profile(
@@ -275,6 +284,7 @@ def _parser():
         "stem=float32,se=int8,head=int8,other=float32; int8 changes the answers a little, and the report says by how "
         "much: give --verify-data",
     )
+    add_form_arguments(parser)
     parser.add_argument(
         "--labels",
         type=Path,

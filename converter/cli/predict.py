@@ -61,6 +61,7 @@ def _predict(arguments):
     files = _files(arguments.images)
     labels, stated_scale = read_labels(arguments.labels) if arguments.labels else None, normalization(arguments)
     from converter.predict.classifier import load_classifier
+    from converter.tflite.classification import of_pixels
 
     classifier = load_classifier(
         arguments.model_file,
@@ -76,6 +77,8 @@ def _predict(arguments):
     from bnext_keras.preprocessing import choose_normalization
 
     embedded = classifier.metadata and classifier.metadata.labels
+    if classifier.takes_pixels:
+        of_pixels(stated_scale, classifier.input_shape[-1], str(arguments.model_file))
     labels, of_labels = choose_labels(classifier.num_classes, labels, arguments.labels, embedded)
     scale, of_scale = choose_normalization(classifier.input_shape[-1], stated_scale, classifier.normalization)
     results = []

@@ -16,7 +16,7 @@ def emit(graph: Graph, inputs: Sequence[tf.Tensor], kernels: Mapping[BinaryCall,
     """Adds a graph's operators to the function that is being traced.
 
     Operators that the passes do not know are added as they came. Types follow from the inputs', so the graph computes
-    in the precision of the images.
+    in the precision of the images, or in float32 if there are none but whole numbers.
 
     Args:
         graph: The graph.

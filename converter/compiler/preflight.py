@@ -9,10 +9,14 @@ import larq as lq
 import tensorflow as tf
 
 from converter.graph import Graph
+from converter.source import forms
 from converter.source.binary_layers import binarizes_input, binary_convs, in_place_of, quantized_kernel
 from converter.source.interface import INPUT_TYPES, input_names
 from converter.source.quantizers import input_fault, name_of
 from converter.source.rebuilding import other_precisions
+
+#: Types that a model's input may have; what computes in others is told apart by its layers.
+_INPUT_TYPES = (tf.float32, tf.uint8, tf.float16, tf.bfloat16, tf.float64)
 
 
 def check(model: tf.keras.Model, *, harden: bool = False) -> None:
@@ -103,7 +107,7 @@ def _is_function(value):
 def check_layer(layer: tf.keras.layers.Layer) -> None:
     """Refuses a layer that Larq Compute Engine would get wrong, or run as a float convolution though it is binary.
 
-    Dense layers are no convolutions: with binary quantizers they run as floats, as in LCE itself, and get advice.
+    A dense layer that takes signs and whose kernel is not binary runs as floats, and gets advice.
 
     Raises:
         ConversionError: naming the layer, the reason and the remedy.
@@ -121,9 +125,12 @@ def check_layer(layer: tf.keras.layers.Layer) -> None:
         raise ConversionError(fault.what, where=where, remedy=fault.remedy)
     if not binarizes_input(layer):
         return
-    if isinstance(layer, lq.layers.QuantConv2D):
+    kind = forms.kind_of(layer)
+    if kind is lq.layers.QuantConv2D:
         _check_binary_conv(layer, where)
-    elif not isinstance(layer, tf.keras.layers.Dense) and (remedy := in_place_of(layer)):
+    elif kind is not None and kind is not lq.layers.QuantDense and (found := forms.fault(layer)):
+        raise ConversionError(found[0], where=where, remedy=found[1])
+    elif kind is None and (remedy := in_place_of(layer)):
         raise ConversionError(
             f"Larq Compute Engine has no binary form of {type(layer).__name__}", where=where, remedy=remedy
         )

@@ -6,26 +6,27 @@ from types import MethodType
 from bnext_keras.errors import ConversionError
 from bnext_keras.patching import attribute
 
-import larq as lq
 import tensorflow as tf
 
 from converter.compiler._tensorflow import freeze_variables, mark
 from converter.graph import BinaryCall, Graph, Node
 from converter.source.binary_layers import binary_convs
+from converter.source.forms import KINDS, form_of, kind_of
 from converter.source.interface import call, input_names, output_names
 
 #: Attribute of a convolution of TensorFlow's graph that stands for the call of a binary one: the call's number.
 _CALL = "_binary_call"
 
 
-def trace(model: tf.keras.Model) -> Graph:
-    """Records what a model computes in evaluation for one image, or one of whatever it takes.
+def trace(model: tf.keras.Model, batch: int = 1) -> Graph:
+    """Records what a model computes in evaluation for one image, or one of whatever it takes, or for some of them.
 
     The model is called once. Each call of a binary convolution becomes one node, whatever operations it consists of; no
     latent kernel is even read.
 
     Args:
         model: A model that `converter.compiler.preflight` has checked.
+        batch: How many images.
 
     Raises:
         ConversionError: if a layer's class does not leave its binary convolution to Larq's `QuantConv2D`.
@@ -37,23 +38,28 @@ def trace(model: tf.keras.Model) -> Graph:
         ['block1_3x3_conv', 'block1_1x1a_conv', 'block1_1x1b_conv']
     """
     layers = binary_convs(model)
+    forms = {id(layer): form_of(layer) for layer in layers}
+    kernel_shapes = [forms[id(layer)].conv.kernel.shape for layer in layers]
     calls: list[BinaryCall] = []
     # What a user calls an input need not be a name for TensorFlow.
     placeholders = ["image"] if len(model.inputs) == 1 else [f"input{i}" for i in range(len(model.inputs))]
     specs = [
-        tf.TensorSpec((1, *tensor.shape[1:]), tensor.dtype, name=name)
+        tf.TensorSpec((batch, *tensor.shape[1:]), tensor.dtype, name=name)
         for name, tensor in zip(placeholders, model.inputs, strict=True)
     ]
 
-    @tf.function(input_signature=[specs, [tf.TensorSpec(layer.kernel.shape) for layer in layers]], autograph=False)
+    @tf.function(input_signature=[specs, list(map(tf.TensorSpec, kernel_shapes))], autograph=False)
     def evaluate(inputs, kernels):
         kernel_of = dict(zip(map(id, layers), kernels, strict=True))
 
         def convolution(layer, inputs):
-            options = {"padding": layer.padding.upper(), "dilations": layer.dilation_rate}
-            result = tf.nn.conv2d(inputs, kernel_of[id(layer)], layer.strides, **options)
+            form = forms[id(layer)]
+            conv = form.conv
+            options = {"padding": conv.padding.upper(), "dilations": conv.dilation_rate}
+            result = tf.nn.conv2d(form.before(inputs), kernel_of[id(layer)], conv.strides, **options)
             mark(result, _CALL, len(calls))
-            calls.append(BinaryCall(layer, len(calls)))
+            calls.append(BinaryCall(conv, len(calls), form=form))
+            result = form.after(result, inputs)
             if layer.use_bias:
                 result = tf.nn.bias_add(result, layer.bias)
             return result if layer.activation is None else layer.activation(result)
@@ -62,7 +68,7 @@ def trace(model: tf.keras.Model) -> Graph:
             return [tf.identity(result) for result in call(model, inputs)]
 
     frozen = freeze_variables(evaluate)
-    _check_called(layers, calls)
+    _check_called(layers, forms, calls)
     nodes: dict[str, Node] = {}
     for operation in frozen.graph.get_operations():
         _add(operation, nodes, calls)
@@ -75,22 +81,23 @@ def trace(model: tf.keras.Model) -> Graph:
 
 @contextmanager
 def _convolving(layers, convolution):
-    """Lets ``convolution(layer, inputs)`` do for a while what Larq does in `QuantConv2D.call`.
+    """Lets ``convolution(layer, inputs)`` do for a while what Larq does in `QuantConv2D.call`, and that of its like.
 
     A class of a user's may do more in its own `call`, multiply with a scale of its own say; that must stay. So each
     layer gets a class whose method comes right before Larq's: behind those of the user's class, which reach it by
     ``super().call(inputs)``.
     """
 
-    class Convolving(lq.layers.QuantConv2D):
-        # Keras passes `training` to those layers alone that named it before; a Larq layer does not.
-        def call(self, inputs, training=None):
-            return convolution(self, inputs)
+    # Keras passes `training` to those layers alone that named it before; a Larq layer does not.
+    def convolve(self, inputs, training=None):
+        return convolution(self, inputs)
+
+    convolving_kinds = {kind: type("Convolving", (kind,), {"call": convolve}) for kind in KINDS}
 
     with ExitStack() as stack:
         for layer in layers:
-            kind = type(layer)
-            bases = (Convolving,) if kind is lq.layers.QuantConv2D else (kind, Convolving)
+            kind, own = type(layer), kind_of(layer)
+            bases = (convolving_kinds[own],) if kind is own else (kind, convolving_kinds[own])
             convolving = type(kind.__name__, bases, {})
             stack.callback(object.__setattr__, layer, "__class__", kind)
             object.__setattr__(layer, "__class__", convolving)
@@ -100,13 +107,14 @@ def _convolving(layers, convolution):
         yield
 
 
-def _check_called(layers, calls):
+def _check_called(layers, forms, calls):
     """Refuses classes that write their convolution themselves: it would run as floats."""
     called = {id(call.layer) for call in calls}
     for layer in layers:
-        if id(layer) not in called:
+        if id(forms[id(layer)].conv) not in called:
+            name, own = type(layer).__name__, kind_of(layer).__name__
             raise ConversionError(
-                f"{type(layer).__name__}.call does not use QuantConv2D's, so its convolution would run as floats",
+                f"{name}.call does not use {own}'s, so its convolution would run as floats",
                 where=f"layer '{layer.name}'",
                 remedy="have it call super().call(inputs), and do around that what else it does",
             )

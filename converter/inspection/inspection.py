@@ -103,22 +103,23 @@ class Inspection:
         }
 
 
-def inspect(model: tf.keras.Model, content: bytes, binarized: Collection[str]) -> Inspection:
+def inspect(model: tf.keras.Model, content: bytes, binarized: Collection[str], size: int | None = None) -> Inspection:
     """Describes a model and the file that it became.
 
     Args:
         model: A built model of static input shape.
         content: The ``.tflite`` file.
         binarized: Names of the layers whose convolution runs bitpacked in it.
+        size: Bytes of what is written, where that is another file.
     """
-    graph, costs, roles = LayerGraph(model), count(model), find_roles(model)
     flatbuffer = Flatbuffer(content)
+    graph, costs, roles = LayerGraph(model), count(model), find_roles(model)
     operators = read_operators(flatbuffer, graph)
     return Inspection(
         layers=[describe_layer(graph, layer, roles.get(layer), layer.name in binarized) for layer in graph.layers],
         operators=operators,
         costs=costs,
-        other_bytes=len(content) - sum(operator.bytes for operator in operators),
+        other_bytes=(len(content) if size is None else size) - sum(operator.bytes for operator in operators),
         card=_published(costs),
         peak_memory=peak_memory(flatbuffer),
     )

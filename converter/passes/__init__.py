@@ -19,6 +19,7 @@ from converter.passes.distribute_means import distribute_means
 from converter.passes.expand_batch_norm import expand_batch_norm
 from converter.passes.fold_constants import fold_constants
 from converter.passes.fold_into_thresholds import fold_into_thresholds
+from converter.passes.fold_normalization import fold_normalization
 from converter.passes.gather_gates import gather_gates
 from converter.passes.merge_affine import merge_affine
 from converter.passes.move_into_branches import move_into_branches
@@ -45,6 +46,8 @@ CANONICAL: tuple[Pass, ...] = (
 
 PASSES: tuple[Pass, ...] = (
     *CANONICAL,
+    # Needs ``a x + b`` behind each other. Before all others, which would take an offset of the image along.
+    fold_normalization,
     # Before `move_scales` and `carry_offsets`, which would carry factors and offsets away from the concatenation; in
     # the branches they cost nothing, so those passes then leave them there.
     move_into_branches,

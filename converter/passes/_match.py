@@ -8,6 +8,9 @@ from converter.graph import BinaryCall, Graph, Node
 #: Operators with a kernel, whose results may be scaled and shifted for nothing.
 WITH_KERNEL = ("BinaryConv2D", "Conv2D", "DepthwiseConv2dNative", "MatMul")
 
+#: Which axis of a kernel the input channels are.
+INPUT_CHANNELS = {"Conv2D": 2, "DepthwiseConv2dNative": 2, "MatMul": 0}
+
 
 def channel_constant(node: Node, channels: int) -> np.ndarray | None:
     """A constant's value for each channel.
@@ -110,6 +113,14 @@ def padding_value(node: Node) -> float:
     assert node.inputs[0].shape is not None
     _, height, width, _ = node.inputs[0].shape
     return node.call.pad_value if any(map(sum, node.call.padding(height, width))) else 0.0
+
+
+def scaled_kernel(node: Node, factors: np.ndarray) -> np.ndarray | None:
+    """The constant kernel of a ``Conv2D`` or its like, each input channel times a factor; None if they do not fit."""
+    kernel, axis = node.inputs[1].value.astype(np.float64), INPUT_CHANNELS[node.op]
+    if node.attribute("transpose_a") or node.attribute("transpose_b") or kernel.shape[axis] != factors.size:
+        return None
+    return kernel * factors.reshape([-1 if i == axis else 1 for i in range(kernel.ndim)])
 
 
 def _steps(node):

@@ -1,12 +1,16 @@
 """Positive factors move through pooling and ReLUs into the next kernel."""
 
-import numpy as np
-
 from converter.graph import Graph, Node
-from converter.passes._match import gathers_channels, is_fused, is_mean, pools_evenly, splits_channels, with_constant
-
-#: Which axis of a kernel the input channels are.
-_INPUT_CHANNELS = {"Conv2D": 2, "DepthwiseConv2dNative": 2, "MatMul": 0}
+from converter.passes._match import (
+    INPUT_CHANNELS,
+    gathers_channels,
+    is_fused,
+    is_mean,
+    pools_evenly,
+    scaled_kernel,
+    splits_channels,
+    with_constant,
+)
 
 
 def move_scales(graph: Graph) -> None:
@@ -49,8 +53,8 @@ def _move(graph, node):
         new = graph.multiply(_on(node, product[0]), product[1][node.inputs[1].value])
     elif product and _is_linear(node):
         new = graph.multiply(_on(node, product[0]), product[1])
-    elif product and node.op in _INPUT_CHANNELS and node.inputs[1].op == "Const":
-        kernel = _scaled_kernel(node, product[1])
+    elif product and node.op in INPUT_CHANNELS and node.inputs[1].op == "Const":
+        kernel = scaled_kernel(node, product[1])
         if kernel is None:
             return False
         new = node.copy([product[0], graph.constant(kernel)])
@@ -88,16 +92,9 @@ def _ends_in_kernel(graph, node):
     if not graph.has_one_user(node):
         return False
     user = graph.users(node)[0]
-    if user.op in _INPUT_CHANNELS:
+    if user.op in INPUT_CHANNELS:
         return user.inputs[1].op == "Const" and user.inputs[0] is node
     if user.op == "Split":
         return splits_channels(user) and all(_ends_in_kernel(graph, item) for item in graph.users(user))
     passes = _is_linear(user) or user.op == "MaxPool" or (user.op == "GatherV2" and gathers_channels(user))
     return passes and _ends_in_kernel(graph, user)
-
-
-def _scaled_kernel(node, factors):
-    kernel, axis = node.inputs[1].value.astype(np.float64), _INPUT_CHANNELS[node.op]
-    if node.attribute("transpose_a") or node.attribute("transpose_b") or kernel.shape[axis] != factors.size:
-        return None
-    return kernel * factors.reshape([-1 if i == axis else 1 for i in range(kernel.ndim)])

@@ -25,7 +25,13 @@ from bnext_keras.preprocessing import Normalization
 
 import numpy as np
 
-from converter.tflite.classification import check_one_each, check_shapes, check_tflite, stated_normalization
+from converter.tflite.classification import (
+    check_one_each,
+    check_shapes,
+    check_tflite,
+    of_pixels,
+    stated_normalization,
+)
 from converter.tflite.classification import wants_rotated_images as wants_rotated
 from converter.tflite.engine import EngineUnavailable, open_engine
 from converter.tflite.flatbuffer import Flatbuffer
@@ -44,8 +50,9 @@ class Classifier:
     Attributes:
         input_shape: ``(height, width, channels)`` of an image.
         num_classes: Number of classes.
-        run: From a float32 batch of one image to the model's output, logits or probabilities.
+        run: From a float32 batch of one image to the model's output, logits or probabilities. Pixels are rounded.
         metadata: What the model says about itself, None if it says nothing.
+        takes_pixels: Whether images are pixels from 0 to 255, which the model normalizes itself.
         note: Why a ``.tflite`` file does not run in the engine though that was not ruled out; empty if it does.
     """
 
@@ -54,6 +61,7 @@ class Classifier:
     run: Callable[[np.ndarray], np.ndarray] = field(repr=False)
     metadata: Metadata | None = None
     note: str = ""
+    takes_pixels: bool = False
 
     @property
     def wants_rotated_images(self) -> bool:
@@ -67,6 +75,8 @@ class Classifier:
         Raises:
             PredictionError: if that does not fit its channels.
         """
+        if self.takes_pixels:
+            return of_pixels(None, self.input_shape[-1])
         return stated_normalization(self.metadata, self.input_shape[-1])
 
     def probabilities(self, image: np.ndarray) -> np.ndarray:
@@ -148,10 +158,12 @@ def from_keras(model: "tf.keras.Model") -> Classifier:
     input_shape, num_classes = check_shapes(tuple(model.inputs[0].shape[1:]), tuple(model.outputs[0].shape[1:]))
     from converter.source.description import describe
 
-    def run(batch):
-        return np.asarray(model.predict_on_batch(batch))
+    kind = model.inputs[0].dtype.as_numpy_dtype
 
-    return Classifier(input_shape, num_classes, run, describe(model))
+    def run(batch):
+        return np.asarray(model.predict_on_batch(_of_type(batch, kind)))
+
+    return Classifier(input_shape, num_classes, run, describe(model), takes_pixels=kind == np.uint8)
 
 
 def from_tflite(content: bytes, threads: int = 1, runner: str = "") -> Classifier:
@@ -168,7 +180,7 @@ def from_tflite(content: bytes, threads: int = 1, runner: str = "") -> Classifie
         PredictionError: if it is no such file, does not classify images, or ends the interpreter; when it runs, too.
     """
     try:
-        Flatbuffer(content)
+        file = Flatbuffer(content)
         metadata = read_metadata(content)
     except ConversionError as error:
         raise PredictionError(str(error)) from error
@@ -177,17 +189,25 @@ def from_tflite(content: bytes, threads: int = 1, runner: str = "") -> Classifie
         interpreter.input_shapes, interpreter.input_types, interpreter.output_shapes, interpreter.output_types
     )
 
+    kind, size = interpreter.input_types[0], interpreter.input_shapes[0][0]
+
     def run(batch):
         try:
-            (answers,) = interpreter.run([batch])
+            # Of a file of several images at once, the others are the same one.
+            (answers,) = interpreter.run([np.repeat(_of_type(batch, kind), size, axis=0)])
         except InterpreterError as error:
             raise PredictionError(str(error)) from error
         # What a file declares need not be what comes out.
-        if answers.shape != (1, num_classes) or answers.dtype != np.float32:
+        if answers.shape != (size, num_classes) or answers.dtype != np.float32:
             raise PredictionError(f"gives {answers.dtype} of shape {answers.shape}, against its own declaration")
-        return answers
+        return answers[:1]
 
-    return Classifier(input_shape, num_classes, run, metadata, note)
+    takes_pixels = bool(file.inputs) and file.type(file.inputs[0]) == "UINT8"
+    return Classifier(input_shape, num_classes, run, metadata, note, takes_pixels)
+
+
+def _of_type(batch, kind):
+    return batch if np.dtype(kind).kind == "f" else np.clip(np.rint(batch), 0, 255).astype(kind)
 
 
 def _open(content: bytes, threads: int, runner: str) -> tuple[OneImageInterpreter, str]:

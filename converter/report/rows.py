@@ -4,6 +4,7 @@ from bnext_keras.text import format_bytes, format_milliseconds, format_percent
 
 from converter.report.charts import times_by
 from converter.report.words import (
+    cost_in_words,
     differences_in_words,
     engine_in_words,
     inputs_in_words,
@@ -31,8 +32,9 @@ def rows(result: ConversionResult) -> list[tuple[str, str]]:
         ("size", f"{format_bytes(result.size)}, {size_in_words(result)}"),
         ("input orientation", str(result.input_orientation)),
         ("normalization", normalization_in_words(result)),
+        *([("input", f"{result.input_type}, pixels from 0 to 255")] if result.input_type == "uint8" else []),
         ("named classes", f"{result.named_classes:,}" if result.named_classes else "none; --labels names them"),
-        ("binary convolutions", f"{converted} of {total} became LceBconv2d"),
+        ("binary convolutions", f"{converted} of {total} became {result.runtime.binary}"),
         ("operators", ", ".join(f"{name} {count}" for name, count in result.operators.most_common())),
         ("verified on", f"{checked.samples} inputs against Keras ({inputs_in_words(result)})"),
         ("top-1 agreement", f"{checked.top1_agreement:.2%}" if is_classifier(checked) else "no output is of classes"),
@@ -42,6 +44,8 @@ def rows(result: ConversionResult) -> list[tuple[str, str]]:
         ("sign flips", f"{checked.flips:,} of {checked.signs:,} signs, of values within rounding of zero"),
     ]
     found += [(name, engine_in_words(engine)) for name, engine in result.engines.items()]
+    if result.cost is not None:
+        found.append(("without LCE", cost_in_words(result)))
     if result.passes:
         before, after = result.passes[0].before.total(), result.passes[-1].after.total()
         simplified = f"{before} operators of the graph became {after}"

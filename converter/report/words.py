@@ -1,6 +1,6 @@
 """What a conversion's verification says, in sentences."""
 
-from bnext_keras.text import format_bytes, format_percent
+from bnext_keras.text import format_bytes, format_milliseconds, format_percent
 
 from converter.result import ConversionResult
 from converter.verification.verify import OutputVerification, Verification
@@ -8,11 +8,11 @@ from converter.verification.verify import OutputVerification, Verification
 
 def verification_in_words(result: ConversionResult) -> list[str]:
     """What the comparison with Keras says, for somebody who has not read `converter.verification.verify`."""
-    checked = result.verification
+    checked, title = result.verification, result.runtime.title
     inputs, (difference, same_signs) = inputs_in_words(result), differences_in_words(checked)
     agreement = f"The largest output was the same for {format_percent(checked.top1_agreement)} of them; outputs"
     words = [
-        f"LCE ran the file on {checked.samples} inputs ({inputs}) with each of its kernels, and Keras the model. "
+        f"{title} ran the file on {checked.samples} inputs ({inputs}) with each of its kernels, and Keras the model. "
         f"{agreement if is_classifier(checked) else 'Outputs'} differ by at most {difference}."
     ]
     if len(checked.outputs) > 1:
@@ -26,7 +26,7 @@ def verification_in_words(result: ConversionResult) -> list[str]:
         )
         words.append(
             f"The binary convolutions took {checked.signs:,} signs; {flips}. "
-            "Run with LCE's signs, Keras gives outputs that differ from LCE's by at most "
+            f"Run with {title}'s signs, Keras gives outputs that differ from {title}'s by at most "
             f"{same_signs}, "
             + (
                 "which is float rounding."
@@ -41,6 +41,8 @@ def verification_in_words(result: ConversionResult) -> list[str]:
         )
     if checked.hangs_on_rounding:
         words.append(rounding_in_words(checked))
+    if result.cost is not None:
+        words.append(f"Without LCE's operators the file is {cost_in_words(result)}.")
     words += [f"{name[0].upper()}{name[1:]}: {engine_in_words(found)}." for name, found in result.engines.items()]
     return words
 
@@ -62,6 +64,17 @@ def inputs_in_words(result: ConversionResult) -> str:
     if result.on_random_inputs_only:
         return "synthetic ones only, made on the spot"
     return f"{result.users_inputs} of yours, the rest made on the spot"
+
+
+def cost_in_words(result: ConversionResult) -> str:
+    """What a file for other runtimes than LCE costs, beside LCE's."""
+    cost = result.cost
+    assert cost is not None
+    return (
+        f"{result.size / cost.lce_bytes:.1f} times the bytes of LCE's file, {format_bytes(cost.lce_bytes)}; here an "
+        f"image takes {format_milliseconds(cost.milliseconds)} in {result.runtime.title} and "
+        f"{format_milliseconds(cost.lce_milliseconds)} in LCE, one thread each. Not a phone's figures"
+    )
 
 
 def size_in_words(result: ConversionResult) -> str:

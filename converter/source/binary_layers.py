@@ -12,15 +12,13 @@ import larq as lq
 import numpy as np
 import tensorflow as tf
 
+from converter.source import forms
+
 #: What does on bits what a layer of Larq's does that LCE has no binary form of.
 _IN_PLACE_OF = {
-    lq.layers.QuantDense: "use a QuantConv2D of 1x1 on a 1x1 map",
-    lq.layers.QuantConv1D: "use a QuantConv2D of 1xN on maps of height 1",
     lq.layers.QuantConv3D: "use QuantConv2Ds, with the slices among the channels or one after the other",
-    lq.layers.QuantDepthwiseConv2D: "use a QuantConv2D, which mixes the channels too, or a DepthwiseConv2D of floats",
-    lq.layers.QuantSeparableConv1D: "use a QuantConv2D of 1xN on maps of height 1, which mixes the channels at once",
-    lq.layers.QuantSeparableConv2D: "use a QuantConv2D, of 3x3 say, which mixes pixels and channels at once",
-    lq.layers.QuantConv2DTranspose: "use an UpSampling2D and a QuantConv2D",
+    lq.layers.QuantDepthwiseConv2D: "use a QuantConv2D, which mixes the channels too, or a DepthwiseConv2D of floats; "
+    "LCE packs 32 channels to a word, and a depthwise filter has one",
     lq.layers.QuantConv3DTranspose: "use an UpSampling2D and a QuantConv2D on slices",
     lq.layers.QuantLocallyConnected1D: "use a QuantConv2D of 1xN on maps of height 1, which shares its weights",
     lq.layers.QuantLocallyConnected2D: "use a QuantConv2D, which shares its weights",
@@ -28,8 +26,17 @@ _IN_PLACE_OF = {
 
 
 def binary_convs(model: tf.keras.Model) -> list[tf.keras.layers.Layer]:
-    """The `QuantConv2D` layers of a model, nested ones too, that binarize their input: those meant to run in LCE."""
-    return [layer for layer in sublayers(model) if isinstance(layer, lq.layers.QuantConv2D) and binarizes_input(layer)]
+    """The layers of a model, nested ones too, that are meant to run on bits in LCE.
+
+    Those are the kinds that have a form (`converter.source.forms`) and binarize their input. A dense layer whose kernel
+    is not binary runs as a float one.
+    """
+    return [layer for layer in sublayers(model) if binarizes_input(layer) and _is_meant_to_be_binary(layer)]
+
+
+def _is_meant_to_be_binary(layer):
+    kind = forms.kind_of(layer)
+    return kind is not None and (kind is not lq.layers.QuantDense or forms.fault(layer) is None)
 
 
 def binarizes_input(layer: tf.keras.layers.Layer) -> bool:
@@ -62,7 +69,7 @@ def signs_moved_into_convolutions(model: tf.keras.Model) -> Iterator[None]:
 
     Larq's users write either. Here both are the same binary convolution: for as long as this lasts, the sign's layer
     passes its input on, and the convolutions behind it have the sign as their input quantizer. A sign that anything but
-    a `QuantConv2D` without input quantizer reads stays where it is.
+    a convolution without input quantizer reads stays where it is.
     """
     with ExitStack() as stack:
         for sign, convs in _signs_before_convolutions(model):
@@ -88,4 +95,7 @@ def _signs_before_convolutions(model):
 
 
 def _lacks_a_sign(layer):
-    return isinstance(layer, lq.layers.QuantConv2D) and layer.input_quantizer is None
+    kind = forms.kind_of(layer)
+    if kind is None or layer.input_quantizer is not None:
+        return False
+    return kind is lq.layers.QuantConv2D or forms.fault(layer) is None

@@ -24,7 +24,7 @@ import tensorflow as tf
 from converter.graph import ANSWER, IMAGE
 
 #: Types that the inputs of files may have, with the compiler's names for them.
-INPUT_TYPES = {tf.float32: "DT_FLOAT", tf.int32: "DT_INT32", tf.int64: "DT_INT64"}
+INPUT_TYPES = {tf.float32: "DT_FLOAT", tf.int32: "DT_INT32", tf.int64: "DT_INT64", tf.uint8: "DT_UINT8"}
 
 
 def input_names(model: tf.keras.Model) -> list[str]:

@@ -11,8 +11,18 @@ def pack_signs(kernel: np.ndarray) -> np.ndarray:
         >>> pack_signs(np.array([1.0, -1.0, -1.0]).reshape(1, 1, 3, 1)).ravel().tolist()
         [6]
     """
-    bits = np.packbits(kernel.transpose(3, 0, 1, 2) < 0, axis=-1, bitorder="little")
-    padded = np.pad(bits, [(0, 0)] * 3 + [(0, -bits.shape[-1] % 4)])
+    return pack_channels(kernel.transpose(3, 0, 1, 2))
+
+
+def pack_channels(values: np.ndarray) -> np.ndarray:
+    """LCE's bit-packing of the signs of activations ``(..., channels)``: int32 ``(..., ceil(channels / 32))``.
+
+    Example:
+        >>> pack_channels(np.array([1.0, -1.0, -1.0])).tolist()
+        [6]
+    """
+    bits = np.packbits(values < 0, axis=-1, bitorder="little")
+    padded = np.pad(bits, [(0, 0)] * (bits.ndim - 1) + [(0, -bits.shape[-1] % 4)])
     return np.ascontiguousarray(padded).view(np.int32)
 
 

@@ -47,18 +47,38 @@ def check_tflite(
     output_shapes: Sequence[tuple[int, ...]],
     output_types: Sequence[type],
 ) -> tuple[tuple[int, int, int], int]:
-    """The same for a ``.tflite`` file, whose shapes begin with the batch, and which must take one float32 image.
+    """The same for a ``.tflite`` file, whose shapes begin with the batch: it takes float32 images, or uint8 pixels.
 
     Raises:
         PredictionError: if it does not classify images.
     """
     check_one_each(input_shapes, output_shapes)
-    types = [*input_types, *output_types]
-    if any(kind != np.float32 for kind in types) or input_shapes[0][0] != 1:
+    if input_types[0] not in (np.float32, np.uint8) or output_types[0] != np.float32 or not input_shapes[0]:
         raise PredictionError(
-            f"takes {input_shapes[0]} {types[0]} and gives {types[1]}, but must take one float32 image"
+            f"takes {input_shapes[0]} {np.dtype(input_types[0])} and gives {np.dtype(output_types[0])}, but must take "
+            "images of float32 or uint8 and give float32"
         )
     return check_shapes(input_shapes[0][1:], output_shapes[0][1:])
+
+
+def of_pixels(given: Normalization | None, channels: int, where: str = "") -> Normalization:
+    """The normalization of a file that takes pixels as they are: none.
+
+    Args:
+        given: What the user says.
+        channels: Of an image.
+        where: The file, for the error.
+
+    Raises:
+        PredictionError: if the user says otherwise.
+    """
+    own = Normalization.of_scale(255).of_channels(channels)
+    if given is not None and given.of_channels(channels) != own:
+        raise PredictionError(
+            "takes pixels from 0 to 255 as they are; leave out --mean, --std and --scale, it normalizes them itself",
+            where=where,
+        )
+    return own
 
 
 def wants_rotated_images(metadata: Metadata | None) -> bool:

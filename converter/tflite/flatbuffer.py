@@ -29,10 +29,15 @@ from converter.tflite.schema import (
     MetadataT,
     ModelT,
     OperatorT,
+    SignatureDefT,
     SubGraphT,
+    TensorMapT,
     TensorT,
 )
 from converter.tflite.writing import serialize
+
+#: The name that TensorFlow's tools look for first.
+SIGNATURE = "serving_default"
 
 
 @dataclass(frozen=True)
@@ -265,6 +270,28 @@ class Flatbuffer:
         entry.name, entry.buffer = name.encode(), len(self.model.buffers) - 1
         self.model.metadata = [*(self.model.metadata or []), entry]
 
+    def set_signature(self, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+        """Names the file's inputs and outputs for readers that ask by name: TensorFlow's signature of a served model.
+
+        Tensors are named in it by their numbers, so nothing may be pruned afterwards.
+
+        Args:
+            inputs: A name for each input.
+            outputs: A name for each output.
+        """
+        signature = SignatureDefT()
+        signature.signatureKey, signature.subgraphIndex = SIGNATURE.encode(), 0
+        signature.inputs = list(map(_named, inputs, self.inputs))
+        signature.outputs = list(map(_named, outputs, self.outputs))
+        self.model.signatureDefs = [signature]
+
+    @property
+    def signature(self) -> tuple[list[str], list[str]]:
+        """Names of inputs and of outputs in the file's signature, none if it has none."""
+        for signature in self.model.signatureDefs or []:
+            return [part.name.decode() for part in signature.inputs], [part.name.decode() for part in signature.outputs]
+        return [], []
+
     def cut_out(self, operation: Operation, copies: int) -> bytes:
         """A file of nothing but one operator, several times over.
 
@@ -304,6 +331,12 @@ class Flatbuffer:
             return serialize(self.model)
         finally:
             self._graph.outputs = outputs
+
+
+def _named(name, tensor):
+    part = TensorMapT()
+    part.name, part.tensorIndex = name.encode(), int(tensor)
+    return part
 
 
 def _buffer(data):

@@ -23,7 +23,7 @@ KERNELS: dict[str, dict[str, bool]] = {"default": {}, "indirect": {"use_indirect
 
 
 class OneImageInterpreter:
-    """What runs a file, one image at a time.
+    """What runs a file, one image at a time, or as many as its shapes say.
 
     Attributes:
         input_shapes: Shape of each input.
@@ -44,11 +44,19 @@ class OneImageInterpreter:
     def run_each(self, batch: np.ndarray | Sequence[np.ndarray]) -> list[np.ndarray]:
         """The outputs for each of several samples, joined: the file itself takes one at a time.
 
+        A file of larger batches gets these, the last filled with repetitions whose outputs are left out.
+
         Args:
             batch: ``(samples, ...)``; of a file of several inputs a list of such arrays.
         """
-        samples = zip(*batches(batch), strict=True)
-        results = [self.run([each[np.newaxis] for each in sample]) for sample in samples]
+        each = batches(batch)
+        size = self.input_shapes[0][0]
+        results = []
+        for start in range(0, len(each[0]), size):
+            parts = [values[start : start + size] for values in each]
+            count = len(parts[0])
+            filled = [np.concatenate([part, np.repeat(part[-1:], size - count, axis=0)]) for part in parts]
+            results.append([outputs[:count] for outputs in self.run(filled)])
         return [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
 
 

@@ -109,6 +109,7 @@ def write_metadata(flatbuffer: Flatbuffer, metadata: Metadata) -> bytes:
         ['cat', 'dog']
     """
     flatbuffer.set_metadata(BUFFER, _model_metadata(metadata, flatbuffer))
+    flatbuffer.set_signature(metadata.inputs, metadata.outputs)
     stream = io.BytesIO()
     stream.write(flatbuffer.pack())
     project = {

@@ -14,7 +14,7 @@ import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 _NAME = f"{__package__}._generated_schema"
 _FILE = "lite/python/schema_py_generated.py"
@@ -52,13 +52,20 @@ def _load() -> ModuleType:
 
 if TYPE_CHECKING:
     from tensorflow.lite.python.schema_py_generated import (
+        ActivationFunctionType,
         BufferT,
         BuiltinOperator,
+        BuiltinOptions,
         MetadataT,
         Model,
         ModelT,
+        OperatorCodeT,
         OperatorT,
+        Padding,
+        QuantizationParametersT,
+        SignatureDefT,
         SubGraphT,
+        TensorMapT,
         TensorT,
         TensorType,
     )
@@ -67,10 +74,18 @@ else:
     #: Tables as they lie in a file, read where they are; and those that are unpacked, with a T.
     Model = _generated.Model
     ModelT, SubGraphT, OperatorT = _generated.ModelT, _generated.SubGraphT, _generated.OperatorT
-    TensorT = _generated.TensorT
-    BufferT, MetadataT = _generated.BufferT, _generated.MetadataT
+    TensorT, QuantizationParametersT = _generated.TensorT, _generated.QuantizationParametersT
+    BufferT, MetadataT, OperatorCodeT = _generated.BufferT, _generated.MetadataT, _generated.OperatorCodeT
+    SignatureDefT, TensorMapT = _generated.SignatureDefT, _generated.TensorMapT
     #: Enumerations.
     BuiltinOperator, TensorType = _generated.BuiltinOperator, _generated.TensorType
+    ActivationFunctionType, Padding = _generated.ActivationFunctionType, _generated.Padding
+    BuiltinOptions = _generated.BuiltinOptions
+
+
+def options_of(name: str) -> Any:
+    """An empty table of an operator's options, such as that of ``"Conv2DOptions"``."""
+    return getattr(_load(), f"{name}T")()
 
 
 def _names(enumeration):

@@ -59,7 +59,7 @@ def users_inputs(
     given = verify_data if isinstance(verify_data, Mapping) else dict(zip(specs, verify_data, strict=False))
     if given.keys() != specs.keys() or len(verify_data) != len(specs):
         raise ConversionError(f"verification data must be one array for each of the inputs {', '.join(specs)}")
-    arrays = {name: np.asarray(given[name], kind) for name, (_, kind) in specs.items()}
+    arrays = {name: as_inputs(np.asarray(given[name]), kind) for name, (_, kind) in specs.items()}
     for name, (shape, _) in specs.items():
         if arrays[name].shape[1:] != tuple(shape):
             expected, of_which = (None, *shape), f" '{name}'" if len(specs) > 1 else ""
@@ -83,6 +83,30 @@ def _read_arrays(path, names):
     except (OSError, ValueError, EOFError, MemoryError, TypeError) as error:
         what = f"the model has the inputs {', '.join(names)}, for which it takes an .npz file of arrays of these names"
         raise ConversionError(f"{path}: {what} ({first_line(error)})") from error
+
+
+def as_inputs(images: np.ndarray, dtype: np.dtype | type | str) -> np.ndarray:
+    """Inputs as numbers of a model's own type; pixels are rounded.
+
+    Raises:
+        ConversionError: if they are no pixels where the model takes some.
+
+    Example:
+        >>> as_inputs(np.float32([0, 254.9]), np.uint8).tolist()
+        [0, 255]
+    """
+    dtype = np.dtype(dtype)
+    if dtype != np.uint8:
+        return images.astype(dtype, copy=False)
+    limits = np.iinfo(dtype)
+    rounded = np.rint(images)
+    if images.size and not limits.min <= rounded.min() <= rounded.max() <= limits.max:
+        raise ConversionError(
+            f"verification data from {images.min():.4g} to {images.max():.4g} are no pixels from {limits.min} to "
+            f"{limits.max}, which this file takes",
+            remedy="give images, or an array of pixels as they are",
+        )
+    return rounded.astype(dtype)
 
 
 def read_samples(

@@ -73,7 +73,7 @@ def shaken_result(values: tf.Tensor, inputs: Any, noise: np.random.Generator) ->
       different values, as behind a binary convolution, gives no less: equal values are rounded alike.
     """
     rank, half = values.shape.rank, values.shape[0] // 2
-    if not values.dtype.is_floating or rank not in (2, 4) or values.shape[0] % 2:
+    if not values.dtype.is_floating or rank not in (2, 3, 4) or values.shape[0] % 2:
         return values
     signs = noise.choice(np.float32([-1, 1]), (half, *[1] * (rank - 2), values.shape[-1]))
     factors = np.concatenate([np.ones_like(signs), 1 + LAST_PLACE * signs])

@@ -89,7 +89,7 @@ def choose(flatbuffer: Flatbuffer, count: int, normalization: tuple | None, most
         most: What whole numbers, which are rows of tables, stay below.
 
     Returns:
-        ``(count, ...)`` for each of the file's inputs.
+        ``(count, ...)`` for each of the file's inputs, of its own type; of uint8 images all values are pixels.
     """
     cover, drawn = _covering(flatbuffer), list(_drawn(flatbuffer, most))
     ranges: Sequence[tuple] = RANGES if normalization is None else [normalization]
@@ -109,11 +109,13 @@ def choose(flatbuffer: Flatbuffer, count: int, normalization: tuple | None, most
 
 
 def _drawn(flatbuffer, most):
-    """Candidates for each input: images or noise in [0, 1], or whole numbers."""
+    """Candidates for each input: images or noise in [0, 1], pixels from 0 to 255, or whole numbers."""
     for place, tensor in enumerate(flatbuffer.inputs):
         shape = flatbuffer.shape(tensor)[1:]
         if flatbuffer.type(tensor) == "FLOAT32":
             yield draw(CANDIDATES, shape, place)
+        elif flatbuffer.type(tensor) == "UINT8":
+            yield np.rint(255 * draw(CANDIDATES, shape, place)).astype(np.uint8)
         else:
             numbers = np.random.default_rng((7 + place,)).integers(0, most, (CANDIDATES, *shape))
             yield numbers.astype(flatbuffer.type(tensor).lower())
@@ -142,7 +144,7 @@ def _covering(flatbuffer: Flatbuffer) -> Callable[[list[np.ndarray]], np.ndarray
     def cover(inputs):
         rows = []
         for sample in zip(*inputs, strict=True):
-            found = interpreter.run([values[np.newaxis] for values in sample])[own:]
+            found = interpreter.run_each([values[np.newaxis] for values in sample])[own:]
             sides = [*map(sign_sides, found[: len(signs)]), *map(_sides, found[len(signs) :])]
             rows.append(np.concatenate([np.ravel(side) for pair in sides for side in pair] or [np.zeros(0, bool)]))
         return np.stack(rows)

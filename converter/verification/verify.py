@@ -16,10 +16,8 @@ Together they say that every float operator of the file, and every convolution, 
 """
 
 import itertools
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from bnext_keras.layer_graph import LayerGraph
 from bnext_keras.text import counted
@@ -28,11 +26,12 @@ import numpy as np
 import tensorflow as tf
 
 from converter.graph import BinaryCall
+from converter.runtimes import RUNTIMES
 from converter.source import interface
 from converter.source.binary_layers import binary_convs, patched
 from converter.tflite.bits import unpack_signs
 from converter.tflite.flatbuffer import Flatbuffer
-from converter.tflite.interpreter import KERNELS, Interpreter, Opener, batches
+from converter.tflite.interpreter import Opener, batches
 from converter.verification.shaking import (
     REACH,
     rounding_of,
@@ -57,10 +56,7 @@ CONSTANT = 1e-3
 #: Inputs that Keras runs at once.
 BATCH = 8
 #: What runs the file unless a caller says otherwise: both of LCE's kernels, by the names that errors give them.
-LCE: dict[str, Opener] = {
-    f"LCE's {kernels} kernels": partial(Interpreter, threads=os.cpu_count() or 1, kernels=kernels)
-    for kernels in KERNELS
-}
+LCE: Mapping[str, Opener] = RUNTIMES["lce"].interpreters
 
 
 @dataclass
@@ -166,8 +162,8 @@ def verify(
         flatbuffer: The file.
         conv_names: Names of the ``LceBconv2d`` operators of each call of a binary convolution, one per group. A call
             that is not among them is left to Keras: nobody needs its result.
-        inputs: float32 ``(samples, height, width, channels)``; of a model of several inputs a list with an array for
-            each.
+        inputs: ``(samples, height, width, channels)`` of the model's own type; of a model of several inputs a list with
+            an array for each.
         progress: Called with a line for the user as inputs are compared.
         interpreters: What makes interpreters of the file, by the name that errors give them. Each must give the file's
             outputs, bit-packed signs among them.
@@ -312,10 +308,12 @@ class _Comparison:
                 if number not in self._seen_by:
                     return own_quantizer(values)
                 call, tensors = self._seen_by[number]
-                groups = [unpack_signs(signs[tensor], values.shape[-1] // layer.groups) for tensor in tensors]
+                groups = [unpack_signs(signs[tensor], call.channels // call.layer.groups) for tensor in tensors]
                 taken = np.concatenate(groups, axis=-1)
                 if call.flips is not None:
                     taken *= call.flips.astype(np.float32)
+                if call.form is not None:
+                    taken = call.form.signs(taken, (len(taken), *values.shape[1:]))
                 flipped = own_quantizer(values).numpy()[: len(taken)] != taken
                 if is_first:
                     self._result.signs += flipped.size

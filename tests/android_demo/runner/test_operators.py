@@ -98,7 +98,9 @@ def refusal(graph, *outputs):
 def test_other_types_and_batches_are_refused():
     graph = Graph()
     bytes = graph.input((1, 4), "INT8")
-    assert refusal(graph, bytes) == "the file is not for the engine: its input is INT8, the engine takes float32"
+    assert (
+        refusal(graph, bytes) == "the file is not for the engine: its input is INT8, the engine takes float32 or uint8"
+    )
     graph = Graph()
     several = graph.input((2, 3, 3, 4))
     reason = "its input is of shape (2, 3, 3, 4), not of one image"

@@ -97,12 +97,8 @@ def test_a_ternary_dense_layer_is_refused_too():
 
 
 SISTERS = {
-    lq.layers.QuantConv1D: ([Layers.Reshape((64, 32))], (8, 3), "use a QuantConv2D of 1xN on maps of height 1"),
     lq.layers.QuantConv3D: ([Layers.Reshape((4, 4, 4, 32))], (8, 3), "use QuantConv2Ds, with the slices among the"),
     lq.layers.QuantDepthwiseConv2D: ([], (3,), "use a QuantConv2D, which mixes the channels too, or a DepthwiseConv2D"),
-    lq.layers.QuantSeparableConv1D: ([Layers.Reshape((64, 32))], (8, 3), "use a QuantConv2D of 1xN"),
-    lq.layers.QuantSeparableConv2D: ([], (8, 3), "use a QuantConv2D, of 3x3 say"),
-    lq.layers.QuantConv2DTranspose: ([], (8, 3), "use an UpSampling2D and a QuantConv2D"),
     lq.layers.QuantConv3DTranspose: (
         [Layers.Reshape((4, 4, 4, 32))],
         (8, 3),
@@ -126,8 +122,44 @@ def test_every_convolution_that_lce_has_no_binary_form_of_is_refused_with_its_ow
     preflight.check(model)
 
 
-def test_a_binary_dense_layer_is_no_convolution_and_runs_as_a_float_layer():
-    dense = lq.layers.QuantDense(8, input_quantizer="ste_sign", kernel_quantizer="ste_sign", name="dense")
+NOT_BINARY = "its kernel is not binary; use a binary kernel quantizer such as ste_sign"
+WITH_A_FORM = [
+    (lq.layers.QuantConv1D, [Layers.Reshape((64, 32))], {"kernel_size": 3}, NOT_BINARY),
+    (lq.layers.QuantSeparableConv1D, [Layers.Reshape((64, 32))], {"kernel_size": 3}, NOT_BINARY),
+    (lq.layers.QuantSeparableConv2D, [], {"kernel_size": 3}, NOT_BINARY),
+    (
+        lq.layers.QuantSeparableConv2D,
+        [],
+        {"kernel_size": 3, "depth_multiplier": 2},
+        "its 2 depthwise filters for each channel add up to kernels that are not binary; use depth_multiplier=1",
+    ),
+    (lq.layers.QuantConv2DTranspose, [], {"kernel_size": 2}, NOT_BINARY),
+    (
+        lq.layers.QuantConv2DTranspose,
+        [],
+        {"kernel_size": 3, "strides": 2},
+        "its kernel of 3 x 3 is no multiple of its strides, 2 x 2, so that outputs differ in how many signs they add",
+    ),
+    (
+        lq.layers.QuantConv2DTranspose,
+        [],
+        {"kernel_size": 2, "strides": 2, "output_padding": 1},
+        "it has output_padding or a dilation; leave them out",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "before", "options", "message"), WITH_A_FORM)
+def test_a_layer_that_has_a_binary_form_is_refused_where_that_does_not_fit(kind, before, options, message):
+    layer = kind(8, input_quantizer="ste_sign", name="conv", **options)
+    model = model_of(*before, layer)
+    with pytest.raises(ConversionError, match=f"layer 'conv': {message}"):
+        preflight.check(model)
+    assert [advice.severity for advice in advise(model, refusals=True)] == ["refused"]
+
+
+def test_a_dense_layer_of_signs_with_float_weights_runs_as_a_float_layer():
+    dense = lq.layers.QuantDense(8, input_quantizer="ste_sign", name="dense")
     preflight.check(model_of(Layers.Flatten(), dense))
 
 

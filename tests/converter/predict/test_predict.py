@@ -389,7 +389,7 @@ def test_a_quantized_tflite_file_is_refused():
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([np.full((1, 8, 8, 3), i, np.float32)] for i in range(-2, 3))
     converter.inference_input_type = converter.inference_output_type = tf.int8
-    with pytest.raises(PredictionError, match=r"takes \(1, 8, 8, 3\) int8 .* must take one float32 image"):
+    with pytest.raises(PredictionError, match=r"takes \(1, 8, 8, 3\) int8 .* must take images of float32 or uint8"):
         from_tflite(converter.convert())
 
 

@@ -51,6 +51,13 @@ def _hard_swish(reader, operation, options):
     reader.finish(operation, reader.add("Mul", [product, vector(np.full(value.channels, 1 / 6))], value.like()))
 
 
+def _cast(reader, operation, options):
+    taken = reader.file.type(operation.inputs[0])
+    reader.require(taken in ("UINT8", "FLOAT32"), operation, f"it makes floats of {taken}")
+    # Pixels are floats in the engine already.
+    reader.finish(operation, reader.value(operation.inputs[0]))
+
+
 def _root(reader, operation, options):
     value = reader.value(operation.inputs[0])
     result = reader.add("Sqrt", [value], value.like())
@@ -104,6 +111,7 @@ def _dequantize_signs(reader, operation, options):
 TRANSLATIONS: dict[str, Translation] = {
     "ABS": _negative,
     "ADD": _elementwise("Add"),
+    "CAST": _cast,
     "DIV": _elementwise("Div"),
     "EXP": _elementwise("Exp"),
     "HARD_SWISH": _hard_swish,

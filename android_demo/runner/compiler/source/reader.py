@@ -55,8 +55,9 @@ class Reader:
         """The file's inputs as values."""
         inputs = []
         for index in map(int, self.file.model.subgraphs[0].inputs):
-            if self.file.type(index) != "FLOAT32":
-                self.refuse_file(f"its input is {self.file.type(index)}, the engine takes float32")
+            # The engine takes pixels as floats, and nothing but a cast reads them in the file.
+            if self.file.type(index) not in ("FLOAT32", "UINT8"):
+                self.refuse_file(f"its input is {self.file.type(index)}, the engine takes float32 or uint8")
             if not self.is_map(index):
                 self.refuse_file(f"its input is of shape {self.file.shape(index)}, not of one image")
             self.values[index] = self.new_value(index)
