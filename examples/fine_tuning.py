@@ -5,8 +5,8 @@
 
 The data are the 1797 real handwritten digits that scikit-learn carries, written as images into folders, as photos of
 your own would lie there. A narrow BNext learns five of the digits. Then it gets another head and learns the other five
-from ten images of each, and beside it a fresh network does. Both are converted and evaluated on all images that neither
-has seen. See docs/fine-tuning.md.
+from ten images of each, and beside it a fresh network does. It is converted, and all are evaluated on the images that
+neither has seen. See docs/fine-tuning.md.
 """
 
 import argparse
@@ -72,15 +72,14 @@ def _fine_tune(arguments: argparse.Namespace) -> int:
     train(from_scratch, arguments.out / "fresh", str(high))
 
     print()
-    files = []
-    for name in ("tuned", "fresh"):
-        files += [arguments.out / name / "final.h5", arguments.out / f"{name}.tflite"]
-        convert(files[-2], files[-1])
+    converted = arguments.out / "tuned.tflite"
+    convert(arguments.out / "tuned" / "final.h5", converted)
+    files = [arguments.out / "tuned" / "final.h5", converted, arguments.out / "fresh" / "final.h5"]
     found = evaluate(files, high, split="test")
     print_evaluation(found, SafeConsole())
-    keras, converted = found.models[:2]
-    if (keras.answers != converted.answers).any():
-        raise UserError(f"Keras and the converted file disagree on {(keras.answers != converted.answers).sum()} digits")
+    keras, file = found.models[:2]
+    if (keras.answers != file.answers).any():
+        raise UserError(f"Keras and the converted file disagree on {(keras.answers != file.answers).sum()} digits")
     return 0
 
 

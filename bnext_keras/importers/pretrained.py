@@ -80,7 +80,9 @@ class Pretrained:
         # A classifier that the model does without stands at the file's end.
         order = list(self.layers)
         last = max((order.index(name) for name in places if name in self.layers), default=-1)
-        extra = [name for i, name in enumerate(order) if name not in places and (i < last or top)]
+        # A pool alone is no classifier.
+        has_classifier = not places.keys().isdisjoint(top)
+        extra = [name for i, name in enumerate(order) if name not in places and (i < last or has_classifier)]
         last_of_top = next((name for name in reversed(places) if name in top), None)
         fresh = [
             name

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "fine_tuning.py"
-SMALL = ("widths=8,16", "info_recoupling=false", "elm_attention=false", "--epochs", "2", "4")
+SMALL = ("widths=8,16", "info_recoupling=false", "elm_attention=false", "--epochs", "1", "2")
 
 
 @pytest.mark.exhaustive
@@ -23,5 +23,5 @@ def test_other_digits_are_learned_converted_and_evaluated(tmp_path):
     rows = [line.split("│") for line in result.stdout.splitlines() if "│" in line and " to " in line]
     accuracies = {row[1].strip(): row[2].strip() for row in rows}
     assert accuracies["tuned/final.h5"] == accuracies["tuned.tflite"]
-    assert accuracies["fresh/final.h5"] == accuracies["fresh.tflite"]
+    assert set(accuracies) == {"tuned/final.h5", "tuned.tflite", "fresh/final.h5"}
     assert (out / "tuned.tflite").stat().st_size < (out / "tuned" / "final.h5").stat().st_size / 3

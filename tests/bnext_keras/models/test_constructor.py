@@ -137,6 +137,13 @@ def test_another_head_stays_fresh_and_a_missing_one_is_left_out(trained, images,
         np.testing.assert_array_equal(model(images), backbone(images))
 
 
+def test_a_pool_needs_no_classifier(trained, images, tmp_path):
+    trained.save_weights(tmp_path / "trained.h5")
+    pooled = network(weights=tmp_path / "trained.h5", include_top=False, pooling="max")
+    maps = tf.keras.Model(trained.inputs, trained.get_layer("head_prelu").output)(images)
+    np.testing.assert_array_equal(pooled(images), tf.reduce_max(maps, (1, 2)))
+
+
 def test_another_head_states_the_normalization_of_the_old_one(tmp_path):
     path = tmp_path / "trained.h5"
     annotate(network(), class_names=["a", "b", "c"], mean=0.5, std=0.25).save(path)
@@ -176,10 +183,10 @@ def test_maps_by_stride_are_turned_back(trained, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "output"), with_more([({"num_classes": 5}, "head_prelu")], [({}, "head"), ({"pooling": "avg"}, None)])
+    ("options", "output"), with_more([({"num_classes": 5}, "head_prelu")], [({"pooling": "avg"}, None)])
 )
 def test_weights_of_a_released_checkpoint(images, caplog, options, output):
-    """All of it, with another head, and without one."""
+    """With another head, and without one."""
     whole = import_bnext(RELEASED, 16).model
     model = network(narrow_bnext.WIDTHS, weights=RELEASED, include_top=output is not None, **options)
     assert is_rotating(model)
