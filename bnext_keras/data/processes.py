@@ -17,7 +17,7 @@ import weakref
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -89,6 +89,7 @@ class Processes:
             self._executor = ProcessPoolExecutor(count, mp_context=context, initializer=_end_with_parent)
         except OSError as error:
             raise _cannot_start(error) from error
+        weakref.finalize(self, _end, self._executor)
 
     @classmethod
     def of(cls, count: int) -> "Processes":
@@ -161,6 +162,12 @@ class Processes:
                 raise
             self._broken = True
             raise _cannot_start(error) from error
+
+
+def _end(executor):
+    # Waits: an executor that is still ending when Python does writes to a pipe that it has closed, and says so.
+    with suppress(RuntimeError):  # it may be a thread of its own that finds it unneeded
+        executor.shutdown(cancel_futures=True)
 
 
 def _cannot_start(error):
