@@ -126,3 +126,7 @@ class RectifiedAdam(tf.keras.optimizers.Adam):
         deviation = tf.sqrt(variance / number(variance_share)) + self.epsilon
         factor = tf.where(rho > 5, number(rectification) / deviation, 1.0)
         variable.assign_sub(number(self.learning_rate) * mean / number(mean_share) * factor)
+
+
+# Keras' wrapper that scales the loss, for float16, writes the bare names of optimizers into .h5 files.
+tf.keras.utils.get_custom_objects().update(TwoGroupAdamW=TwoGroupAdamW, RectifiedAdam=RectifiedAdam)

@@ -35,7 +35,7 @@ from converter.source.binary_layers import signs_moved_into_convolutions
 from converter.source.description import describe
 from converter.source.interface import index_bound, input_names, output_names
 from converter.source.loading import load
-from converter.source.rebuilding import in_float32, of_size, other_precisions
+from converter.source.rebuilding import of_size, taken_as_float32
 from converter.tflite.interpreter import Opener
 from converter.tflite.metadata import InputOrientation, write_metadata
 from converter.verification.samples import synthetic_count, users_inputs
@@ -97,8 +97,8 @@ def convert(
             them as the model takes them, the path of a ``.npy`` file of such, or a folder of images
             (`bnext_keras.recalibration.read_batches`). Worth it with ``harden``, or where the model is to see other
             images. The model itself stays what it is, and the report tells how many images it were.
-        float32: Whether a model that computes in mixed precision or float64 is converted, and compared, as one that
-            computes in float32. The report tells so.
+        float32: Whether a model of float64 or float16 is converted, and compared, as one of float32. One that was
+            trained in mixed precision, whose weights are float32, is in any case. The report tells so.
         weights: Type of the weights of float layers, ``"float32"`` or ``"int8"``, for all or by role
             (`converter.quantization.precision.parse_weights`). Anything but float32 changes the answers: the float file
             is verified first, then the quantized one is compared with it.
@@ -156,9 +156,7 @@ def convert(
         model = load(source, architecture, input_size, num_classes, trusted=trusted)
     else:
         model = of_size(model, input_size)
-    precision = next(iter(other_precisions(model).values()), "") if float32 else ""
-    if precision:
-        model = in_float32(model)
+    model, precision = taken_as_float32(model, on_demand=float32)
     if output is not None:
         with file_errors_as(ConversionError):
             check_outputs([Path(output)], [] if source is None else [source])

@@ -157,12 +157,13 @@ class BinaryConv2D(lq.layers.QuantConv2D):
     """
 
     def __init__(self, filters, kernel_size, **kwargs):
+        dtype = kwargs.get("dtype")
         defaults = {
             "padding": "same",
             "pad_values": 0.0,
             "use_bias": False,
-            "input_quantizer": FusedSteSign(clip_value=1.5),
-            "kernel_quantizer": AnnealedSign(),
+            "input_quantizer": FusedSteSign(clip_value=1.5, dtype=dtype),
+            "kernel_quantizer": AnnealedSign(dtype=dtype),
             "kernel_initializer": tf.keras.initializers.RandomNormal(stddev=1e-3),
             "kernel_constraint": lq.constraints.WeightClip(1.5),
         }

@@ -23,8 +23,3 @@ def check_input_shape(input_shape, total_stride):
 
 def batch_norm(name):
     return tf.keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)
-
-
-def full_precision():
-    """The type of variables, in which logits and so the loss stay under mixed precision."""
-    return tf.keras.mixed_precision.global_policy().variable_dtype

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 
 from bnext_keras.labels import IMAGENET_CLASSES
 from bnext_keras.layers import Dense
-from bnext_keras.models._common import check_input_shape, full_precision, is_small
+from bnext_keras.models._common import check_input_shape, is_small
 from bnext_keras.orientation import Rotate180
+from bnext_keras.precision import full_precision
 from bnext_keras.roles import HEAD
 
 import tensorflow as tf

@@ -15,12 +15,14 @@ takes. Kernels are binarized by `AnnealedSign`, which is the plain sign unless a
 """
 
 import math
+from functools import partial
 
 from bnext_keras.gradients import custom_gradient
 from bnext_keras.schedules import ANNEALED
 from bnext_keras.sublayers import sublayers
 
 import larq as lq
+import numpy as np
 import tensorflow as tf
 
 
@@ -38,6 +40,17 @@ def _pass_within(limit, upstream, values):
         return gradient, lambda second: (_pass_within(limit, second, values), None)
 
     return masked(upstream, values)
+
+
+def _kept_for_other_types(limit, values):
+    """What the forward pass keeps for `_pass_kept`: positive where ``|values| <= limit``, 0 or less elsewhere."""
+    kind = values.dtype.as_numpy_dtype
+    # From the next number on nothing passes. The difference of two numbers keeps its sign when it is rounded.
+    return np.nextafter(kind(limit), kind(np.inf)) - tf.abs(values)
+
+
+def _pass_kept(kept, upstream):
+    return tf.raw_ops.ReluGrad(gradients=upstream, features=kept)
 
 
 # Larq looks quantizers up by their bare class name, without Keras' package prefix.
@@ -77,14 +90,19 @@ class FusedSteSign(lq.quantizers.Quantizer):
 
     def call(self, inputs):
         inputs = tf.convert_to_tensor(inputs)  # custom gradients refuse variables that are not their own
-        # The gradient's kernel knows float32 alone.
-        if self.clip_value is None or inputs.dtype != tf.float32:
-            return lq.quantizers.ste_sign(inputs, self.clip_value)
+        if self.clip_value is None:
+            return lq.quantizers.ste_sign(inputs, None)
 
         @custom_gradient
         def binarize(values):
+            if values.dtype == tf.float32:
+                gradient = partial(_pass_within, self.clip_value, values=values)
+            else:
+                # The kernel of that operation knows float32 alone. Here the forward pass prepares the mask, which is
+                # kept in place of the values, so that the gradient is one operation too.
+                gradient = partial(_pass_kept, _kept_for_other_types(self.clip_value, values))
             # Larq Compute Engine recognizes a binary convolution by this form of the sign.
-            return lq.math.sign(values), lambda upstream: _pass_within(self.clip_value, upstream, values)
+            return lq.math.sign(values), gradient
 
         return binarize(inputs)
 
@@ -116,7 +134,10 @@ class AnnealedSign(lq.quantizers.Quantizer):
     precision = 1
 
     def build(self, input_shape):
-        self.temperature = self.add_weight(name="temperature", shape=(), initializer="zeros", trainable=False)
+        # Not cast to half precision, which could not tell the last temperatures apart.
+        self.temperature = self.add_weight(
+            name="temperature", shape=(), initializer="zeros", trainable=False, autocast=False
+        )
         super().build(input_shape)
 
     def call(self, inputs, training=None):

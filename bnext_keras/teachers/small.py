@@ -1,5 +1,7 @@
 """A teacher for small images that is trained in seconds."""
 
+from bnext_keras.precision import full_precision
+
 import tensorflow as tf
 
 
@@ -27,4 +29,4 @@ def convnet(channels: int, input_shape: tuple[int, int, int], num_classes: int) 
         x = layers.ReLU()(x)
         x = layers.MaxPooling2D()(x)
     x = layers.GlobalAveragePooling2D()(x)
-    return tf.keras.Model(image, layers.Dense(num_classes)(x), name=f"convnet{channels}")
+    return tf.keras.Model(image, layers.Dense(num_classes, dtype=full_precision())(x), name=f"convnet{channels}")

@@ -175,6 +175,7 @@ def _advise(arguments):
             from converter.report.terminal import print_advice
             from converter.source.binary_layers import signs_moved_into_convolutions
             from converter.source.loading import load
+            from converter.source.rebuilding import taken_as_float32
         model = load(
             arguments.input,
             arguments.model,
@@ -182,6 +183,7 @@ def _advise(arguments):
             arguments.num_classes,
             trusted=arguments.trust,
         )
+    model, _ = taken_as_float32(model, on_demand=arguments.float32)
     found = advise(model, refusals=True)
     if found:
         print_advice(found, console)
@@ -273,8 +275,8 @@ def _parser():
     parser.add_argument(
         "--float32",
         action="store_true",
-        help="convert a model that computes in mixed precision or float64 as one in float32, which is what it is "
-        "compared with",
+        help="convert a model of float64 or float16 as one of float32, which is what it is compared with; one that was "
+        "trained in mixed precision, whose weights are float32, needs no option",
     )
     parser.add_argument(
         "--weights",

@@ -13,7 +13,7 @@ from converter.source import forms
 from converter.source.binary_layers import binarizes_input, binary_convs, in_place_of, quantized_kernel
 from converter.source.interface import INPUT_TYPES, input_names
 from converter.source.quantizers import input_fault, name_of
-from converter.source.rebuilding import other_precisions
+from converter.source.rebuilding import is_mixed, other_precisions
 
 #: Types that a model's input may have; what computes in others is told apart by its layers.
 _INPUT_TYPES = (tf.float32, tf.uint8, tf.float16, tf.bfloat16, tf.float64)
@@ -177,7 +177,7 @@ def _check_for_bits(model):
 def _check_precision(model):
     for name, precision in other_precisions(model).items():
         raise ConversionError(
-            f"it computes in mixed precision ({precision})" if precision.startswith("mixed") else f"it is {precision}",
+            f"it computes in mixed precision ({precision})" if is_mixed(precision) else f"it is {precision}",
             where=f"layer '{name}'",
             remedy="have it converted as a model of float32: bnext-convert --float32, convert(float32=True)",
         )

@@ -5,13 +5,11 @@ from typing import Any
 
 from bnext_keras.errors import ConversionError
 from bnext_keras.layer_graph import has_graph
+from bnext_keras.precision import OTHER_FLOATS, dictionaries, replace_precision
 from bnext_keras.sublayers import sublayers
 from bnext_keras.text import first_line
 
 import tensorflow as tf
-
-#: Names of types, and of Keras' policies, that become float32.
-_OTHER_FLOATS = ("float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16")
 
 
 def of_size(model: tf.keras.Model, input_size: int | None) -> tf.keras.Model:
@@ -41,11 +39,12 @@ def of_size(model: tf.keras.Model, input_size: int | None) -> tf.keras.Model:
             f"its input has the size {size or 'of no image'}", where=_name(model), remedy="leave out the input size"
         )
 
-    def fix(settings):
-        for key in ("batch_input_shape", "build_input_shape"):
-            shape = settings.get(key)
-            if isinstance(shape, list | tuple) and tuple(shape[1:]) == (*image, model.inputs[0].shape[-1]):
-                settings[key] = (shape[0], *(input_size if side is None else side for side in image), shape[-1])
+    def fix(config):
+        for settings in dictionaries(config):
+            for key in ("batch_input_shape", "build_input_shape"):
+                shape = settings.get(key)
+                if isinstance(shape, list | tuple) and tuple(shape[1:]) == (*image, model.inputs[0].shape[-1]):
+                    settings[key] = (shape[0], *(input_size if side is None else side for side in image), shape[-1])
 
     return _rebuilt(model, fix, f"for images of {input_size} x {input_size}")
 
@@ -62,14 +61,7 @@ def in_float32(model: tf.keras.Model) -> tf.keras.Model:
         >>> in_float32(model).layers[-1].compute_dtype
         'float32'
     """
-
-    def fix(settings):
-        kind = settings.get("dtype")
-        name = kind.get("config", {}).get("name") if isinstance(kind, dict) else kind
-        if name in _OTHER_FLOATS:
-            settings["dtype"] = "float32"
-
-    return _rebuilt(model, fix, "in float32")
+    return _rebuilt(model, lambda config: replace_precision(config, OTHER_FLOATS, "float32"), "in float32")
 
 
 def other_precisions(model: tf.keras.Model) -> dict[str, str]:
@@ -86,11 +78,31 @@ def other_precisions(model: tf.keras.Model) -> dict[str, str]:
     return found
 
 
+def taken_as_float32(model: tf.keras.Model, on_demand: bool) -> tuple[tf.keras.Model, str]:
+    """The model in float32 if that is what its file is to hold, and what it computes in then; or itself, and nothing.
+
+    Args:
+        model: Any model.
+        on_demand: Whether a model of float64 or float16 is meant as well. One of mixed precision always is.
+
+    Raises:
+        ConversionError: if it cannot be built so.
+    """
+    precisions = list(other_precisions(model).values())
+    if precisions and (on_demand or all(map(is_mixed, precisions))):
+        return in_float32(model), precisions[0]
+    return model, ""
+
+
+def is_mixed(precision: str) -> bool:
+    """Whether layers of this precision are trained in 16 bits but have float32 weights: in a file they are float32."""
+    return precision.startswith("mixed")
+
+
 def _rebuilt(model: tf.keras.Model, fix: Callable[[dict[str, Any]], None], how: str) -> tf.keras.Model:
     try:
         config = model.get_config()
-        for settings in _dictionaries(config):
-            fix(settings)
+        fix(config)
         copy = type(model).from_config(config)
         copy.set_weights(model.get_weights())
     # Layers of users build themselves: whatever they raise, the model is not to be had in this way.
@@ -99,13 +111,6 @@ def _rebuilt(model: tf.keras.Model, fix: Callable[[dict[str, Any]], None], how: 
             f"it cannot be built {how} ({first_line(error)})", where=_name(model), remedy="build it so in Python"
         ) from error
     return copy
-
-
-def _dictionaries(value):
-    if isinstance(value, dict):
-        yield value
-    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ():
-        yield from _dictionaries(item)
 
 
 def _name(model):

@@ -181,3 +181,14 @@ def test_larqs_bop_trains_the_kernels_as_the_guide_shows():
     assert set(first.ravel()) == set(second.ravel()) == {-1.0, 1.0}
     assert 0 < (first != second).mean() < 1
     assert np.abs(model.get_layer("head").get_weights()[0] - head).max() < 0.1
+
+
+@pytest.mark.parametrize("file", ["model.h5", "model.keras"])
+@pytest.mark.parametrize("optimizer", [TwoGroupAdamW, RectifiedAdam])
+def test_a_model_of_float16_brings_its_optimizer_along(tmp_path, file, optimizer):
+    model = tf.keras.Sequential([tf.keras.layers.Dense(1, input_shape=(3,))])
+    model.compile(tf.keras.mixed_precision.LossScaleOptimizer(optimizer(0.5)), "mse")
+    model.train_on_batch(np.ones((4, 3)), np.ones(4))
+    model.save(tmp_path / file)
+    copy = tf.keras.models.load_model(tmp_path / file)
+    assert type(copy.optimizer.inner_optimizer) is optimizer

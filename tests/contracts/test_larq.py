@@ -32,3 +32,22 @@ def test_one_variable_is_quantized_in_two_ways():
         assert [tf.convert_to_tensor(one).numpy().tolist() for one in both] == [[1, -1], [1.5, -6]]
     variable.assign([1.0, 1.0])
     assert both[1].numpy().tolist() == [1, 1]
+
+
+def test_a_latent_weight_is_cast_after_it_is_quantized():
+    from larq.quantized_variable import QuantizedVariable
+    from tf_keras.src.mixed_precision.autocast_variable import AutoCastVariable
+
+    seen = []
+
+    class Noting(lq.quantizers.SteSign):
+        def call(self, inputs):
+            seen.append(inputs.dtype)
+            return super().call(inputs)
+
+    options = {"kernel_quantizer": Noting(), "kernel_constraint": "weight_clip", "dtype": "mixed_float16"}
+    layer = lq.layers.QuantDense(1, **options)
+    assert layer(tf.ones((1, 2))).dtype == tf.float16
+    assert seen == [tf.float32]
+    assert isinstance(layer.kernel, AutoCastVariable)
+    assert isinstance(layer.kernel._variable, QuantizedVariable)

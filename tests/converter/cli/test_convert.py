@@ -224,11 +224,6 @@ def test_a_dynamic_shape(refused, tmp_path):
     assert "dynamic input shape (None, None, None, 3)" in refused(tmp_path / "model.h5")
 
 
-def test_mixed_precision(refused, tmp_path, mixed_float16):
-    bnext_keras.models.BNext([8, 16], input_shape=(32, 32, 3), num_classes=2).save(tmp_path / "model.h5")
-    assert "mixed precision (mixed_float16)" in refused(tmp_path / "model.h5")
-
-
 def test_float64(refused, tmp_path, float64):
     bnext_keras.models.BNext([8, 16], input_shape=(32, 32, 3), num_classes=2).save(tmp_path / "model.h5")
     assert "is float64" in refused(tmp_path / "model.h5")

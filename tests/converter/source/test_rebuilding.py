@@ -1,13 +1,16 @@
 """Models of any size, and of other precisions, as a file can hold them."""
 
 import bnext_keras
+from bnext_keras.precision import global_policy
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from alike import with_more
 
 from converter import ConversionError, convert
 from converter.cli.convert import main
+from converter.source.loading import load
 from converter.source.rebuilding import in_float32, of_size, other_precisions
 
 Layers = tf.keras.layers
@@ -49,9 +52,26 @@ def test_without_a_size_the_remedy_is_the_option():
         convert(sequential(None, None, 3))
 
 
-@pytest.mark.parametrize("precision", ["mixed_float16", "float64"])
-def test_another_precision_is_converted_as_float32_on_demand(conv_model, precision, request):
-    request.getfixturevalue(precision)
+@pytest.mark.parametrize(
+    ("policy", "file"),
+    with_more([("mixed_float16", "model.h5")], [("mixed_bfloat16", "model.keras"), ("mixed_bfloat16", "model.h5")]),
+)
+def test_a_model_of_mixed_precision_becomes_the_file_of_its_twin_in_float32(tmp_path, policy, file):
+    def build(policy):
+        tf.keras.utils.set_random_seed(0)
+        with global_policy(policy):
+            return bnext_keras.models.BNext([32, 64], input_shape=(32, 32, 3), num_classes=2)
+
+    build(policy).save(tmp_path / file)
+    result = convert(load(tmp_path / file))
+    assert result.content == convert(build("float32")).content
+    assert [advice.what for advice in result.advice] == [
+        f"it computes in {policy}; the file, and the model that it was compared with, in float32"
+    ]
+
+
+def test_another_precision_is_converted_as_float32_on_demand(conv_model, float64):
+    precision = "float64"
     image = tf.keras.Input((8, 8, 32))
     inner = conv_model((8, 8, 32), filters=32, kernel_size=3)
     x = Layers.GlobalAveragePooling2D()(Layers.BatchNormalization()(inner(image)))
