@@ -56,21 +56,29 @@ class AttentionMatching(LossTerm):
             raise ValueError("AttentionMatching needs a pair of layers")
         self.layers = dict(layers)
         self.weight = weight
-        outputs = [_layer(self.teacher.model, name).output for name in self.layers.values()]
-        self._features = tf.keras.Model(self.teacher.model.inputs, outputs)
+        model = self.teacher.model
+        outputs = [*(_layer(model, name).output for name in self.layers.values()), model.output]
+        self._features = tf.keras.Model(model.inputs, outputs)
+        self._answers = self.teacher.compiled(
+            lambda images: self._features(self.teacher.preprocessed(images), training=False)
+        )
 
     def prepare(self):
         self.teacher.check_images(self.model)
         self.recorded_layers = tuple(_layer(self.model, name) for name in self.layers)
-        for layer, of_teacher in zip(self.recorded_layers, self._features.outputs, strict=True):
+        for layer, of_teacher in zip(self.recorded_layers, self._features.outputs[:-1], strict=True):
             _check_maps(layer.name, layer.output_shape, self.layers[layer.name], of_teacher.shape)
         for name in self.layers:
             self.add_mean(f"{name}_attention")
 
+    def ask(self, step):
+        *step.answers[self], outputs = self._answers(step.images)
+        # The same forward pass has its logits, should another term want them.
+        step.answers[self.teacher] = self.teacher.softened(outputs)
+
     def loss(self, step):
-        features = tf.nest.flatten(self._features(self.teacher.preprocessed(step.images), training=False))
         distances = []
-        for name, of_teacher in zip(self.layers, features, strict=True):
+        for name, of_teacher in zip(self.layers, step.answers[self], strict=True):
             distance = attention_distance(_full_precision(step.features[name]), tf.stop_gradient(of_teacher))
             distances.append(batch_mean(distance, step.sample_weight))
             self.means[f"{name}_attention"].update_state(distances[-1], sample_weight=tf.shape(distance)[0])

@@ -1,6 +1,7 @@
 """BNext's diversified consecutive knowledge distillation."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from bnext_keras.callbacks.distillation import AnyTeacher, SoftLabelTerm
 from bnext_keras.callbacks.losses import batch_mean, gap_sensitive_loss
@@ -94,8 +95,8 @@ class DiversifiedConsecutiveDistillation(SoftLabelTerm):
 
     def loss(self, step):
         # Where a weak teacher is the strong one too, its branch finds the soft labels that are there already.
-        strong = self.strong.soft_labels(step.images, step.cached_logits)
-        gaps = [self._weak_gap(strong, step), self.gap(self.strong, strong, step)]
+        strong = step.soft_labels(self.strong)
+        gaps = [self._weak_gap(step), self.gap(self.strong, strong, step)]
         loss, alphas = gap_sensitive_loss(gaps, step.sample_weight, per_example=self.per_example)
         examples = tf.shape(gaps[0])[0]
         weak_loss, strong_loss = (batch_mean(gap, step.sample_weight) for gap in gaps)
@@ -107,14 +108,8 @@ class DiversifiedConsecutiveDistillation(SoftLabelTerm):
         self.means[f"{self.strong.name}_weight"].update_state(alphas[1], sample_weight=examples)
         return loss
 
-    def _weak_gap(self, strong, step):
-        def branch(teacher):
-            def soft_labels():
-                return strong if teacher is self.strong else teacher.soft_labels(step.images, step.cached_logits)
-
-            return soft_labels
-
-        branches = [branch(teacher) for teacher in self.weak]
+    def _weak_gap(self, step):
+        branches = [partial(step.soft_labels, teacher) for teacher in self.weak]
         if len(branches) == 1:
             return self.gap(self.weak[0], branches[0](), step)
         soft_labels = tf.switch_case(tf.cast(self._active, tf.int32), branches)

@@ -120,7 +120,7 @@ class Distillation(SoftLabelTerm):
     def loss(self, step):
         terms = []
         for teacher, weight in zip(self.teachers, self._weights, strict=True):
-            gap = self.gap(teacher, teacher.soft_labels(step.images, step.cached_logits), step)
+            gap = self.gap(teacher, step.soft_labels(teacher), step)
             loss = batch_mean(gap, step.sample_weight)
             self.means[f"{teacher.name}_loss"].update_state(loss, sample_weight=tf.shape(gap)[0])
             terms.append(tf.cast(weight, loss.dtype) * loss)

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from bnext_keras.callbacks.running_fit import variables_of_running_fit
 from bnext_keras.patching import attribute
@@ -39,6 +40,8 @@ class Step:
         sample_weight: Weights of the examples, those of ``class_weight`` included, or None.
         cached_logits: Teachers' logits by name, from the data.
         features: Outputs by layer, of the layers in `LossTerm.recorded_layers`.
+        answers: Soft labels by teacher, of those that have been asked; and what terms keep from `LossTerm.ask`.
+        graph: The graph that the step is traced in.
     """
 
     images: object
@@ -46,7 +49,19 @@ class Step:
     outputs: tf.Tensor | None = None
     sample_weight: tf.Tensor | None = None
     features: dict[str, tf.Tensor] = field(default_factory=dict)
+    answers: dict[object, Any] = field(default_factory=dict)
+    graph: tf.Graph = field(default_factory=tf.compat.v1.get_default_graph)
     was_used: bool = False
+
+    def soft_labels(self, teacher: Any) -> tf.Tensor:
+        """A teacher's soft labels, however many terms and branches of a term want them: it is asked once."""
+        if teacher in self.answers:
+            return self.answers[teacher]
+        soft_labels = teacher.soft_labels(self.images, self.cached_logits)
+        # What a branch computes is not there outside it.
+        if tf.compat.v1.get_default_graph() is self.graph:
+            self.answers[teacher] = soft_labels
+        return soft_labels
 
 
 class StepCallback(tf.keras.callbacks.Callback):
@@ -91,6 +106,10 @@ class LossTerm(StepCallback):
 
     label_weight: float | None = None
     recorded_layers: tuple[tf.keras.layers.Layer, ...] = ()
+
+    def ask(self, step: Step) -> None:
+        """Runs before the losses of all terms: what it puts into ``step.answers``, no other term asks a teacher for."""
+        return
 
     def loss(self, step: Step) -> tf.Tensor:
         """The term's mean over the batch of this replica. Runs inside the train step: in a graph, maybe under XLA."""
@@ -220,6 +239,8 @@ class Installation:
 
         # As Keras does, so that the gradients' sum over replicas is that of one large batch.
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        for term in self._terms:
+            term.ask(step)
         terms = [tf.cast(term.loss(step), label_loss.dtype) for term in self._terms]
         distillation_loss = tf.add_n(terms)
         penalty = tf.add_n(

@@ -29,6 +29,7 @@ examples:
   bnext-train show digits                                     what one is, and its settings
   bnext-train digits --out runs/digits                        the whole method, in minutes, without a download
   bnext-train --resume --out runs/digits                      after an interruption
+  bnext-train digits --estimate                               how long it will take on this machine
   bnext-train my_recipe.py --data photos/ --out runs/mine     a recipe of your own, in any file
   bnext-train fine_tuning --data photos/ --out runs/mine init=bnext_tiny.h5 num_classes=37
   bnext-train cifar10 --data cifar-10-batches-bin/ --out runs/cifar epochs=100
@@ -48,8 +49,9 @@ DATA is a folder with the folders train and val, each with one folder of images 
 cifar-10-batches-bin or cifar-100-binary, as CIFAR's binary versions are unpacked; or
 tfrecord:PATTERN, in which {split} stands for train and for validation; or tfds:NAME; or digits.
 
---resume takes everything from DIR's run.json. learning_rate= and clip_norm= may be others from
-the next epoch on, and epochs= may be raised where that changes nothing of the finished ones.
+--resume takes everything from DIR's run.json. learning_rate=, clip_norm=, precision= and what else
+stands in compute may be others from the next epoch on, and epochs= may be raised where that changes
+nothing of the finished ones.
 
 DIR then holds best.h5 and final.h5 (for bnext-convert), history.csv, curves.png, tensorboard/,
 run.json with the settings, and checkpoints/, from which --resume continues.
@@ -91,6 +93,8 @@ def _train(arguments):
     recipe = _recipe(arguments)
     _check(arguments, recipe)
     quiet_tensorflow(gpu=True)
+    if arguments.estimate:
+        return _estimate(arguments, recipe)
     with silenced():
         from bnext_keras.data import BrokenImages
         from bnext_keras.training import train
@@ -111,6 +115,20 @@ def _train(arguments):
     if broken:
         print(broken.summary())
     print(f"Written: best.h5, final.h5, history.csv and curves.png in {arguments.out}")
+    return 0
+
+
+def _estimate(arguments, recipe):
+    with silenced():
+        from bnext_keras.training import estimate
+    estimated = estimate(
+        recipe,
+        arguments.data,
+        strategy=arguments.strategy,
+        teacher_weights=arguments.teacher_weights,
+        processes=arguments.processes,
+    )
+    print(estimated)
     return 0
 
 
@@ -140,12 +158,17 @@ def _recipe(arguments):
 
 def _check(arguments, recipe):
     """Refuses what can be seen to be wrong without TensorFlow."""
-    if arguments.out is None:
+    if arguments.estimate and (arguments.resume or arguments.strategy == "multi_worker"):
+        raise RecipeError(
+            "--estimate: is made before a run begins, by one process: neither --resume nor workers go with it"
+        )
+    if arguments.out is None and not arguments.estimate:
         raise RecipeError("--out: name the folder of the run")
     if not arguments.resume:
         recipe.check()
         if recipe.start.init and not Path(recipe.start.init).exists():
             raise RecipeError(f"init={recipe.start.init}: no such file")
+    recipe.compute.check_strategy(arguments.strategy)
     data = arguments.data or recipe.data.source
     if not data:
         raise RecipeError(f"--data: recipe {arguments.recipe} needs to know where the images are")
@@ -166,6 +189,14 @@ def _check(arguments, recipe):
             "--strategy multi_worker: TF_CONFIG must name the workers, such as "
             '{"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]}, "task": {"type": "worker", "index": 0}}'
         )
+    if arguments.out is not None:
+        _check_folder(arguments)
+    require("matplotlib", "tensorboard", *_packages(data), extra="train")
+    if kind == "tfds":
+        require("tensorflow_datasets", extra="tfds")
+
+
+def _check_folder(arguments):
     if arguments.out.exists() and not arguments.out.is_dir():
         raise RecipeError(f"{arguments.out}: is a file; name a folder")
     if arguments.out.is_dir() and arguments.strategy != "multi_worker":
@@ -175,9 +206,6 @@ def _check(arguments, recipe):
     holds_run = (arguments.out / "run.json").exists()
     if holds_run and not arguments.resume and arguments.strategy != "multi_worker":
         raise RecipeError(f"{arguments.out}: holds a run already; continue it with --resume or name another folder")
-    require("matplotlib", "tensorboard", *_packages(data), extra="train")
-    if kind == "tfds":
-        require("tensorflow_datasets", extra="tfds")
 
 
 def _packages(data):
@@ -227,6 +255,11 @@ def _parser():
     parser.add_argument("--data", metavar="DATA", help="what to train on (the recipe digits knows itself)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="the run's folder")
     parser.add_argument("--resume", action="store_true", help="continue the run in DIR")
+    parser.add_argument(
+        "--estimate",
+        action="store_true",
+        help="train a few steps, and print the images, steps, hours and bytes that the run would take; write nothing",
+    )
     parser.add_argument(
         "--teacher-weights",
         type=Path,

@@ -27,10 +27,11 @@ and ``bnext-train my_recipe.py --data photos/ --out runs/mine`` trains it.
 from bnext_keras.errors import RecipeError
 from bnext_keras.recipes._reading import names, read
 from bnext_keras.recipes._recipe import Recipe, recipe_of_record
-from bnext_keras.recipes._sections import Data, Distillation, Optimizer, Schedule, Start
+from bnext_keras.recipes._sections import Compute, Data, Distillation, Optimizer, Schedule, Start
 from bnext_keras.recipes._settings import as_text
 
 __all__ = [
+    "Compute",
     "Data",
     "Distillation",
     "Optimizer",

@@ -6,7 +6,7 @@ from typing import Any
 
 from bnext_keras.errors import RecipeError
 from bnext_keras.recipes import _settings
-from bnext_keras.recipes._sections import Data, Distillation, Optimizer, Schedule, Start
+from bnext_keras.recipes._sections import Compute, Data, Distillation, Optimizer, Schedule, Start
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Recipe:
         schedule: What changes from epoch to epoch.
         start: What the run begins with, if not with fresh weights.
         distillation: Who teaches.
+        compute: What a step is computed in.
         seed: Seed of weights, order and augmentation.
 
     Example:
@@ -41,6 +42,7 @@ class Recipe:
     schedule: Schedule = field(default_factory=Schedule)
     start: Start = field(default_factory=Start)
     distillation: Distillation = field(default_factory=Distillation)
+    compute: Compute = field(default_factory=Compute)
     seed: int = 0
 
     def __post_init__(self):

@@ -11,6 +11,7 @@ from bnext_keras.schedules import annealing, soft_end
 OPTIMIZERS = ("two_group_adamw", "rectified_adam", "adam")
 AUGMENTATIONS = ("imagenet", "crop_and_flip", "cifar", "shift")
 NORMALIZATIONS = ("imagenet", "cifar")
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class Optimizer:
         weight_decay: Decay of everything but kernels; AdamW only.
         kernel_weight_decay: Decay of kernels; AdamW only.
         clip_norm: Largest norm of all gradients together; 0 for no clipping.
+        ema: Share that an exponential moving average of the weights keeps in each step, 0.999 say, see
+            `bnext_keras.training.averages`; 0 for none.
     """
 
     name: str = "two_group_adamw"
@@ -70,12 +73,14 @@ class Optimizer:
     weight_decay: float = 1e-3
     kernel_weight_decay: float = 1e-8
     clip_norm: float = 5.0
+    ema: float = 0.0
 
     def __post_init__(self):
         # A recipe calls the name "optimizer", and so does the message.
         _check(self, "name", self.name in OPTIMIZERS, f"must be one of {', '.join(OPTIMIZERS)}", shown="optimizer")
         _check(self, "learning_rate", self.learning_rate > 0, "must be above 0")
         _check_at_least(self, 0, "weight_decay", "kernel_weight_decay", "clip_norm")
+        _check(self, "ema", 0 <= self.ema < 1, "must be at least 0 and below 1")
 
 
 @dataclass(frozen=True)
@@ -169,6 +174,36 @@ class Start:
                 "layers that stay as they are need weights to begin with",
                 where=f"freeze={','.join(self.freeze)}",
                 remedy="name their file with init=FILE, or freeze nothing with freeze=",
+            )
+
+
+@dataclass(frozen=True)
+class Compute:
+    """What a step is computed in; the recipe is the same. A run may be continued with other values.
+
+    Attributes:
+        precision: ``"float32"``, or ``"mixed_float16"`` or ``"mixed_bfloat16"``, see `bnext_keras.precision`.
+        jit_compile: Whether XLA compiles the step, teachers included. On one device only.
+        teacher_precision: The teachers' precision, where it is another one; their answers are float32 in any.
+        teacher_jit_compile: Whether XLA compiles the teachers, where it does not compile the whole step.
+    """
+
+    precision: str = "float32"
+    jit_compile: bool = False
+    teacher_precision: str = ""
+    teacher_jit_compile: bool = False
+
+    def __post_init__(self):
+        _check_one_of(self, "precision", PRECISIONS)
+        if self.teacher_precision:
+            _check_one_of(self, "teacher_precision", PRECISIONS)
+
+    def check_strategy(self, strategy: str | None) -> None:
+        """Raises RecipeError if a step cannot be computed so on the devices of a strategy."""
+        if self.jit_compile and strategy not in (None, "none"):
+            raise RecipeError(
+                f"jit_compile=true: XLA cannot compile a step that devices share (--strategy {strategy})",
+                remedy="leave it out; teacher_jit_compile=true works there",
             )
 
 

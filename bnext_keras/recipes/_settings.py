@@ -11,9 +11,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 
 from bnext_keras.errors import RecipeError
-from bnext_keras.recipes._sections import Data, Distillation, Optimizer, Schedule, Start
+from bnext_keras.recipes._sections import Compute, Data, Distillation, Optimizer, Schedule, Start
 
-SECTIONS = {"data": Data, "optimizer": Optimizer, "schedule": Schedule, "start": Start, "distillation": Distillation}
+SECTIONS = {
+    "data": Data,
+    "optimizer": Optimizer,
+    "schedule": Schedule,
+    "start": Start,
+    "distillation": Distillation,
+    "compute": Compute,
+}
 #: What stands in no section.
 TOP_LEVEL = {"model": str, "float_twin": bool, "seed": int}
 #: A section's name alone means its name giver.

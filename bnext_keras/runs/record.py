@@ -11,8 +11,15 @@ from bnext_keras.recipes import Recipe, as_text, recipe_of_record
 from bnext_keras.schedules import boosting_index, warmup_cosine, weight_temperature
 
 RECORD = "run.json"
-#: Settings that may become others from the next epoch on, when a run has diverged say.
-MAY_CHANGE = ("optimizer.learning_rate", "optimizer.clip_norm")
+#: Settings that may become others from the next epoch on, when a run has diverged say, or goes on elsewhere.
+MAY_CHANGE = (
+    "optimizer.learning_rate",
+    "optimizer.clip_norm",
+    "compute.precision",
+    "compute.jit_compile",
+    "compute.teacher_precision",
+    "compute.teacher_jit_compile",
+)
 
 
 @dataclass(frozen=True)
@@ -86,8 +93,12 @@ def check_continues(
         before, now = (as_text(facts[name]) if name in facts else "unset" for facts in (old, new))
         if before == now:
             continue
-        reason = _other_past(record.recipe, recipe.schedule.epochs, finished) if name == "schedule.epochs" else ""
-        if name in MAY_CHANGE or (name == "schedule.epochs" and not reason):
+        reason = ""
+        if name == "schedule.epochs":
+            reason = _other_past(record.recipe, recipe.schedule.epochs, finished)
+        elif name == "compute.precision" and now == "mixed_float16":
+            reason = "its checkpoints have no scale of the loss"
+        if name in (*MAY_CHANGE, "schedule.epochs") and not reason:
             changes[name] = [before, now]
         else:
             refused.append(f"{name} was {before}, now {now}" + f" ({reason})" * bool(reason))

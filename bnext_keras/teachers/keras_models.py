@@ -2,6 +2,7 @@
 
 import math
 import sys
+from typing import Any
 
 from bnext_keras.errors import FileError
 from bnext_keras.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Normalization, pixels_from_normalized
@@ -20,6 +21,7 @@ def keras_teacher(
     num_classes: int = 1000,
     name: str | None = None,
     normalization: Normalization | None = None,
+    **options: Any,
 ) -> Teacher:
     """A network of ``tf.keras.applications`` for students that see normalized images.
 
@@ -33,6 +35,7 @@ def keras_teacher(
         num_classes: Number of logits.
         name: Name in logs and caches; by default the architecture's in small letters.
         normalization: That of the student's images; by default ImageNet's.
+        **options: ``precision`` and ``jit_compile`` of `bnext_keras.teachers.Teacher`.
 
     Raises:
         ValueError: if there is no such architecture, or from Keras if the weights do not fit.
@@ -77,7 +80,7 @@ def keras_teacher(
             images = images * tf.constant(correction, images.dtype)
         return preprocess_input(pixels_from_normalized(images))
 
-    return Teacher(model, preprocess=preprocess, name=name or architecture.lower())
+    return Teacher(model, preprocess=preprocess, name=name or architecture.lower(), **options)
 
 
 def _efficientnet_correction(model):

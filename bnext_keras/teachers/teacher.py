@@ -1,8 +1,11 @@
 """A network that teaches: frozen, in inference mode, with its own idea of what an image looks like."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from bnext_keras.annotations import Annotation
+from bnext_keras.precision import in_precision
+from bnext_keras.text import first_line
 
 import tensorflow as tf
 
@@ -20,6 +23,12 @@ class Teacher:
         from_logits: Whether the outputs are logits. By default they are unless the last layer's activation is softmax:
             then they are used as they are.
         name: Name in logs and caches; by default the model's.
+        precision: What it computes in, where that is not what its model does: ``"mixed_bfloat16"``, say, see
+            `bnext_keras.precision.in_precision`. Its answers are float32 in any.
+        jit_compile: Whether XLA compiles it, by itself; in a student's step that XLA compiles it is anyway.
+
+    Raises:
+        ValueError: if its model cannot be made to compute in another precision.
 
     Example:
         >>> import bnext_keras, tensorflow as tf
@@ -35,11 +44,15 @@ class Teacher:
         preprocess: Callable[[tf.Tensor], tf.Tensor] | None = None,
         from_logits: bool | None = None,
         name: str | None = None,
+        precision: str | None = None,
+        jit_compile: bool = False,
     ):
-        self.model = model
+        self.name = name or model.name
+        self.model = model if precision is None else _in_precision(self.name, model, precision)
         self.preprocess = preprocess
         self.from_logits = not ends_in_softmax(model) if from_logits is None else from_logits
-        self.name = name or model.name
+        self.jit_compile = jit_compile
+        self._outputs = self.compiled(lambda images: self.model(self.preprocessed(images), training=False))
 
     def __repr__(self):
         return f"Teacher({self.name!r})"
@@ -59,7 +72,11 @@ class Teacher:
         Returns:
             float32 ``(batch, classes)``, without gradient.
         """
-        outputs = tf.cast(self._outputs(images), tf.float32)
+        return self.softened(self._outputs(images))
+
+    def softened(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Probabilities of the classes, of what the model returns."""
+        outputs = tf.cast(outputs, tf.float32)
         return tf.stop_gradient(tf.nn.softmax(outputs) if self.from_logits else outputs)
 
     def logits(self, images: tf.Tensor) -> tf.Tensor:
@@ -71,8 +88,9 @@ class Teacher:
         outputs = tf.cast(self._outputs(images), tf.float32)
         return tf.stop_gradient(outputs if self.from_logits else safe_log(outputs))
 
-    def _outputs(self, images):
-        return self.model(self.preprocessed(images), training=False)
+    def compiled(self, function: Callable[[tf.Tensor], Any]) -> Callable[[tf.Tensor], Any]:
+        """A function of images that calls this teacher's layers, compiled by XLA if the teacher is."""
+        return tf.function(function, jit_compile=True) if self.jit_compile else function
 
     def preprocessed(self, images: tf.Tensor) -> tf.Tensor:
         """The batch as this teacher's model wants to see it."""
@@ -175,6 +193,13 @@ def check_classes(teacher: str, of_teacher: int | None, of_student: int | None) 
     """Raises ValueError if both are known and differ."""
     if None not in (of_teacher, of_student) and of_teacher != of_student:
         raise ValueError(f"teacher '{teacher}' has {of_teacher} classes, but the student has {of_student}")
+
+
+def _in_precision(name, model, precision):
+    try:
+        return in_precision(model, precision)
+    except ValueError as error:
+        raise ValueError(f"teacher '{name}' cannot compute in {precision}: {first_line(error)}") from error
 
 
 def ends_in_softmax(model: tf.keras.Model) -> bool:

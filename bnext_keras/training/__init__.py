@@ -11,7 +11,17 @@ optimizers and learning rates, and `Checkpoints` to continue from.
 from bnext_keras.errors import RunError
 from bnext_keras.optimizers import RectifiedAdam, TwoGroupAdamW
 from bnext_keras.training.checkpoint import Checkpoints
+from bnext_keras.training.estimate import Estimate, estimate
 from bnext_keras.training.run import train
 from bnext_keras.training.schedule import WarmupCosine
 
-__all__ = ["Checkpoints", "RectifiedAdam", "RunError", "TwoGroupAdamW", "WarmupCosine", "train"]
+__all__ = [
+    "Checkpoints",
+    "Estimate",
+    "RectifiedAdam",
+    "RunError",
+    "TwoGroupAdamW",
+    "WarmupCosine",
+    "estimate",
+    "train",
+]

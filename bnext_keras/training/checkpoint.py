@@ -3,6 +3,8 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from bnext_keras.errors import RunError
@@ -18,6 +20,8 @@ import tensorflow as tf
 
 log = get_logger(__name__)
 
+#: Number of checkpoints that a run keeps.
+KEPT = 2
 #: The best model, and behind an epoch's name the best one before that epoch.
 BEST, _PREVIOUS = "best.h5", ".previous-best.h5"
 
@@ -37,6 +41,8 @@ class Checkpoints(tf.keras.callbacks.Callback):
         model: A compiled model.
         is_chief: Whether this process writes the files.
         keep: Number of checkpoints that are kept.
+        as_evaluated: A context in which the model has the weights that validation saw, if those are others than it
+            trains with: what ``best.h5`` has.
 
     Attributes:
         history: What became of every epoch.
@@ -45,7 +51,15 @@ class Checkpoints(tf.keras.callbacks.Callback):
         RunError: at the end of an epoch, if something cannot be written.
     """
 
-    def __init__(self, folder: Path, model: tf.keras.Model, *, is_chief: bool = True, keep: int = 2):
+    def __init__(
+        self,
+        folder: Path,
+        model: tf.keras.Model,
+        *,
+        is_chief: bool = True,
+        keep: int = KEPT,
+        as_evaluated: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ):
         super().__init__()
         self.folder = folder
         self.is_chief = is_chief
@@ -58,6 +72,7 @@ class Checkpoints(tf.keras.callbacks.Callback):
         self._nowhere = None if is_chief else tempfile.TemporaryDirectory()
         self._directory = folder / FOLDER if is_chief else Path(self._nowhere.name)
         self._keep = keep
+        self._as_evaluated = as_evaluated
         self._epochs = []
 
     def restore(self) -> int:
@@ -92,7 +107,7 @@ class Checkpoints(tf.keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.history.add(epoch, logs or {})
-        best = hdf5(self._model) if self.history.is_best() else None
+        best = self._best()
         if not self.is_chief:
             self._save(epoch + 1)
             return
@@ -131,7 +146,7 @@ class Checkpoints(tf.keras.callbacks.Callback):
         """Makes the files those of the epoch that has been restored."""
         if faults:
             log.warning("%s: %s; the run continues after epoch %d", self.folder, "; ".join(faults), epoch)
-        best = hdf5(self._model) if self.history.is_best() else None
+        best = self._best()
         if not self.is_chief:
             return
         if faults:
@@ -151,6 +166,13 @@ class Checkpoints(tf.keras.callbacks.Callback):
             write_index(self.folder, kept)
         self._epochs = kept
         self._remove_leftovers()
+
+    def _best(self):
+        """The model's file, if its last epoch is the best so far."""
+        if not self.history.is_best():
+            return None
+        with self._as_evaluated():
+            return hdf5(self._model)
 
     def _write_best(self, epoch, content):
         if content is None:
@@ -183,6 +205,8 @@ class Checkpoints(tf.keras.callbacks.Callback):
     def _write(self, what, write):
         try:
             write()
+        except tf.errors.UnavailableError:
+            raise  # another worker's end, not the disk's
         except (OSError, tf.errors.OpError) as error:
             self._remove_leftovers()
             kept = f"the last good checkpoint is {self._directory / f'ckpt-{self._epochs[-1]}'}" if self._epochs else ""

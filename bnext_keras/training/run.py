@@ -1,26 +1,24 @@
 """One training run from a recipe to its best model, in a folder of its own."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
-from bnext_keras.callbacks import Distillation, DiversifiedConsecutiveDistillation, WeightTemperature
-from bnext_keras.data import BrokenImages, steps_per_epoch
-from bnext_keras.data.processes import default_processes
+from bnext_keras.data import BrokenImages
 from bnext_keras.errors import RunError
 from bnext_keras.extras import require
 from bnext_keras.files import file_errors_as, locked
-from bnext_keras.quantizers import temperatures
 from bnext_keras.recipes import Recipe
 from bnext_keras.runs import check_continues, check_same_examples, finished_epochs, read_record
 from bnext_keras.saving import hdf5
+from bnext_keras.training.averages import Averages
 from bnext_keras.training.checkpoint import Checkpoints
-from bnext_keras.training.datasets import fingerprints, open_data
+from bnext_keras.training.datasets import fingerprints
 from bnext_keras.training.fitting import Fitting
 from bnext_keras.training.folder import INITIAL, begin, describe, note_changes, write
 from bnext_keras.training.history import History
-from bnext_keras.training.schedule import WarmupCosine
-from bnext_keras.training.strategy import is_chief, make_repeatable, make_strategy
-from bnext_keras.training.student import build_model, build_optimizer, compile_model
+from bnext_keras.training.method import method
+from bnext_keras.training.strategy import is_chief, lost_worker
+from bnext_keras.training.student import build_student
 from bnext_keras.training.teachers import own_teachers, published_teachers
 
 import tensorflow as tf
@@ -64,7 +62,8 @@ def train(
     Raises:
         RunError: if the run cannot begin or go on, because its loss is NaN say; what has been written stays, and can be
             continued.
-        RecipeError: if the kernels of a new run would not be binary at its end, or it freezes what it must not.
+        RecipeError: if the kernels of a new run would not be binary at its end, or it freezes what it must not, or the
+            strategy is not one for the recipe's ``compute``.
 
     Example:
         >>> import bnext_keras
@@ -83,23 +82,17 @@ def train(
     if record is None:
         recipe.check()
     source, strategy = data or recipe.data.source, strategy or "none"
+    recipe.compute.check_strategy(strategy)
     teacher_weights = None if teacher_weights is None else Path(teacher_weights)
     if not source:
         raise RunError("the recipe has no data of its own: say where they are with --data")
-    if strategy == "none":
-        make_repeatable()
-    devices = make_strategy(strategy)
-    chief, count = is_chief(devices), devices.num_replicas_in_sync
-    train_examples, validation_examples = open_data(source, recipe)
-    steps = _steps(train_examples, validation_examples, recipe, count)
-    processes = default_processes(recipe.data.image_size) if processes is None else processes
-    fit = Fitting(recipe, devices, train_examples, validation_examples, steps, broken, processes)
-    examples = fingerprints(train_examples, validation_examples)
+    fit = Fitting.of(recipe, source, strategy, broken, processes)
+    chief, count = is_chief(fit.devices), fit.devices.num_replicas_in_sync
+    examples = fingerprints(fit.training, fit.validation)
     if record is not None:
         check_same_examples(folder, record, examples)
-    with devices.scope():
-        model = build_model(recipe, train_examples.class_names, _initial(folder, record, recipe))
-        compile_model(model, recipe, build_optimizer(recipe))
+    with fit.devices.scope():
+        model = build_student(recipe, fit.training.class_names, _initial(folder, record, recipe))
         teachers = published_teachers(recipe, teacher_weights)
     # By every worker, the chief or not: some variables are only there in parts.
     initial = hdf5(model) if record is None and recipe.start.init else None
@@ -116,7 +109,17 @@ def train(
                 note_changes(folder, record, recipe, changes, finished)
         elif chief:
             begin(folder, {**describe(recipe, source, strategy, count, teacher_weights), "examples": examples}, initial)
-        return _train(fit, model, teachers, folder, chief)
+        try:
+            return _train(fit, model, teachers, folder, chief)
+        except tf.errors.OpError as error:
+            lost = lost_worker(fit.devices, error)
+            if not lost:
+                raise
+            raise RunError(
+                f"another worker is gone ({lost})",
+                where=str(folder),
+                remedy="start all workers again with --resume: the run goes on after the last complete epoch",
+            ) from error
 
 
 def _initial(folder, record, recipe):
@@ -139,56 +142,19 @@ def _train(fit, model, teachers, folder, chief):
             fit=lambda model, callbacks: fit(model, recipe.distillation.teacher_epochs, callbacks),
             is_chief=chief,
         )
-        checkpoints = Checkpoints(folder, model, is_chief=chief)
+        averages = Averages(model, fit.first_batches) if recipe.optimizer.ema else None
+        as_evaluated = nullcontext if averages is None else averages.in_place
+        checkpoints = Checkpoints(folder, model, is_chief=chief, as_evaluated=as_evaluated)
         first_epoch = checkpoints.restore()
     if first_epoch < recipe.schedule.epochs:
-        callbacks = [*_callbacks(recipe, model, teachers), *_tensorboard(folder, chief), checkpoints]
-        fit(model, recipe.schedule.epochs, callbacks, first_epoch)
-    content = hdf5(model)
+        callbacks = [*filter(None, [averages]), *method(recipe, model, teachers), *_tensorboard(folder, chief)]
+        fit(model, recipe.schedule.epochs, [*callbacks, checkpoints], first_epoch)
+    with fit.devices.scope(), as_evaluated():
+        content = hdf5(model)
     if chief:
         write(folder / "final.h5", content)
     return checkpoints.history
 
 
-def _callbacks(recipe, model, teachers):
-    """What the method adds to plain training. All of it depends on the epoch alone, so that a run can continue."""
-    schedule, distillation = recipe.schedule, recipe.distillation
-    callbacks = [
-        WarmupCosine(
-            schedule.epochs,
-            peak=recipe.optimizer.learning_rate,
-            warmup=schedule.warmup_learning_rate,
-            final=schedule.final_learning_rate,
-            warmup_epochs=schedule.warmup_epochs,
-        )
-    ]
-    if recipe.annealing and temperatures(model):
-        # A new run that would end soft has been refused; one that an earlier version began may go on.
-        callbacks.append(WeightTemperature(*recipe.annealing, may_end_soft=True))
-    weak = [teachers[name] for name in distillation.weak_teachers]
-    strong = teachers.get(distillation.strong_teacher)
-    label_weight = distillation.label_weight
-    if weak:
-        callbacks.append(
-            DiversifiedConsecutiveDistillation(
-                weak, strong, schedule.epochs, per_example=distillation.per_example, label_weight=label_weight
-            )
-        )
-    elif strong:
-        callbacks.append(Distillation([strong], label_weight=label_weight))
-    return callbacks
-
-
 def _tensorboard(folder, chief):
     return [tf.keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False)] if chief else []
-
-
-def _steps(train_examples, validation_examples, recipe, count):
-    if recipe.data.batch_size % count:
-        raise RunError(f"batch_size={recipe.data.batch_size} cannot be divided among {count} devices")
-    if len(validation_examples) < count:
-        raise RunError(f"{len(validation_examples)} validation images are too few for {count} devices")
-    try:
-        return steps_per_epoch(train_examples, recipe.data.batch_size)
-    except ValueError as error:
-        raise RunError(str(error)) from error

@@ -6,10 +6,12 @@ the statistics of the whole batch. Only their running variances differ, by n / (
 fused kernel estimates without bias, its synchronized form does not.
 """
 
+import re
 from collections.abc import Callable
 
 from bnext_keras.logs import get_logger
 from bnext_keras.sublayers import sublayers
+from bnext_keras.text import first_line
 
 import tensorflow as tf
 
@@ -70,6 +72,18 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Whether this process writes the files."""
     resolver = strategy.cluster_resolver
     return resolver is None or not resolver.cluster_spec().jobs or resolver.task_id == 0
+
+
+def lost_worker(strategy: tf.distribute.Strategy, error: tf.errors.OpError) -> str:
+    """How TensorFlow tells of a worker that has died, when what all do together fails; "" for any other error."""
+    resolver = strategy.cluster_resolver
+    if resolver is None or sum(map(len, resolver.cluster_spec().as_dict().values())) < 2:
+        return ""
+    found = re.search(r"aborted by: ([^\n]{1,120})", error.message)
+    if found:
+        return found[1]
+    is_lost = isinstance(error, tf.errors.UnavailableError | tf.errors.AbortedError | tf.errors.DeadlineExceededError)
+    return first_line(error, 120) if is_lost else ""
 
 
 def distribute(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from bnext_keras import networks
 from bnext_keras.classes import annotate, stated
@@ -11,6 +12,7 @@ from bnext_keras.importers.pretrained import read_pretrained
 from bnext_keras.labels import without_synsets
 from bnext_keras.logs import get_logger
 from bnext_keras.optimizers import RectifiedAdam, TwoGroupAdamW
+from bnext_keras.precision import global_policy
 from bnext_keras.quantizers import harden
 from bnext_keras.recipes import Recipe
 from bnext_keras.recipes._settings import near_misses
@@ -48,7 +50,8 @@ def build_model(
     options = {**_initial(recipe, weights, names), **recipe.model_options}
     tf.keras.utils.set_random_seed(recipe.seed)
     try:
-        model = network(input_shape=(size, size, 3), num_classes=recipe.data.num_classes, **options)
+        with global_policy(recipe.compute.precision):
+            model = network(input_shape=(size, size, 3), num_classes=recipe.data.num_classes, **options)
     except UserError as error:
         raise RunError(f"init={weights or recipe.start.init}: {error}") from error
     except ValueError as error:
@@ -61,11 +64,13 @@ def build_model(
             remedy=f"its options are {', '.join(recipe.model_options) or 'none'}; widths= takes one away, say",
         ) from error
     if recipe.float_twin:
-        model = float_twin(model)
+        with global_policy(recipe.compute.precision):
+            model = float_twin(model)
     if names == stated(model).class_names:
         names = None  # ImageNet's need not be listed
     scale = normalization(recipe)
-    model = annotate(model, class_names=names, mean=scale.mean, std=scale.std)
+    with global_policy(recipe.compute.precision):
+        model = annotate(model, class_names=names, mean=scale.mean, std=scale.std)
     if recipe.start.init:
         if soft := harden(model):
             log.warning("%s: the kernels of %d layers were not binary; they are now", recipe.start.init, len(soft))
@@ -84,8 +89,19 @@ def _initial(recipe, weights, names):
         raise RunError(f"init={path}: {error}") from error
 
 
+def build_student(
+    recipe: Recipe, class_names: Sequence[str] | None = None, weights: Path | None = None
+) -> tf.keras.Model:
+    """`build_model`'s network, compiled with the recipe's optimizer."""
+    model = build_model(recipe, class_names, weights)
+    compile_model(model, recipe, build_optimizer(recipe))
+    return model
+
+
 def compile_model(model: tf.keras.Model, recipe: Recipe, optimizer: tf.keras.optimizers.Optimizer) -> None:
     """Gives a model the labels' cross-entropy as loss, and accuracies as metrics.
+
+    An optimizer of a model in mixed_float16 is wrapped by Keras in one that scales the loss.
 
     Where images are mixed, labels are shares of the classes; that of the largest share then counts as the right one.
     """
@@ -98,13 +114,15 @@ def compile_model(model: tf.keras.Model, recipe: Recipe, optimizer: tf.keras.opt
     metrics = [accuracy("accuracy")]
     if recipe.data.num_classes > 10:
         metrics.append(top_k(5, "top5_accuracy"))
-    model.compile(optimizer, loss, metrics)
+    model.compile(optimizer, loss, metrics, jit_compile=recipe.compute.jit_compile or None)
 
 
 def build_optimizer(recipe: Recipe) -> tf.keras.optimizers.Optimizer:
     """The optimizer of a recipe; its learning rate is for `WarmupCosine` to set."""
     settings = recipe.optimizer
-    options = {"global_clipnorm": settings.clip_norm or None}
+    options: dict[str, Any] = {"global_clipnorm": settings.clip_norm or None}
+    if settings.ema:
+        options |= {"use_ema": True, "ema_momentum": settings.ema}
     if settings.name == "rectified_adam":
         return RectifiedAdam(settings.learning_rate, **options)
     if settings.name == "adam":

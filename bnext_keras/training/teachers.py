@@ -7,6 +7,7 @@ from pathlib import Path
 from bnext_keras.errors import RunError
 from bnext_keras.files import file_errors_as, write_atomically
 from bnext_keras.model_files.hdf5 import check_hdf5
+from bnext_keras.precision import global_policy
 from bnext_keras.recipes import Recipe
 from bnext_keras.saving import hdf5
 from bnext_keras.teachers import Teacher, convnet, keras_teacher
@@ -43,7 +44,7 @@ def published_teachers(recipe: Recipe, weights_folder: Path | None) -> dict[str,
 
 def own_teachers(
     recipe: Recipe,
-    folder: Path,
+    folder: Path | None,
     fit: Callable[[tf.keras.Model, list[tf.keras.callbacks.Callback]], None],
     is_chief: bool = True,
 ) -> dict[str, Teacher]:
@@ -51,7 +52,7 @@ def own_teachers(
 
     Args:
         recipe: The recipe that names them, and says for how long they are trained.
-        folder: Folder for their weights; a teacher that is there already is not trained again.
+        folder: Folder for their weights; a teacher that is there already is not trained again. None for nowhere.
         fit: Trains a compiled model for ``teacher_epochs``, with callbacks.
         is_chief: Whether this process writes the files.
 
@@ -65,23 +66,35 @@ def own_teachers(
 def _own_teacher(name, recipe, folder, fit, is_chief):
     tf.keras.utils.set_random_seed(recipe.seed)
     shape = (recipe.data.image_size, recipe.data.image_size, 3)
-    model = convnet(int(_OWN.fullmatch(name)[1]), shape, recipe.data.num_classes)
-    path = folder / f"{name}.h5"
-    if path.exists():
+    with global_policy(recipe.compute.precision):
+        model = convnet(int(_OWN.fullmatch(name)[1]), shape, recipe.data.num_classes)
+    path = None if folder is None else folder / f"{name}.h5"
+    if path is not None and path.exists():
         with file_errors_as(RunError):
             check_hdf5(path)
         model.load_weights(path)
-        return Teacher(model)
-    if is_chief:
+        return Teacher(model, **_computed(recipe, is_own=True))
+    if is_chief and path is not None:
         print(f"Teacher {name}: {recipe.distillation.teacher_epochs} epochs on the labels")
     compile_model(model, recipe, tf.keras.optimizers.Adam())
     fit(model, [WarmupCosine(recipe.distillation.teacher_epochs, peak=OWN_PEAK, final=0.0, warmup_epochs=0)])
     # By every worker, the chief or not: some variables are only there in parts.
     content = hdf5(model)
-    if is_chief:
+    if is_chief and path is not None:
         with file_errors_as(RunError):
             write_atomically(path, content, make_folder=True)
-    return Teacher(model)
+    return Teacher(model, **_computed(recipe, is_own=True))
+
+
+def _computed(recipe, is_own):
+    """In what a teacher is computed: one that is trained here is made in the student's precision, others in float32."""
+    compute = recipe.compute
+    precision = compute.teacher_precision or compute.precision
+    return {
+        "precision": None if precision == (compute.precision if is_own else "float32") else precision,
+        # In a step that XLA compiles everything is compiled.
+        "jit_compile": compute.teacher_jit_compile and not compute.jit_compile,
+    }
 
 
 def _published_teacher(name, recipe, weights_folder):
@@ -89,6 +102,7 @@ def _published_teacher(name, recipe, weights_folder):
         raise RunError(f"teacher {name}: is neither in tf.keras.applications nor a ConvNet8, ConvNet16, ...")
     file = _FILES.get(name, f"{name.lower()}.h5")
     options = {
+        **_computed(recipe, is_own=False),
         "input_shape": (recipe.data.image_size, recipe.data.image_size, 3),
         "num_classes": recipe.data.num_classes,
         "normalization": normalization(recipe),

@@ -214,6 +214,21 @@ def tiny_convnet(size=8, name="convnet"):
     return tf.keras.Model(image, tf.keras.layers.Dense(4)(tf.keras.layers.GlobalAveragePooling2D()(x)), name=name)
 
 
+def test_a_teacher_computes_once_for_all_callbacks_that_ask_it():
+    counts = []
+    for weight in (None, 1.0):
+        teacher = Teacher(tiny_convnet())
+        conv, calls = teacher.model.get_layer("conv"), []
+        vars(conv)["call"] = lambda images, call=conv.call, calls=calls: calls.append(images) or call(images)
+        callbacks = [Distillation([teacher])]
+        if weight is not None:
+            callbacks.append(AttentionMatching(teacher, {"bn": "conv"}, weight))
+        history = fit(tiny.student(), *callbacks)
+        counts.append(len(calls))
+    assert counts[1] == counts[0] > 0
+    assert {"convnet_loss", "bn_attention"} <= set(history)
+
+
 # Ways of training.
 
 

@@ -42,6 +42,9 @@ def refused(refused_by):
         (["digits"], 2, "--out: name the folder"),
         (["bnext_tiny", "--out", "run"], 2, "bnext_tiny needs to know where the images are"),
         (["bnext_tiny", "--out", "run", "--data", "nowhere"], 2, "--data nowhere: no such folder"),
+        (["digits", "--out", "run", "--strategy", "mirrored", "jit_compile=true"], 2, "jit_compile=true: XLA cannot"),
+        (["digits", "--estimate", "--resume"], 2, "--estimate: is made before a run begins"),
+        (["digits", "--estimate", "--strategy", "multi_worker"], 2, "--estimate: is made before a run begins"),
         (["digits", "--out", "run", "--resume"], 2, "holds no run to continue"),
         (["digits", "--out", "run", "init=no.h5"], 2, "init=no.h5: no such file"),
         (

@@ -62,6 +62,8 @@ def test_the_other_published_runs():
         ("per_example=false", "distillation.per_example", False),
         ("model=BNextTiny", "model", "BNextTiny"),
         ("seed=7", "seed", 7),
+        ("precision=mixed_bfloat16", "compute.precision", "mixed_bfloat16"),
+        ("ema=0.999", "optimizer.ema", 0.999),
         ("widths=8,16,32", "model_options.widths", (8, 16, 32)),
         ("model_options.widths=8", "model_options.widths", (8,)),
         ("stem_stride=2", "model_options.stem_stride", 2),
@@ -111,6 +113,9 @@ def test_what_show_prints_can_be_given_back():
         ("optimizer.learning_rate=0", "learning_rate=0.0: must be above 0"),
         ("temperature_decay=1", "temperature_decay=1.0: must be at least 0 and below 1"),
         ("augmentation=none", "augmentation=none: must be one of imagenet, crop_and_flip, cifar, shift"),
+        ("precision=float16", "precision=float16: must be one of float32, mixed_float16, mixed_bfloat16"),
+        ("teacher_precision=half", "teacher_precision=half: must be one of float32, mixed_float16, mixed_bfloat16"),
+        ("ema=1", "ema=1.0: must be at least 0 and below 1"),
         ("strong_teacher=ConvNet8", "teacher ConvNet8 is trained before the student: say how long"),
     ],
 )

@@ -34,6 +34,14 @@ def test_a_run_that_diverged_may_go_on_more_carefully(tmp_path):
     }
 
 
+def test_a_run_may_go_on_in_another_precision_and_under_xla(tmp_path):
+    begun = DIGITS.with_settings(["precision=mixed_float16"])
+    assert changes(tmp_path, begun, ["precision=mixed_bfloat16", "jit_compile=true"]) == {
+        "compute.precision": ["mixed_float16", "mixed_bfloat16"],
+        "compute.jit_compile": ["false", "true"],
+    }
+
+
 def test_epochs_may_be_added_where_the_schedule_does_not_depend_on_them(tmp_path):
     assert changes(tmp_path, CONSTANT, ["epochs=40"]) == {"schedule.epochs": ["12", "40"]}
     assert changes(tmp_path, CONSTANT, ["epochs=8"]) == {"schedule.epochs": ["12", "8"]}
@@ -57,6 +65,7 @@ def test_epochs_may_be_changed_before_one_is_finished(tmp_path):
             ["epochs=40"],
             "epochs was 12, now 40 (the weak teacher of epoch 5 would have been another)",
         ),
+        (DIGITS, ["precision=mixed_float16"], "now mixed_float16 (its checkpoints have no scale of the loss)"),
         (CONSTANT, ["epochs=4"], "epochs was 12, now 4 (5 are finished)"),
         (DIGITS, ["batch_size=8", "seed=1"], "data.batch_size was 16, now 8; seed was 0, now 1"),
     ],

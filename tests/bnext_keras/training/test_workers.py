@@ -20,7 +20,8 @@ SETTINGS = [
     "temperature_decay=1e-8",
     "learning_rate=1e-3",
 ]
-WORKER = Path(__file__).parents[2] / "support" / "programs" / "worker.py"
+PROGRAMS = Path(__file__).parents[2] / "support" / "programs"
+WORKER, KILLED = PROGRAMS / "worker.py", PROGRAMS / "killed_run.py"
 
 
 def start(folder, *options, worker=0, environment=None):
@@ -108,6 +109,37 @@ def test_two_workers_train_what_one_process_does(runs):
     assert_same_run(runs / "one", runs / "two")
     assert "Epoch 2/2" in outputs[0]
     assert "Epoch" not in outputs[1]
+
+
+def start_workers(folder, *options, killed=None):
+    """Two workers of a run without teachers, the one with the number ``killed`` for the length of an epoch only."""
+    addresses = free_addresses(2)
+    settings = [*SETTINGS, "teacher_epochs=0", "weak_teachers=", "strong_teacher=", "label_weight=1", "ema=0.9"]
+    workers = []
+    for index in range(2):
+        config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+        program = [KILLED, 0] if index == killed else ["-m", "bnext_keras.cli.train"]
+        arguments = ["digits", "--out", folder, "--strategy", "multi_worker", *settings, *options]
+        workers.append(forked.start(*program, *arguments, environment={"TF_CONFIG": json.dumps(config)}))
+    return workers
+
+
+@pytest.mark.exhaustive
+def test_when_a_worker_dies_the_other_ends_in_one_line_and_all_go_on_together(tmp_path):
+    """It does so too when it is the other one; that takes another two minutes."""
+    workers = start_workers(tmp_path / "run", killed=1)
+    assert workers[1].finish().returncode == -9
+    other = workers[0].finish(timeout=240)
+    assert other.returncode == 2
+    assert other.stderr.startswith(f"bnext-train: {tmp_path / 'run'}: another worker is gone (")
+    assert other.stderr.endswith(
+        "; start all workers again with --resume: the run goes on after the last complete epoch\n"
+    )
+    assert len(other.stderr.splitlines()) == 1
+    outputs = [finish(worker) for worker in start_workers(tmp_path / "run", "--resume")]
+    assert "Epoch 1/2" not in outputs[0]
+    assert "Epoch 2/2" in outputs[0]
+    assert [row["epoch"] for row in history(tmp_path / "run")] == ["1", "2"]
 
 
 @pytest.mark.exhaustive
