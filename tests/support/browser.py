@@ -48,6 +48,9 @@ class Browser:
         )
         os.close(theirs_in), os.close(theirs_out)
         self._rest, self._number, self.events = b"", 0, []
+        # Not select.select: it refuses descriptors above 1,023, and a process that ran many tests may have them.
+        self._waiting = select.poll()
+        self._waiting.register(self._in, select.POLLIN)
 
     def __enter__(self):
         return self
@@ -91,8 +94,7 @@ class Browser:
 
     def _read(self):
         while b"\0" not in self._rest:
-            ready, _, _ = select.select([self._in], [], [], PATIENCE)
-            assert ready, "the browser does not answer"
+            assert self._waiting.poll(PATIENCE * 1000), "the browser does not answer"
             some = os.read(self._in, 1 << 20)
             assert some, "the browser has ended"
             self._rest += some
