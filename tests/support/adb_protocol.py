@@ -140,7 +140,7 @@ class _Stream:
             self._session.hang_up()
 
         def forward(kind, pipe):
-            with suppress(OSError):
+            with pipe, suppress(OSError):
                 while data := pipe.read1(65536).replace(root.encode(), b""):
                     # Before Android 7 there is a terminal in between, with its line ends.
                     header = struct.pack("<BI", kind, len(data))
