@@ -25,7 +25,7 @@ from bnext_keras.callbacks import WeightTemperature
 import numpy as np
 import tensorflow as tf
 from matplotlib.patches import Rectangle
-from shapes import CLASSES, COLOURS, NORMALIZATION, SIZE, Scenes, command, draw, report, scenes
+from shapes import CLASSES, COLOURS, SIZE, Scenes, command, converted, draw, report, scenes
 
 from android_demo.runner import Interpreter
 
@@ -186,11 +186,8 @@ def run(arguments) -> int:
     model = build()
     train(model, data, arguments.epochs)
     file = arguments.out / "detector.tflite"
-    converted = bnext_keras.convert(
-        model, file, normalization=NORMALIZATION, verify_data=unseen.inputs[:4], engines={"the engine": Interpreter}
-    )
-    report("file", f"{converted.size / 1000:,.0f} kB, {len(converted.binary_convs)} binary convolutions")
-    for output in converted.verification.outputs:
+    result = converted(model, file, unseen)
+    for output in result.verification.outputs:
         report(f"  {output.name}", f"{output.shape}, within {output.max_difference:.1e} of Keras")
     engine = Interpreter(file)
     answers = engine.predict(unseen.inputs)

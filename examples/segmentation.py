@@ -20,7 +20,7 @@ from bnext_keras.callbacks import WeightTemperature
 import numpy as np
 import tensorflow as tf
 from matplotlib.colors import ListedColormap
-from shapes import CLASSES, COLOURS, NORMALIZATION, SIZE, Scenes, command, draw, report, scenes
+from shapes import CLASSES, COLOURS, SIZE, Scenes, command, converted, draw, report, scenes
 
 from android_demo.runner import Interpreter
 
@@ -66,11 +66,8 @@ def run(arguments) -> int:
     model = build()
     train(model, data, arguments.epochs)
     file = arguments.out / "segmentation.tflite"
-    converted = bnext_keras.convert(
-        model, file, normalization=NORMALIZATION, verify_data=unseen.inputs[:4], engines={"the engine": Interpreter}
-    )
-    report("file", f"{converted.size / 1000:,.0f} kB, {len(converted.binary_convs)} binary convolutions")
-    report("same class as Keras", f"{converted.verification.top1_agreement:.2%} of pixels")
+    result = converted(model, file, unseen)
+    report("same class as Keras", f"{result.verification.top1_agreement:.2%} of pixels")
     found = Interpreter(file).predict(unseen.inputs).argmax(axis=-1)
     shares = intersections_over_unions(found, unseen.masks)
     for name, share in shares.items():

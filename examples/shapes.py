@@ -8,12 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import bnext_keras
 from bnext_keras.cli._tool import positive
 from bnext_keras.cli._tool import run as run_tool
 from bnext_keras.errors import FileError
 from bnext_keras.preprocessing import Normalization
 
 import numpy as np
+import tensorflow as tf
+
+from android_demo.runner import Interpreter
+from converter import ConversionResult
 
 CLASSES = ("disc", "square", "triangle")
 COLOURS = ("#e08a1e", "#1f9d6b", "#c8102e")
@@ -131,6 +136,15 @@ def _with_folder(arguments):
     except OSError as error:
         raise FileError(f"cannot be made ({error.strerror})", where=f"--out {arguments.out}") from error
     return arguments
+
+
+def converted(model: tf.keras.Model, file: Path, data: Scenes) -> ConversionResult:
+    """Converts a trained network, verified on some pictures, and reports what came of it."""
+    result = bnext_keras.convert(
+        model, file, normalization=NORMALIZATION, verify_data=data.inputs[:4], engines={"the engine": Interpreter}
+    )
+    report("file", f"{result.size / 1000:,.0f} kB, {len(result.binary_convs)} binary convolutions")
+    return result
 
 
 def report(name: str, value: str) -> None:
