@@ -34,6 +34,9 @@ SLOW_TESTS = frozenset((Path(__file__).parent / "slow_tests.txt").read_text().sp
 #: What takes long to make, whichever test is the first to want it.
 SLOW_FIXTURES = {"imported_bnext", "killed", "quantized", "runs", "uninterrupted"}
 
+#: That many times have 10,000 or so new objects outlived the collection of young ones since all were last looked at.
+SOME_GARBAGE = 2
+
 
 def pytest_collection_modifyitems(items):
     slow = collections.Counter()
@@ -70,8 +73,10 @@ def _fresh_keras():
     # Not "float32": None follows floatx again.
     tf.keras.mixed_precision.set_global_policy(None)
     _forget_custom_gradients()
-    # Keras models are full of reference cycles: gigabytes would pile up before Python looks for them.
-    gc.collect()
+    # Keras models are full of reference cycles: gigabytes would pile up before Python looks for them. To look takes a
+    # quarter of a second, though, which is more than most tests do: those that leave little behind wait for others.
+    if gc.get_count()[2] >= SOME_GARBAGE:
+        gc.collect()
 
 
 def _forget_custom_gradients():

@@ -16,7 +16,7 @@ def run(*arguments):
 
 
 def test_digits_are_learned_converted_and_classified_alike(tmp_path):
-    command = [sys.executable, DIGITS, "epochs=3", "widths=32,64,128", "--out", tmp_path]
+    command = [sys.executable, DIGITS, "epochs=3", "widths=32,64", "--out", tmp_path]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     lines = [line for line in result.stdout.splitlines() if "same class as Keras" in line]

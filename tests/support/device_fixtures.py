@@ -17,6 +17,7 @@ import tensorflow as tf
 from adb_device import Phone
 from adbutils import AdbClient, adb_path
 
+from android_demo.runner.build import cache_folder
 from converter import convert
 
 SOURCE = Path(__file__).with_name("fake_tool.c")
@@ -77,6 +78,8 @@ def float_model(tmp_path_factory):
 def adb_server(tmp_path_factory):
     """A real adb server of the tests' own: its port, its keys."""
     with pytest.MonkeyPatch.context() as patch:
+        # What is compiled is found again all the same.
+        patch.setenv("XDG_CACHE_HOME", str(cache_folder().parents[1]))
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
         # Somebody else may take a free port before adb does.
         for _ in range(3):

@@ -4,7 +4,6 @@ import pytest
 
 from android_demo.cli import main
 from android_demo.results import load
-from android_demo.runner.build import cache_folder
 
 pytest_plugins = ["device_fixtures"]
 
@@ -36,13 +35,8 @@ esac
 }
 
 
-#: What is compiled is found again, though a phone's adb has a home of its own.
-_CACHE = cache_folder().parents[1]
-
-
 @pytest.fixture
-def app_phone(need, phone, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(_CACHE))
+def app_phone(need, phone):
     for program in ("apksigner", "aapt"):
         need(program, program)
     for name, text in _PROGRAMS.items():
