@@ -183,7 +183,7 @@ def _advise(arguments):
             arguments.num_classes,
             trusted=arguments.trust,
         )
-    model, _ = taken_as_float32(model, on_demand=arguments.float32)
+    model, _ = taken_as_float32(model, on_demand=False)
     found = advise(model, refusals=True)
     if found:
         print_advice(found, console)
