@@ -5,8 +5,8 @@
     python benchmarks/pipeline.py --augmentation all
 
 Takes the photographs in a folder, wherever in it they lie; without one, JPEGs of ImageNet's usual 500x375 pixels and
-about 70 kB, made on the spot. Results are 224x224. Compare the rate with what the accelerators consume: one that trains
-on 1000 images per second needs as many from here.
+about 70 kB, made on the spot. Results are 224x224, and as in bnext-train it is the train step that normalizes them.
+Compare the rate with what the accelerators consume: one that trains on 1000 images per second needs as many from here.
 
 CPU times per image are what stays comparable on a machine that others use too: `main` is that of the process that
 trains, all its threads together; `others` that of the processes that prepare images. With enough of these the rate is
@@ -96,6 +96,7 @@ def measure(examples: Photos, augmentation: data.Augmentation, images: int, **wa
         batch_size=min(BATCH_SIZE, len(examples)),
         epochs=10_000,
         augmentation=augmentation,
+        normalized=False,
         **way,
     )
     iterator, count = iter(batches), 0

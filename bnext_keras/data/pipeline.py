@@ -49,6 +49,7 @@ def training_data(
     first_epoch: int = 0,
     augmentation: Augmentation | None = None,
     normalization: Normalization | None = None,
+    normalized: bool = True,
     seed: int = 0,
     shard: tuple[int, int] = (0, 1),
     threads: int | None = None,
@@ -65,6 +66,9 @@ def training_data(
         first_epoch: Number of the first epoch, counted from 0.
         augmentation: What happens to the images; by default `Augmentation.imagenet`.
         normalization: What happens to the pixels; by default `Normalization.imagenet`.
+        normalized: Whether it happens here. False leaves that to the train step, see `bnext_keras.training.pixels`: to
+            the process that trains, a batch then costs a quarter. Images that are mixed or partly erased are normalized
+            all the same.
         seed: Seed of order and augmentation, 0 or more.
         shard: This worker's number and how many there are: ``(0, 1)`` for all of the data. With ``n`` workers,
             the union of their k-th batches, ``batch_size / n`` images each, is the k-th batch of a single process.
@@ -78,8 +82,8 @@ def training_data(
         broken: Collects the names of images that cannot be read, while the dataset is iterated.
 
     Returns:
-        A dataset of ``(images, labels)``: float32 ``(batch, height, width, 3)``, normalized, and int32 ``(batch,)``;
-        or, if images are mixed, float32 ``(batch, classes)``, the share of every class.
+        A dataset of ``(images, labels)``: float32 ``(batch, height, width, 3)``, normalized, or uint8 if they are not;
+        and int32 ``(batch,)`` or, if images are mixed, float32 ``(batch, classes)``, the share of every class.
 
     Raises:
         ValueError: if numbers do not fit together.
@@ -118,7 +122,10 @@ def training_data(
         return mix_batch(images, tf.one_hot(labels, examples.num_classes), augmentation, seed, epoch, step)
 
     data = tf.data.Dataset.range(first_epoch, epochs).flat_map(places_of).shard(count, index)
-    data = _batches(data, loader, view, normalization, batch_size // count, threads, processes, whole=True)
+    in_step = not (normalized or augmentation.mixes)
+    data = _batches(
+        data, loader, None if in_step else normalization, batch_size // count, threads, processes, whole=True
+    )
     if augmentation.mixes:
         data = data.enumerate().map(mixed)
     data = data.apply(tf.data.experimental.assert_cardinality((epochs - first_epoch) * steps))
@@ -132,6 +139,7 @@ def evaluation_data(
     batch_size: int,
     crop: float = CROP,
     normalization: Normalization | None = None,
+    normalized: bool = True,
     shard: tuple[int, int] = (0, 1),
     threads: int | None = None,
     processes: int = 0,
@@ -147,13 +155,14 @@ def evaluation_data(
         batch_size: Images in one batch, of all workers together.
         crop: Share of the shorter side that the centre crop keeps; 1 for CIFAR.
         normalization: What happens to the pixels; by default `Normalization.imagenet`.
+        normalized: As in `training_data`.
         shard: As in `training_data`.
         threads: As in `training_data`.
         processes: As in `training_data`, which shares them.
         broken: As in `training_data`.
 
     Returns:
-        A dataset of ``(images, labels)``: float32 ``(batch, height, width, 3)`` and int32 ``(batch,)``.
+        A dataset of ``(images, labels)``: ``(batch, height, width, 3)`` as in `training_data`, and int32 ``(batch,)``.
 
     Raises:
         ValueError: if numbers do not fit together.
@@ -175,7 +184,8 @@ def evaluation_data(
     loader = Loader(examples, view, BrokenImages() if broken is None else broken, processes=processes)
     none = tf.data.Dataset.from_tensors(np.int64(0)).repeat()
     data = tf.data.Dataset.zip((none, none, examples.keys())).shard(count, index)
-    data = _batches(data, loader, view, normalization, batch_size // count, threads, processes, whole=False)
+    normalization = normalization if normalized else None
+    data = _batches(data, loader, normalization, batch_size // count, threads, processes, whole=False)
     return data.prefetch(1).with_options(_options(count, threads, processes))
 
 
@@ -206,21 +216,25 @@ def _normalize(pixels, white, mean, std):
     return (tf.cast(pixels, tf.float32) / white - mean) / std
 
 
-def _batches(places, loader, view, normalization, size, threads, processes, whole):
-    """Normalized images and labels in batches of one size, of a dataset of epochs, positions and keys.
+def _batches(places, loader, normalization, size, threads, processes, whole):
+    """Images and labels in batches of one size, of a dataset of epochs, positions and keys.
 
-    With ``whole``, what is left over at the end is dropped.
+    Pixels are normalized if that is asked for and has not happened yet. With ``whole``, what is left over at the end is
+    dropped.
     """
 
     def load(epochs, positions, keys):
         return loader.load(epochs, positions, *(keys if isinstance(keys, tuple) else (keys,)))
 
-    def normalized(images, labels):
-        return images if view.dtype == np.float32 else normalize(images, normalization), labels
+    def normalize_pixels(images, labels):
+        return normalize(images, normalization), labels
 
     chunks = places.batch(CHUNK if processes else 1)
     chunks = chunks.map(load, num_parallel_calls=_calls(threads, processes), deterministic=True)
-    return chunks.rebatch(size, drop_remainder=whole).map(normalized, num_parallel_calls=2, deterministic=True)
+    batches = chunks.rebatch(size, drop_remainder=whole)
+    if normalization is None or batches.element_spec[0].dtype == tf.float32:
+        return batches
+    return batches.map(normalize_pixels, num_parallel_calls=2, deterministic=True)
 
 
 def _calls(threads, processes):

@@ -58,7 +58,14 @@ def augmentation(recipe: Recipe) -> data.Augmentation:
 
 
 def training_batches(
-    examples: data.Examples, recipe: Recipe, first_epoch=0, epochs=None, shard=(0, 1), broken=None, processes=0
+    examples: data.Examples,
+    recipe: Recipe,
+    first_epoch=0,
+    epochs=None,
+    shard=(0, 1),
+    broken=None,
+    processes=0,
+    normalized=True,
 ) -> tf.data.Dataset:
     """The batches of a run from an epoch on, see `bnext_keras.data.training_data`."""
     return data.training_data(
@@ -69,6 +76,7 @@ def training_batches(
         first_epoch=first_epoch,
         augmentation=augmentation(recipe),
         normalization=normalization(recipe),
+        normalized=normalized,
         seed=recipe.seed,
         shard=shard,
         processes=processes,
@@ -79,7 +87,7 @@ def training_batches(
 def validation_batches(
     examples: data.Examples, recipe: Recipe, shard=(0, 1), broken=None, processes=0
 ) -> tf.data.Dataset:
-    """Every image for evaluation once, see `bnext_keras.data.evaluation_data`.
+    """Every image for evaluation once, not normalized, see `bnext_keras.data.evaluation_data`.
 
     If training images are mixed, labels are one-hot here too: a model has one loss for both.
     """
@@ -89,7 +97,7 @@ def validation_batches(
         examples,
         image_size=recipe.data.image_size,
         batch_size=recipe.data.batch_size,
-        normalization=normalization(recipe),
+        normalized=False,
         shard=shard,
         processes=processes,
         broken=broken,

@@ -12,7 +12,8 @@ from bnext_keras.data.processes import default_processes
 from bnext_keras.errors import RunError
 from bnext_keras.recipes import Recipe
 from bnext_keras.training.console import Console
-from bnext_keras.training.datasets import open_data, training_batches, validation_batches
+from bnext_keras.training.datasets import normalization, open_data, training_batches, validation_batches
+from bnext_keras.training.pixels import takes_pixels
 from bnext_keras.training.strategy import (
     distribute,
     evaluation_steps,
@@ -100,28 +101,31 @@ class Fitting:
             validation_steps = validation_steps or evaluation_steps(self.devices, batch_size, len(self.validation))
 
         def of_training(shard):
-            return training_batches(self.training, self.recipe, first_epoch, epochs, shard, self.broken, self.processes)
+            return training_batches(
+                self.training, self.recipe, first_epoch, epochs, shard, self.broken, self.processes, normalized=False
+            )
 
         def of_validation(shard):
             return validation_batches(self.validation, self.recipe, shard, self.broken, self.processes)
 
         try:
-            model.fit(
-                distribute(self.devices, batch_size, of_training),
-                steps_per_epoch=self.steps,
-                epochs=epochs,
-                initial_epoch=first_epoch,
-                validation_data=distribute(self.devices, batch_size, of_validation, len(self.validation)),
-                validation_steps=validation_steps,
-                callbacks=[
-                    # First of all: what has gone wrong must not be saved.
-                    RaiseOnNaN(self._remedy()),
-                    tf.keras.callbacks.LambdaCallback(on_epoch_end=_check_validated),
-                    *callbacks,
-                    *([Console(self.console)] if self.console else []),
-                ],
-                verbose=0,
-            )
+            with takes_pixels(model, normalization(self.recipe)):
+                model.fit(
+                    distribute(self.devices, batch_size, of_training),
+                    steps_per_epoch=self.steps,
+                    epochs=epochs,
+                    initial_epoch=first_epoch,
+                    validation_data=distribute(self.devices, batch_size, of_validation, len(self.validation)),
+                    validation_steps=validation_steps,
+                    callbacks=[
+                        # First of all: what has gone wrong must not be saved.
+                        RaiseOnNaN(self._remedy()),
+                        tf.keras.callbacks.LambdaCallback(on_epoch_end=_check_validated),
+                        *callbacks,
+                        *([Console(self.console)] if self.console else []),
+                    ],
+                    verbose=0,
+                )
         except tf.errors.OpError as error:
             message = _data_error(error)
             if message is None:

@@ -5,6 +5,7 @@ import logging
 
 from bnext_keras import data
 from bnext_keras.data.augment.mixing import draw_mix
+from bnext_keras.data.pipeline import normalize
 from bnext_keras.data.randomness import generator
 from bnext_keras.data.views import decode
 from bnext_keras.preprocessing import load_image
@@ -408,3 +409,28 @@ def test_an_impossible_evaluation_is_refused():
         data.evaluation_data(numbered(4), image_size=8, batch_size=2, crop=0)
     with pytest.raises(ValueError, match="batch_size must be a multiple of the number of workers, 2, got 3"):
         data.evaluation_data(numbered(4), image_size=8, batch_size=3, shard=(0, 2))
+
+
+@pytest.mark.parametrize("processes", [0, 1])
+def test_pixels_may_be_left_for_the_train_step_to_normalize(processes):
+    options = {"image_size": 12, "batch_size": 4, "processes": processes}
+    training = data.training_data(numbered(8), epochs=2, normalized=False, **options)
+    evaluation = data.evaluation_data(numbered(8), normalized=False, **options)
+    for batches, expected in (
+        (training, data.training_data(numbered(8), epochs=2, **options)),
+        (evaluation, data.evaluation_data(numbered(8), **options)),
+    ):
+        assert batches.element_spec[0].dtype == tf.uint8
+        assert_same(
+            [(normalize(images, data.Normalization.imagenet()), labels) for images, labels in batches],
+            collect(expected),
+        )
+
+
+@pytest.mark.parametrize("changes", [{"mixup": 0.2}, {"random_erasing": 1.0}], ids=str)
+def test_pixels_that_are_mixed_or_erased_are_normalized_before(changes):
+    options = {"image_size": 12, "batch_size": 4, "epochs": 1, "augmentation": data.Augmentation(**changes)}
+    assert_same(
+        data.training_data(numbered(8), normalized=False, **options),
+        collect(data.training_data(numbered(8), **options)),
+    )
