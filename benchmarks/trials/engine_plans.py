@@ -1,11 +1,12 @@
 """Runs damaged and hostile plans under the address and undefined-behaviour sanitizers, and counts what became of them.
 
     python benchmarks/trials/engine_plans.py --seconds 300 --seed 0
+    python benchmarks/trials/engine_plans.py --kernels avx2
 
 Plans of random small graphs (``tests/support/random_graphs.py``) get one to three numbers changed in their header,
-tensors, steps or arguments, and a checksum that fits. The core and its plainest kernels run them in memory of exactly
-the size that the core asks for. Prints how often each status came, a line for each plan that ended the program, which
-is kept in the folder ``--keep``, and ends with 1 if there was one.
+tensors, steps or arguments, and a checksum that fits. The core and some kernels, by default the plainest ones, run them
+in memory of exactly the size that the core asks for. Prints how often each status came, a line for each plan that ended
+the program, which is kept in the folder ``--keep``, and ends with 1 if there was one.
 """
 
 import argparse
@@ -35,15 +36,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kernels", default="reference", choices=["reference", "avx2", "neon"])
     parser.add_argument("--keep", type=Path, default=Path("hostile_plans"))
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", HypothesisWarning)
     draws, counts = random.Random(arguments.seed), collections.Counter()
     ended = 0
     with tempfile.TemporaryDirectory() as folder:
-        program = build_program(folder)
+        program = build_program(folder, arguments.kernels)
         if program is None:
-            parser.exit(2, "there is no compiler here\n")
+            parser.exit(2, "there is no compiler or emulator here\n")
         end = time.monotonic() + arguments.seconds
         while time.monotonic() < end:
             plans = []
@@ -56,7 +58,8 @@ def main():
 
             collect()
             mutants = [mutant(draws.choice(plans), draws) for _ in range(BATCH)]
-            for plan, status in zip(mutants, run_all(program, mutants, folder), strict=True):
+            found = run_all(program, mutants, folder, kernels=arguments.kernels)
+            for plan, status in zip(mutants, found, strict=True):
                 known = status == "ran" or status.isdigit()
                 counts[f"status {status}" if status.isdigit() else status if known else "ended the program"] += 1
                 if not known:

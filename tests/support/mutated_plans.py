@@ -1,44 +1,59 @@
 """Plans with numbers changed, and a program with sanitizers that runs them (``programs/plans.cpp``)."""
 
+import os
 import shutil
 import struct
 import subprocess
-import zlib
 from pathlib import Path
 
-from android_demo.runner.build import NATIVE
-from android_demo.runner.plan import HEADER_BYTES
+from android_demo.runner.build import CORE, KERNELS, NATIVE, REFERENCE, machine
+from android_demo.runner.plan import ALIGNMENT, HEADER_BYTES, checksum
 
 #: Numbers that lead furthest astray.
 _LARGE = [0, 1, 2, 2**15, 2**16, 2**20, 2**31 - 1, 2**31, 2**32 - 1]
 
 
-def build_program(folder):
-    """Compiles the engine's core with its plainest kernels; None if the machine has no compiler with sanitizers."""
-    compiler = shutil.which("clang++") or shutil.which("g++")
-    if compiler is None:
+#: What runs a program of kernels that this machine's CPU does not have.
+_EMULATORS = {"neon": ["qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu"]}
+
+
+def build_program(folder, kernels="reference"):
+    """Compiles the engine's core with some kernels; None if the machine has no compiler with sanitizers for them.
+
+    Loops in assembly, those of ARM64's binary convolutions, are beyond a sanitizer; the rest of their kernels is not.
+    """
+    target = {"avx2": "x86_64", "neon": "aarch64"}.get(kernels, machine())
+    native = (shutil.which("clang++") or shutil.which("g++")) if target == machine() else None
+    compiler = native or shutil.which(f"{target}-linux-gnu-g++")
+    if compiler is None or (kernels in _EMULATORS and not native and not shutil.which(_EMULATORS[kernels][0])):
         return None
-    program = Path(folder, "plans")
-    sources = [*(NATIVE / f"{name}.cpp" for name in ("core/check", "core/engine", "kernels/reference"))]
-    sources.append(Path(__file__).parent / "programs" / "plans.cpp")
-    # Other kernels are only named.
-    other = Path(folder, "other.cpp")
-    other.write_text(
-        '#include "kernels/kernels.h"\nnamespace runner { extern const Kernels reference_kernels;\n'
-        "extern const Kernels avx2_kernels, neon_kernels;\n"
-        "const Kernels avx2_kernels = reference_kernels, neon_kernels = reference_kernels; }\n"
-    )
+    program = Path(folder, f"plans-{kernels}")
     options = ["-std=c++17", "-O1", "-fno-exceptions", "-fno-rtti", "-fno-strict-aliasing", f"-I{NATIVE}"]
     options += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    subprocess.run([compiler, *options, *map(str, [*sources, other]), "-o", str(program)], check=True)
+    sources = [NATIVE / name for name in CORE]
+    if kernels == "reference":
+        # Other kernels are only named.
+        sources += [NATIVE / REFERENCE, Path(folder, "other.cpp")]
+        sources[-1].write_text(
+            '#include "kernels/kernels.h"\nnamespace runner { extern const Kernels reference_kernels;\n'
+            "extern const Kernels avx2_kernels, neon_kernels;\n"
+            "const Kernels avx2_kernels = reference_kernels, neon_kernels = reference_kernels; }\n"
+        )
+    else:
+        sources += [NATIVE / name for name in KERNELS[target]]
+        options += [option for own in KERNELS[target].values() for option in own]
+    if not native:  # Its C library is where the emulator looks, the sanitizers' are not.
+        options += ["-static-libasan", "-static-libubsan"]
+    sources.append(Path(__file__).parent / "programs" / "plans.cpp")
+    subprocess.run([compiler, *options, *map(str, sources), "-o", str(program)], check=True)
     return program
 
 
 def sealed(content):
     """With the size and the checksum of what it holds now."""
-    head = bytearray(content[:HEADER_BYTES])
-    struct.pack_into("<IQ", head, 12, zlib.crc32(content[HEADER_BYTES:]), len(content))
-    return bytes(head) + bytes(content[HEADER_BYTES:])
+    head, body = bytearray(content[:HEADER_BYTES]), bytes(content[HEADER_BYTES:])
+    struct.pack_into("<IQ", head, 12, checksum(body), len(content))
+    return bytes(head) + body
 
 
 def mutant(plan, random):
@@ -55,19 +70,23 @@ def mutant(plan, random):
         near = [number + 1, number - 1, number * 2, number // 2, number ^ 1 << random.randrange(32), other]
         struct.pack_into("<I", content, place, random.choice([*near, *near, *_LARGE]) % 2**32)
     if random.random() < 0.05:
-        content = content[: random.randrange(HEADER_BYTES, len(content)) // 8 * 8]
+        content = content[: random.randrange(HEADER_BYTES, len(content)) // ALIGNMENT * ALIGNMENT]
     return sealed(content)
 
 
-def run_all(program, plans, folder, seconds=20):
+def run_all(program, plans, folder, seconds=20, kernels="reference"):
     """What became of each plan: the engine's status as a line, and of one that ended the program its last words."""
     found = []
     while len(found) < len(plans):
         file = Path(folder, "plans.bin")
         rest = plans[len(found) :]
         file.write_bytes(b"".join(struct.pack("<Q", len(plan)) + plan for plan in rest))
-        command = [program, file, "reference", str(seconds)]
-        result = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+        command = [program, file, kernels, seconds]
+        environment = None
+        if kernels in _EMULATORS and machine() != "aarch64":
+            # To find leaks, it would have to trace itself.
+            command, environment = [*_EMULATORS[kernels], *command], {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
+        result = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=environment)
         found += result.stdout.split()
         if result.returncode:
             words = [line for line in result.stderr.splitlines() if "ERROR" in line or "runtime error" in line]

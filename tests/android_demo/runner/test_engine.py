@@ -8,6 +8,7 @@ from bnext_keras.layers import BinaryConv2D
 import numpy as np
 import pytest
 import tensorflow as tf
+from engines import engine_or_skip
 from rewrites import randomize
 
 from android_demo.runner import EngineError, Interpreter, UnsupportedOperator, compile_plan
@@ -21,15 +22,6 @@ from converter.tflite.interpreter import Interpreter as LceInterpreter
 KERNELS = ["reference"]
 if platform.machine() == "x86_64":
     KERNELS.append("avx2")
-
-
-def engine_or_skip(*arguments, **options):
-    try:
-        return Interpreter(*arguments, **options)
-    except EngineError as error:
-        if "no such kernels" not in str(error):
-            raise
-        pytest.skip("this CPU lacks them")
 
 
 @pytest.mark.parametrize("kernels", KERNELS)

@@ -2,7 +2,7 @@
 //
 //   runner_check(plan, size)                    is it a plan?
 //   runner_memory(plan, kernels, threads)       how much memory does it take?
-//   runner_load(plan, kernels, memory, ...)     pack weights for these kernels, once
+//   runner_load(plan, kernels, memory, ...)     pack weights for these kernels, once; looks at all but the checksum again
 //   runner_tensor(engine, i)                    inputs and outputs, in that memory
 //   runner_run(engine, pool, ...)               one inference
 #pragma once

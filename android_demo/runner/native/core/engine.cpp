@@ -1,5 +1,6 @@
 // Loads a checked plan into memory and runs its steps, one after the other, each in parts that do not depend on the
 // number of threads.
+#include "check.h"
 #include "core.h"
 #include "view.h"
 
@@ -377,7 +378,7 @@ uint64_t runner_memory(const void* plan, const struct runner_kernels* kernels, u
 
 int runner_load(const void* plan, uint64_t size, const struct runner_kernels* kernels, uint32_t threads, void* memory,
                 uint64_t bytes, struct runner_engine** engine) {
-  const int status = runner_check(plan, size);
+  const int status = check(plan, size, false);
   if (status) return status;
   if (!kernels) return RUNNER_NO_KERNELS;
   const u64 total = runner_memory(plan, kernels, threads);

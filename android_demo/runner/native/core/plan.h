@@ -19,7 +19,7 @@ typedef int32_t i32;
 typedef uint64_t u64;
 
 constexpr u64 MAGIC = 0x4e414c50584e42ull;  // "BNXPLAN\0"
-constexpr u32 VERSION = 1;
+constexpr u32 VERSION = 2;
 
 struct Section {
   u64 offset;  // From the start of the plan.
@@ -29,7 +29,7 @@ struct Section {
 struct Header {
   u64 magic;
   u32 version;
-  u32 checksum;  // CRC-32 of everything behind the header.
+  u32 checksum;  // Of everything behind the header, see check.cpp.
   u64 size;      // Bytes of the whole plan.
   u64 arena;     // Bytes of memory in which all tensors that are computed have their places.
   Section tensors, steps, words, names, data;

@@ -114,7 +114,11 @@ inline uint64_t system_nanoseconds() {
 // Memory that is zero and that takes pages when they are first written; null if there is none.
 inline void* fresh_pages(uint64_t bytes) {
   void* pages = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  return pages == MAP_FAILED ? nullptr : pages;
+  if (pages == MAP_FAILED) return nullptr;
+#if defined(MADV_HUGEPAGE)
+  madvise(pages, bytes, MADV_HUGEPAGE);  // Thousands of pages, taken one by one, are a quarter of a start.
+#endif
+  return pages;
 }
 inline void free_pages(void* pages, uint64_t bytes) { munmap(pages, bytes); }
 

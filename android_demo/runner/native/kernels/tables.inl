@@ -90,21 +90,10 @@ static u64 scratch_bytes(const BinaryConv& c) {
   return tables <= (u64(1) << 31) / bytes ? tables * bytes : 0;
 }
 
-// CHANNELS bits of a pixel from bit CHANNELS * i on.
-INLINE u32 index_at(const u32* words, u32 count, u32 i) {
-  const u32 bit = i * CHANNELS, word = bit / 32, shift = bit % 32;
-  u32 v = words[word] >> shift;
-  if (shift + CHANNELS > 32 && word + 1 < count) v |= words[word + 1] << (32 - shift);
-  return v & ((1 << CHANNELS) - 1);
-}
-
-static void pack_tables(const BinaryConv& c) {
-  const Geometry g = geometry(c);
+static void pack_offsets(const BinaryConv& c, const Geometry& g) {
   const Window& w = c.window;
-  u32* offsets = (u32*)c.packed;
-  u8* to = c.packed + offset_bytes(g);
-  for (u32 i = 0; i < g.groups * 3; i++) offsets[i] = 0;
-  for (u64 i = 0; i < g.blocks * block_bytes(g); i++) to[i] = NOWHERE;
+  u32* const offsets = (u32*)c.packed;
+  for (u64 i = 0; i < offset_bytes(g) / 4; i++) offsets[i] = 0;
   u32 lookup = 0;
   // All taps of an index, then the next: the tables that a chunk reads fit the first cache.
   for (u32 i = 0; i < g.indices; i++)
@@ -114,12 +103,44 @@ static void pack_tables(const BinaryConv& c) {
                                (kx * w.dilation_x + i % g.together) * ENTRY);
         if (!has_one_offset(g.kind)) offsets[lookup] = offset;
         else if (lookup % 3 == 0) offsets[lookup / 3] = offset;
-        for (u32 o = 0; o < c.output.channels; o++) {
-          const u32* kernel = c.kernel + ((u64(o) * w.height + ky) * w.width + kx) * c.words();
-          to[o / BLOCK * block_bytes(g) + u64(lookup) * BLOCK + lane_of(o % BLOCK)] =
-              u8(index_at(kernel, c.words(), i));
-        }
       }
+}
+
+// A tap's indices of a block of filters, each BLOCK bytes in order of the lanes, `pitch` bytes apart. `from` is its first
+// filter's pixel, and `next` words further the next one's: all filters' bits are shifted out of their words side by side.
+INLINE void pack_tap(const u32* from, u64 next, u32 filters, u32 words, u32 indices, u8* to, u64 pitch) {
+  u32 now[BLOCK], later[BLOCK];
+  const auto take = [=](u32* lanes, u32 word) INLINED {
+    for (u32 o = 0; o < BLOCK; o++) lanes[lane_of(o)] = word < words && o < filters ? from[o * next + word] : 0;
+  };
+  take(later, 0);
+  u32 i = 0;
+  for (u32 word = 0; word < words; word++) {
+    for (u32 lane = 0; lane < BLOCK; lane++) now[lane] = later[lane];
+    take(later, word + 1);
+    for (; i < indices && i * CHANNELS < 32 * (word + 1); i++, to += pitch) {
+      const u32 shift = i * CHANNELS % 32;
+      for (u32 lane = 0; lane < BLOCK; lane++)
+        to[lane] = u8((now[lane] >> shift | later[lane] << 1 << (31 - shift)) & ((1 << CHANNELS) - 1));
+    }
+  }
+}
+
+static void pack_tables(const BinaryConv& c) {
+  const Geometry g = geometry(c);
+  const u32 taps = c.window.height * c.window.width, words = c.words(), lookups = taps * g.indices;
+  pack_offsets(c, g);
+  for (u32 block = 0; block < g.blocks; block++) {
+    u8* const to = c.packed + offset_bytes(g) + block * block_bytes(g);
+    const u32 filters = c.output.channels - block * BLOCK;
+    const u32* const kernel = c.kernel + u64(block) * BLOCK * taps * words;
+    for (u32 tap = 0; tap < taps; tap++)
+      pack_tap(kernel + u64(tap) * words, u64(taps) * words, filters, words, g.indices, to + tap * BLOCK, u64(taps) * BLOCK);
+    // What a group has beyond the last lookup, and a block beyond the last filter, counts nothing.
+    for (u64 i = u64(lookups) * BLOCK; i < block_bytes(g); i++) to[i] = NOWHERE;
+    for (u32 o = filters; o < BLOCK; o++)
+      for (u32 lookup = 0; lookup < lookups; lookup++) to[u64(lookup) * BLOCK + lane_of(o)] = NOWHERE;
+  }
 }
 
 static u32 table_rows(const BinaryConv& c) { return geometry(c).rows; }
