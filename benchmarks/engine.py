@@ -29,6 +29,7 @@ from pathlib import Path
 
 import bnext_keras
 from bnext_keras import models
+from bnext_keras.twin import float_twin
 
 import numpy as np
 import tensorflow as tf
@@ -38,7 +39,6 @@ from android_demo.tools.benchmark_model import parse
 from android_demo.tools.engine import write_plan
 from converter import convert
 from converter.inspection.profile import processor_name
-from converter.source.binary_layers import binary_convs
 from converter.tflite.interpreter import KERNELS
 from converter.tflite.interpreter import Interpreter as LceInterpreter
 
@@ -71,9 +71,7 @@ def twin(name: str, folder: Path) -> Path:
     file = folder / f"{name}-float.tflite"
     if not file.exists():
         print(f"converting the float twin of {name} ...", file=sys.stderr, flush=True)
-        model = NETWORKS[name]()
-        for layer in binary_convs(model):
-            layer.input_quantizer = layer.kernel_quantizer = None
+        model = float_twin(NETWORKS[name]())
         image = tf.keras.Input(model.input_shape[1:], batch_size=1)
         converter = tf.lite.TFLiteConverter.from_keras_model(tf.keras.Model(image, model(image, training=False)))
         file.write_bytes(converter.convert())

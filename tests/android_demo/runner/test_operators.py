@@ -161,6 +161,26 @@ def test_pixels_are_repeated_and_not_spread():
         assert refusal(graph, other).endswith(": it does not enlarge by whole numbers")
 
 
+def test_other_operators_of_keras_layers_compute_what_tflite_does():
+    """Global maximum and sum, ELU and the squared difference, on maps of two sizes."""
+    graph = Graph()
+    x = graph.input((1, 5, 3, 19))
+    axes = graph.constant(np.int32([1, 2]))
+    outputs = [
+        graph.add("REDUCE_MAX", [x, axes], (1, 19)),
+        graph.add("REDUCE_MAX", [x, axes], (1, 1, 1, 19), keepDims=True),
+        graph.add("SUM", [x, axes], (1, 1, 1, 19), keepDims=True),
+        graph.add("ELU", [x], (1, 5, 3, 19)),
+        graph.add("SQUARED_DIFFERENCE", [x, graph.constant(np.float32([[[[0.5]]]]))], (1, 5, 3, 19)),
+    ]
+    content = graph.content(*outputs)
+    image = 3 * np.random.default_rng(0).normal(size=(1, 5, 3, 19)).astype(np.float32)
+    for found, expected in zip(
+        Interpreter(content).run([image]), lite_interpreter(content).predict([image]), strict=True
+    ):
+        np.testing.assert_allclose(np.ravel(found), np.ravel(expected), rtol=1e-6, atol=3e-7)
+
+
 def test_shapes_and_names_of_several_inputs_and_outputs_are_those_of_the_file():
     graph = Graph()
     x, y = graph.input((1, 2, 3, 4)), graph.input((1, 4))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from android_demo.runner.compiler.network import Value, vector
-from android_demo.runner.compiler.source.reader import Reader
+from android_demo.runner.compiler.source.reader import BOUNDS, Reader
 from android_demo.runner.plan import Type
 from converter.tflite.flatbuffer import Operation
 
@@ -79,13 +79,32 @@ def _negative(reader, operation, options):
     reader.finish(operation, negative)
 
 
-def _mean(reader, operation, options):
+def _elu(reader, operation, options):
+    """``max(x, 0) + exp(min(x, 0)) - 1``: where x is close to 0, within a rounding of 1."""
+    value = reader.value(operation.inputs[0])
+    power = reader.add("Exp", [reader.bounded(value, (-np.inf, 0.0))], value.like())
+    below = reader.add("Sub", [power, vector(np.ones(value.channels))], value.like())
+    reader.finish(operation, reader.add("Add", [reader.bounded(value, (0.0, np.inf)), below], value.like()))
+
+
+def _squared_difference(reader, operation, options):
+    _elementwise("Sub")(reader, operation, {})
+    difference = reader.values[operation.outputs[0]]
+    reader.finish(operation, reader.add("Mul", [difference, difference], difference.like()))
+
+
+def _of_map(reader, operation, options):
+    """The mean, the sum or the largest of all pixels."""
     value = reader.value(operation.inputs[0])
     rank = len(reader.file.shape(operation.inputs[0]))
     axes = {int(axis) % rank for axis in reader.constant(operation.inputs[1]).ravel()}
     reader.require(axes == {1, 2} and rank == 4, operation, "it is not over a map")
-    scale = vector(np.full(value.channels, np.float32(1 / value.pixels)))
     output = Value(1, 1, value.channels, name=reader.names[operation.outputs[0]])
+    if operation.type == "REDUCE_MAX":
+        window = (value.height, value.width, 1, 1, 1, 1, 0, 0)
+        reader.finish(operation, reader.add("Pool", [value], output, mean=False, bounds=BOUNDS[0], window=window))
+        return
+    scale = vector(np.full(value.channels, np.float32(1 if operation.type == "SUM" else 1 / value.pixels)))
     reader.finish(operation, reader.add("Sum", [value, scale], output))
 
 
@@ -113,6 +132,7 @@ TRANSLATIONS: dict[str, Translation] = {
     "ADD": _elementwise("Add"),
     "CAST": _cast,
     "DIV": _elementwise("Div"),
+    "ELU": _elu,
     "EXP": _elementwise("Exp"),
     "HARD_SWISH": _hard_swish,
     "LEAKY_RELU": _prelu,
@@ -120,11 +140,12 @@ TRANSLATIONS: dict[str, Translation] = {
     "LceDequantize": _dequantize_signs,
     "LceQuantize": _quantize,
     "MAXIMUM": _elementwise("Max"),
-    "MEAN": _mean,
+    "MEAN": _of_map,
     "MINIMUM": _elementwise("Min"),
     "MUL": _elementwise("Mul"),
     "NEG": _negative,
     "PRELU": _prelu,
+    "REDUCE_MAX": _of_map,
     "RELU": _clamp(0.0, np.inf),
     "RELU6": _clamp(0.0, 6.0),
     "RELU_N1_TO_1": _clamp(-1.0, 1.0),
@@ -132,6 +153,8 @@ TRANSLATIONS: dict[str, Translation] = {
     "SOFTMAX": _softmax,
     "SQRT": _root,
     "SQUARE": _square,
+    "SQUARED_DIFFERENCE": _squared_difference,
     "SUB": _elementwise("Sub"),
+    "SUM": _of_map,
     "TANH": _elementwise("Tanh"),
 }
