@@ -42,7 +42,12 @@ class Loop:
     @property
     def spills(self) -> list[str]:
         """Instructions that touch the stack."""
-        return [line for line in self.body if re.search(r"\bsp\b|%rsp|%rbp", line)]
+        return [line for line in self.body if re.search(r"\bsp\b|%rsp|-0x[0-9a-f]+\(%rbp\)", line)]
+
+    @property
+    def stores(self) -> list[str]:
+        """Vectors that are put away on the stack in every turn. To take a constant from there costs less."""
+        return [line for line in self.spills if re.search(r"^st[rp]\s+q|^vmov\w+\s+%[xyz]mm\d+,", line)]
 
     @property
     def tile(self) -> tuple[int, str] | None:
@@ -80,9 +85,14 @@ def loops(objdump: str, file: Path) -> list[Loop]:
     return found
 
 
+def text_of(line: str) -> str:
+    """An instruction of a disassembly as llvm-mca takes it: without comments and places in the program."""
+    return re.sub(r"\b[0-9a-f]+ <.*>", ".", line.split("//")[0])
+
+
 def cycles(loop: Loop, model: str, mca: str) -> float:
     """Cycles of one turn by a model of llvm-mca."""
-    source = "\n".join(re.sub(r"\b[0-9a-f]+ <.*>", ".", line) for line in loop.body)
+    source = "\n".join(map(text_of, loop.body))
     command = [mca, "-march=aarch64", f"-mcpu={model}", "-iterations=100"]
     text = subprocess.run(command, input=source, capture_output=True, text=True, check=True).stdout
     return int(re.search(r"Total Cycles:\s+(\d+)", text)[1]) / 100

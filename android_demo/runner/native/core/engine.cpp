@@ -173,7 +173,7 @@ void set_map(const runner_engine& e, const Step& step, Work& work) {
     if (operands > 1) m.b = operand(e, i.b, job.pixels);
     if (operands > 2) m.c = operand(e, i.c, job.pixels);
     if (operands > 3) m.s = operand(e, i.s, job.pixels);
-    job.sums += i.op == OP_SUM;
+    if (i.op == OP_SUM) m.d.number = job.sums++;
   }
   work.chunks = chunks(job.pixels, job.channels);
   // The channels of a single pixel, where each stands for itself, are so many pixels of GROUP channels.

@@ -23,53 +23,12 @@ constexpr bool ADDS_DISTANCES = false, ADDS_PAIRS = false;
 
 // A shuffle looks up 32 indices in tables of 16 entries: 4 channels of 32 filters.
 // With four pairs, compilers spill.
-constexpr u32 CHANNELS = 4, ENTRY = 16, CHUNK = 21, BLOCK = 32, TOGETHER = 1, MOST_PAIRS = 3;
-constexpr u8 NOWHERE = 0x80;  // An index whose entry is 0.
+constexpr u32 BLOCK = 32, MOST_PAIRS = 3;
 
 // Unpacking the lower and upper bytes of each half of a vector then gives filters 0 to 15 and 16 to 31 in order.
 constexpr u32 lane_of(u32 filter) { return (filter & 7) | (filter & 8) << 1 | (filter & 16) >> 1; }
 
-struct Counts {
-  alignas(64) u8 low[16][16], high[16][16];
-  constexpr Counts() : low(), high() {
-    for (int a = 0; a < 16; a++)
-      for (int i = 0; i < 16; i++) {
-        int n = 0;
-        for (int b = 0; b < 4; b++) n += (a ^ i) >> b & 1;
-        low[a][i] = u8(n), high[a][i] = u8(n << 4);
-      }
-  }
-};
-constexpr Counts COUNTS;
-
-INLINE __m128i entry(const u8* p) { return _mm_load_si128((const __m128i*)p); }
-
-template <class First, class Second>
-INLINE void make_with(u8* to, u64 pitch, const u32* a, const u32* b, u32 indices, First first, Second second) {
-  for (u32 i = 0; i < indices; i += 8) {
-    const u32 v = *a++, w = *b++, some = indices - i < 8 ? indices - i : 8;
-    for (u32 k = 0; k < some; k++, to += pitch)
-      _mm_store_si128((__m128i*)to, _mm_add_epi8(first(v >> 4 * k & 15), second(w >> 4 * k & 15)));
-  }
-}
-
-// The tables of all indices of a pair of pixels, null if they are not there.
-template <u32 TOGETHER>
-INLINE void make(u8* to, u64 pitch, const u32* a, const u32* b, u32 words, u32 indices, bool ones) {
-  (void)words;
-  const auto low = [](u32 v) { return entry(COUNTS.low[v]); };
-  const auto high = [](u32 v) { return entry(COUNTS.high[v]); };
-  const __m128i low_outside = ones ? entry(COUNTS.low[0]) : _mm_setzero_si128();
-  const __m128i high_outside = ones ? entry(COUNTS.high[0]) : _mm_setzero_si128();
-  const auto low_none = [=](u32) { return low_outside; };
-  const auto high_none = [=](u32) { return high_outside; };
-  if (a && b) make_with(to, pitch, a, b, indices, low, high);
-  else if (a) make_with(to, pitch, a, a, indices, low, high_none);
-  else if (b) make_with(to, pitch, b, b, indices, low_none, high);
-  else
-    for (u32 i = 0; i < indices; i++, to += pitch)
-      _mm_store_si128((__m128i*)to, _mm_add_epi8(low_outside, high_outside));
-}
+#include "nibbles.inl"
 
 typedef int64_t i64;
 #include "tables.inl"
@@ -83,23 +42,43 @@ INLINE void tile_at(const Chunk& chunk, const Place& place) {
   const u8 *tables = chunk.tables + place.tables, *indices = chunk.indices;
   const u32* offsets = chunk.offsets;
   u32 groups = chunk.groups;
-  const u64 stride = KIND == ANYWHERE ? chunk.stride : KIND == NEIGHBOURS_BY_TWO ? 2 * ENTRY : ENTRY;
+  const u64 stride = KIND == ANYWHERE ? chunk.stride : ENTRY;
   const __m256i low = _mm256_set1_epi8(15), zero = _mm256_setzero_si256();
   __m256i all[PAIRS], high[PAIRS];
   for (int p = 0; p < PAIRS; p++) all[p] = high[p] = zero;
+  const auto count = [&](int p, __m256i x) INLINED {
+    all[p] = _mm256_add_epi8(all[p], x);
+    high[p] = _mm256_add_epi8(high[p], _mm256_and_si256(_mm256_srli_epi16(x, 4), low));
+  };
   do {
-    const __m256i w0 = bytes(indices), w1 = bytes(indices + BLOCK), w2 = bytes(indices + 2 * BLOCK);
-    const u8* t0 = tables + offsets[0];
-    const u8 *t1 = SHARED ? t0 + ENTRY : tables + offsets[1], *t2 = SHARED ? t0 + 2 * ENTRY : tables + offsets[2];
-    offsets += SHARED ? 1 : 3, indices += 3 * BLOCK;
-#pragma GCC unroll 4
-    for (int p = 0; p < PAIRS; p++) {
-      const u64 at = p * stride;
-      const __m256i x = _mm256_add_epi8(
-          _mm256_add_epi8(_mm256_shuffle_epi8(table(t0 + at), w0), _mm256_shuffle_epi8(table(t1 + at), w1)),
-          _mm256_shuffle_epi8(table(t2 + at), w2));
-      all[p] = _mm256_add_epi8(all[p], x);
-      high[p] = _mm256_add_epi8(high[p], _mm256_and_si256(_mm256_srli_epi16(x, 4), low));
+    const __m256i w[3] = {bytes(indices), bytes(indices + BLOCK), bytes(indices + 2 * BLOCK)};
+    indices += 3 * BLOCK;
+    __m256i x[PAIRS];
+    if constexpr (SHARED) {
+      // Table by table, each for up to three pairs: taken pair by pair, compilers spill a sum.
+      constexpr int STEP = KIND == NEIGHBOURS ? 1 : 2;
+      const u8* const t = tables + *offsets++;
+      unrolled<STEP * (PAIRS - 1) + 3>([&](auto n) INLINED {
+        const __m256i entries = table(t + n.value * ENTRY);
+        unrolled<3>([&](auto back) INLINED {
+          constexpr int k = 2 - back.value, from = decltype(n)::value - k, p = from / STEP;
+          if constexpr (from >= 0 && from % STEP == 0 && p < PAIRS) {
+            const __m256i found = _mm256_shuffle_epi8(entries, w[k]);
+            x[p] = k ? _mm256_add_epi8(x[p], found) : found;
+            if (k == 2) count(p, x[p]);
+          }
+        });
+      });
+    } else {
+      const u8* const t[3] = {tables + offsets[0], tables + offsets[1], tables + offsets[2]};
+      offsets += 3;
+      unrolled<PAIRS>([&](auto p) INLINED {
+        unrolled<3>([&](auto k) INLINED {
+          const __m256i found = _mm256_shuffle_epi8(table(t[k.value] + p.value * stride), w[k.value]);
+          x[p.value] = k.value ? _mm256_add_epi8(x[p.value], found) : found;
+        });
+        count(p.value, x[p.value]);
+      });
     }
   } while (--groups);
   alignas(64) i16 nowhere[BLOCK];

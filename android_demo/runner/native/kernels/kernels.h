@@ -82,7 +82,7 @@ struct Softmax {
 
 // An operand: where its first pixel is and how far apart its pixels are, in elements; 0 if one stands for all.
 struct Operand {
-  u8* data;  // Null: register `number`.
+  u8* data;  // Null: register `number`. Of what OP_SUM writes, `number` is which of the sums it is.
   u32 stride, number;
 };
 

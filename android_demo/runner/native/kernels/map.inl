@@ -129,9 +129,7 @@ void single<OP_UNPACK>(const Strip& s, u32 at) {
 }
 
 INLINE float* sum_of(const Strip& s, u32 at) {
-  u32 sum = 0;
-  for (u32 n = 0; n < at; n++) sum += s.job.instructions[n].op == OP_SUM;
-  return s.sums + u64(sum) * s.job.channels + s.from;
+  return s.sums + u64(s.job.instructions[at].d.number) * s.job.channels + s.from;
 }
 
 template <>

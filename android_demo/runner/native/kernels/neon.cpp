@@ -48,18 +48,7 @@ constexpr u32 CHANNELS = 5, ENTRY = 32, CHUNK = 17, BLOCK = 32, TOGETHER = 3, MO
 constexpr u8 NOWHERE = 0x80;  // An index whose entry is 0.
 constexpr u32 lane_of(u32 filter) { return filter; }
 
-struct Counts {
-  alignas(64) u8 low[32][32], high[32][32];
-  constexpr Counts() : low(), high() {
-    for (int a = 0; a < 32; a++)
-      for (int i = 0; i < 32; i++) {
-        int n = 0;
-        for (int b = 0; b < 5; b++) n += (a ^ i) >> b & 1;
-        low[a][i] = u8(n), high[a][i] = u8(n << 4);
-      }
-  }
-};
-constexpr Counts COUNTS;
+#include "counts.inl"
 
 typedef int64_t i64;
 
@@ -157,9 +146,14 @@ static __attribute__((noinline)) void tile(const Chunk& chunk, const Place* plac
   for (const Place* const end = place + places; place != end; place++) {
     uint8x16_t all[PAIRS][2], high[PAIRS][2];
     const u8* const tables = chunk.tables + place->tables;
-    if constexpr (KIND == ANYWHERE)
-      count_anywhere<PAIRS>(tables, chunk.offsets, chunk.indices, chunk.groups, chunk.stride, all, high);
-    else count<PAIRS, KIND>(tables, chunk.offsets, chunk.indices, chunk.groups, all, high);
+    if constexpr (KIND == ANYWHERE) {
+      constexpr int FIRST = PAIRS < 2 ? PAIRS : 2;  // With more at a time, compilers spill.
+      const u64 stride = chunk.stride;
+      count_anywhere<FIRST>(tables, chunk.offsets, chunk.indices, chunk.groups, stride, all, high);
+      if constexpr (PAIRS > FIRST)
+        count_anywhere<PAIRS - FIRST>(tables + FIRST * stride, chunk.offsets, chunk.indices, chunk.groups, stride,
+                                      all + FIRST, high + FIRST);
+    } else count<PAIRS, KIND>(tables, chunk.offsets, chunk.indices, chunk.groups, all, high);
     i16 nowhere[BLOCK];
     i16* const counters[2] = {chunk.to + place->to, place->second ? chunk.to + place->to + chunk.half : nowhere};
     const u64 steps[2] = {chunk.step, place->second ? chunk.step : 0};

@@ -34,47 +34,10 @@ constexpr bool ADDS_DISTANCES = false, ADDS_PAIRS = false;
 // A shuffle looks up 16 indices in tables of 16 entries: 4 channels. 16 filters are in the lanes of a vector,
 // and a block is two of them, so that a table is read once for two lookups.
 // ARM has registers for three pairs, and x86-64 spills with two already.
-constexpr u32 CHANNELS = 4, ENTRY = 16, CHUNK = 21, VECTORS = 2, BLOCK = 16 * VECTORS, TOGETHER = 1, MOST_PAIRS = 3;
-constexpr u8 NOWHERE = 0x80;  // An index whose entry is 0.
+constexpr u32 VECTORS = 2, BLOCK = 16 * VECTORS, MOST_PAIRS = 3;
 constexpr u32 lane_of(u32 filter) { return filter; }
 
-struct Counts {
-  alignas(64) u8 low[16][16], high[16][16];
-  constexpr Counts() : low(), high() {
-    for (int a = 0; a < 16; a++)
-      for (int i = 0; i < 16; i++) {
-        int n = 0;
-        for (int b = 0; b < 4; b++) n += (a ^ i) >> b & 1;
-        low[a][i] = u8(n), high[a][i] = u8(n << 4);
-      }
-  }
-};
-constexpr Counts COUNTS;
-
-template <class First, class Second>
-INLINE void make_with(u8* to, u64 pitch, const u32* a, const u32* b, u32 indices, First first, Second second) {
-  for (u32 i = 0; i < indices; i += 8) {
-    const u32 v = *a++, w = *b++, some = indices - i < 8 ? indices - i : 8;
-    for (u32 k = 0; k < some; k++, to += pitch)
-      wasm_v128_store(to, wasm_i8x16_add(first(v >> 4 * k & 15), second(w >> 4 * k & 15)));
-  }
-}
-
-// The tables of all indices of a pair of pixels, null if they are not there.
-template <u32 TOGETHER>
-INLINE void make(u8* to, u64 pitch, const u32* a, const u32* b, u32 words, u32 indices, bool ones) {
-  (void)words;
-  const auto low = [](u32 v) { return wasm_v128_load(COUNTS.low[v]); };
-  const auto high = [](u32 v) { return wasm_v128_load(COUNTS.high[v]); };
-  const v128_t zeros = wasm_i8x16_splat(0), low_outside = ones ? low(0) : zeros, high_outside = ones ? high(0) : zeros;
-  const auto low_none = [=](u32) { return low_outside; };
-  const auto high_none = [=](u32) { return high_outside; };
-  if (a && b) make_with(to, pitch, a, b, indices, low, high);
-  else if (a) make_with(to, pitch, a, a, indices, low, high_none);
-  else if (b) make_with(to, pitch, b, b, indices, low_none, high);
-  else
-    for (u32 i = 0; i < indices; i++, to += pitch) wasm_v128_store(to, wasm_i8x16_add(low_outside, high_outside));
-}
+#include "nibbles.inl"
 
 typedef int64_t i64;
 #include "tables.inl"
