@@ -15,6 +15,7 @@ writes them): BNext-T at 224x224 212.2 M, MeliusNet22 256.2 M, BNext-T at 32x32 
 import argparse
 import bisect
 import os
+import re
 import shlex
 import struct
 import subprocess
@@ -22,24 +23,29 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+from inner_loops import MODELS, text_of
+
 from android_demo.runner import build, compile_plan
 
+#: How often llvm-mca repeats a block.
+TURNS = 100
 PLUGIN = Path(__file__).parent / "qemu" / "blocks.c"
-#: What functions are for, by a part of their names; the first that fits.
+#: What functions are for, by a part of their names; the first that fits. The epilogue is what the first pass computes
+#: of a binary convolution's sums beside storing them, the second pass what the map behind it computes.
 PARTS = [
-    ("make_row", "tables"),
+    ("make_row", "binary: tables"),
     ("tile_part", "binary: places"),
-    ("add_pixels", "sums of means"),
-    ("Sequence<", "elements, fused"),
-    ("single<", "elements, one by one"),
-    ("neon::map", "elements, one by one"),
-    ("neon::conv", "float convolutions"),
-    ("neon::depthwise", "float convolutions"),
-    ("conv_columns<", "float convolutions"),
-    ("tile<", "binary"),
-    ("neon::pool", "pooling"),
-    ("neon::dense", "dense"),
-    ("", "everything else"),
+    ("add_pixels", "epilogue: sums of means"),
+    ("Sequence<", "second pass: fused"),
+    ("single<", "second pass: one by one"),
+    ("neon::map", "second pass: one by one"),
+    ("neon::conv", "other: float convolutions"),
+    ("neon::depthwise", "other: float convolutions"),
+    ("conv_columns<", "other: float convolutions"),
+    ("tile<", "binary: lookups and flushes"),
+    ("neon::pool", "other: pooling"),
+    ("neon::dense", "other: dense"),
+    ("", "other: everything else"),
 ]
 
 
@@ -84,6 +90,69 @@ def blocks(plugin: Path, program: Path, plan: Path, runs: int, cpu: str, kernels
         return found
 
 
+def part_of(function: str) -> str:
+    """What a function is for."""
+    return next(part for key, part in PARTS if key in function)
+
+
+def disassembly(objdump: str, program: Path) -> dict[int, str]:
+    """Every instruction of a program as text, by its address."""
+    command = [objdump, "-d", "--no-show-raw-insn", program]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = re.finditer(r"^\s*([0-9a-f]+):\s+(\S.*)$", text, re.MULTILINE)
+    return {int(match[1], 16): text_of(match[2]) for match in found}
+
+
+def cycles_of(bodies: list[list[str]], model: str, mca: str) -> list[float]:
+    """Cycles of each block, repeated on its own, by a model of llvm-mca. What the model does not know costs nothing."""
+    source = "".join(
+        f"# LLVM-MCA-BEGIN {number}\n" + "\n".join(body) + "\n# LLVM-MCA-END\n" for number, body in enumerate(bodies)
+    )
+    command = [mca, "-march=aarch64", f"-mcpu={model}", f"-iterations={TURNS}", "-skip-unsupported-instructions=any"]
+    command += ["-instruction-info=false", "-resource-pressure=false"]
+    text = subprocess.run(command, input=source, capture_output=True, text=True, check=True).stdout
+    # A block of which nothing is known is left out.
+    found = dict(re.findall(r"\[\d+\] Code Region - (\d+)\n(?:.*\n)*?Total Cycles:\s+(\d+)", text))
+    return [int(found.get(str(number), 0)) / TURNS for number in range(len(bodies))]
+
+
+def print_cycles(spent: Counter[tuple[int, int]], names: dict[int, str], code: dict[int, str], mca: str) -> None:
+    """A line for each part, with millions of cycles by each model.
+
+    Args:
+        spent: How often each block runs.
+        names: The function of each block, by the block's address.
+        code: The instructions by address.
+        mca: The command.
+    """
+    total = sum(length * runs for (_, length), runs in spent.items())
+    # Those that matter: the rest takes longer to model than it is worth, and counts at the mean of the others.
+    blocks = [block for block, runs in spent.items() if block[1] * runs * 20_000 > total]
+    bodies = [[code[address + 4 * number] for number in range(length)] for address, length in blocks]
+    share = sum(length * spent[address, length] for address, length in blocks) / total
+    columns: list[Counter[str]] = []
+    for model in MODELS.values():
+        column: Counter[str] = Counter()
+        for block, body, cycles in zip(blocks, bodies, cycles_of(bodies, model, mca), strict=True):
+            part = part_of(names[block[0]])
+            if part == "binary: lookups and flushes":
+                part = "binary: lookups" if any(line.startswith("tbl") for line in body) else "binary: flushes"
+            column[part] += cycles * spent[block]
+        columns.append(column)
+    print(f"  {'M cycles, modelled':32} " + "  ".join(f"{name:>6}" for name in MODELS))
+    for whole in ("binary", "epilogue", "second pass", "other"):
+        print_line(whole, [sum(column[part] for part in column if part.startswith(whole)) for column in columns])
+        for part, _ in columns[1].most_common():
+            if part.startswith(whole):
+                print_line(f"  {part.removeprefix(whole + ': ')}", [column[part] for column in columns])
+    print_line("all", [column.total() / share for column in columns])
+    print(f"  (of {len(blocks)} blocks with {100 * share:.1f}% of the instructions)")
+
+
+def print_line(name: str, cycles: list[float]) -> None:
+    print(f"  {name:32} " + "  ".join(f"{value / 1e6:6.2f}" for value in cycles))
+
+
 def main() -> None:
     """Builds the plugin and the program, counts, prints a table for each file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -93,6 +162,9 @@ def main() -> None:
     parser.add_argument("--kernels", default="neon", help="which kernels run")
     parser.add_argument("--against", type=float, help="millions of instructions of another program, for the ratio")
     parser.add_argument("--functions", type=int, default=0, help="print so many functions, too")
+    parser.add_argument("--cycles", action="store_true", help="model cycles, too")
+    parser.add_argument("--objdump", default="aarch64-linux-gnu-objdump")
+    parser.add_argument("--mca", default="llvm-mca-19")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -107,24 +179,26 @@ def main() -> None:
         for file in arguments.files:
             plan.write_bytes(compile_plan(file.read_bytes()))
             once, twice = (blocks(plugin, program, plan, runs, arguments.cpu, arguments.kernels) for runs in (1, 2))
+            inference = twice - once
+            names = {}
             spent: Counter[str] = Counter()
-            for (address, instructions), runs in twice.items():
-                number = bisect.bisect_right(starts, address) - 1
-                start, length, function = table[number]
-                spent[function if address < start + length else ""] += (
-                    runs - once[address, instructions]
-                ) * instructions
+            for (address, instructions), runs in inference.items():
+                start, length, function = table[bisect.bisect_right(starts, address) - 1]
+                names[address] = function if address < start + length else ""
+                spent[names[address]] += runs * instructions
             total = sum(spent.values())
             print(f"{file.name}: {total / 1e6:.1f} M instructions")
             if arguments.against:
                 print(f"  {total / 1e6 / arguments.against:.2f} of {arguments.against} M")
             parts: Counter[str] = Counter()
             for function, count in spent.items():
-                parts[next(part for key, part in PARTS if key in function)] += count
+                parts[part_of(function)] += count
             for part, count in parts.most_common():
                 print(f"  {count / 1e6:8.2f} M  {part}")
             for function, count in spent.most_common(arguments.functions):
                 print(f"    {count / 1e6:8.2f} M  {function[:100]}")
+            if arguments.cycles:
+                print_cycles(inference, names, disassembly(arguments.objdump, program), arguments.mca)
 
 
 if __name__ == "__main__":
