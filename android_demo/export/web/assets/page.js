@@ -259,7 +259,7 @@ function listen() {
   byId("camera").addEventListener("click", toggleCamera);
   show("camera", Boolean(navigator.mediaDevices?.getUserMedia));
   const touch = matchMedia("(pointer: coarse)").matches;
-  show("photo-label", touch && !about.app); // An app's camera is the live one.
+  show("photo-label", touch);
   show("also", !touch);
 }
 
