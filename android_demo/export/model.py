@@ -47,12 +47,19 @@ def read_plan(model: Path) -> tuple[bytes, Metadata | None]:
         FileError: if it cannot be read.
         ConversionError: if it is damaged, or has an operator that the engine lacks.
     """
+    _, plan, metadata = _read(model)
+    return plan, metadata
+
+
+def _read(model):
+    """A file's tables, its plan and what it says of itself."""
     try:
         content = model.read_bytes()
     except OSError as error:
         raise FileError(f"cannot be read ({error.strerror or error})", where=str(model)) from error
     try:
-        return compile_plan(content), read_metadata(content)
+        file = Flatbuffer(content)
+        return file, compile_plan(file), read_metadata(content, file)
     except ConversionError as error:
         raise ConversionError(str(error), where=str(model)) from error
 
@@ -74,14 +81,13 @@ def read_model(
         ConversionError: if it is damaged, or has an operator that the engine lacks.
     """
     given = read_labels(labels) if labels else None
-    plan, metadata = read_plan(model)
+    file, plan, metadata = _read(model)
     try:
         found = read_interface(plan)
         input_shape, num_classes = check_tflite(
             found.input_shapes, found.input_types, found.output_shapes, found.output_types
         )
         own_scale = stated_normalization(metadata, input_shape[-1])
-        file = Flatbuffer(model.read_bytes())
     except PredictionError as error:
         raise PredictionError(str(error), where=str(model)) from error
     if file.type(file.inputs[0]) == "UINT8":

@@ -60,6 +60,13 @@ WEB_MODULES = {
     "simd": ("wasm32-simd128", ["-msimd128"]),
     "baseline": ("wasm32", []),
 }
+#: What modules for several threads are compiled with besides, and how their names end.
+WEB_THREADS = ["-matomics", "-mbulk-memory"]
+THREADED = "-threads"
+#: The modules that there are for several threads, too: browsers that share memory have vectors.
+THREADED_MODULES = tuple(f"{name}{THREADED}" for name, (_, options) in WEB_MODULES.items() if options)
+#: Memory that is shared comes from the page, in pages of 64 KB: with which it begins, and what it may grow to.
+WEB_MEMORY = (16, 65535)
 #: Machines that programs are built for.
 MACHINES = ("x86_64", "aarch64")
 
@@ -222,14 +229,20 @@ def web_module(name: str) -> Path:
     """The engine as a module of WebAssembly, compiled now if it is not in the cache.
 
     Args:
-        name: One of `WEB_MODULES`.
+        name: One of `WEB_MODULES` or of `THREADED_MODULES`.
 
     Raises:
         BuildError: if it cannot be compiled.
     """
-    target, options = WEB_MODULES[name]
+    target, options = WEB_MODULES[name.removesuffix(THREADED)]
     link = ["-nostdlib", "-Wl,--no-entry", "-Wl,--strip-all", "-Wl,-z,stack-size=262144"]
     flags = ["-ffreestanding", "-fno-builtin", *options]
+    if name in THREADED_MODULES:
+        flags += WEB_THREADS
+        initial, most = (pages << 16 for pages in WEB_MEMORY)
+        # Each thread's instance has a stack of its own, which the page's worker sets.
+        link += ["-Wl,--import-memory", "-Wl,--shared-memory", "-Wl,--export=__stack_pointer"]
+        link += [f"-Wl,--initial-memory={initial}", f"-Wl,--max-memory={most}"]
     return _cached(f"{name}.wasm", WEB, target, link, flags)
 
 

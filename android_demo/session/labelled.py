@@ -137,7 +137,8 @@ class _Folder:
 
         content = model.read_bytes()
         try:
-            flatbuffer, metadata = Flatbuffer(content), read_metadata(content)
+            flatbuffer = Flatbuffer(content)
+            metadata = read_metadata(content, flatbuffer)
             graph = flatbuffer.model.subgraphs[0]
             ends = (tuple(flatbuffer.shape(int(tensors[0]))[1:]) for tensors in (graph.inputs, graph.outputs))
             shape, count = check_shapes(*ends)

@@ -181,7 +181,7 @@ def from_tflite(content: bytes, threads: int = 1, runner: str = "") -> Classifie
     """
     try:
         file = Flatbuffer(content)
-        metadata = read_metadata(content)
+        metadata = read_metadata(content, file)
     except ConversionError as error:
         raise PredictionError(str(error)) from error
     interpreter, note = _open(content, threads, runner)

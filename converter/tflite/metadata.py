@@ -127,13 +127,17 @@ def write_metadata(flatbuffer: Flatbuffer, metadata: Metadata) -> bytes:
     return stream.getvalue()
 
 
-def read_metadata(content: bytes) -> Metadata | None:
+def read_metadata(content: bytes, parsed: Flatbuffer | None = None) -> Metadata | None:
     """Reads what `write_metadata` wrote, and of others' metadata what there is of it; None if there is none.
+
+    Args:
+        content: A file's bytes.
+        parsed: The same, if it has been parsed already.
 
     Raises:
         ConversionError: if it is damaged.
     """
-    buffer = Flatbuffer(content).metadata(BUFFER)
+    buffer = (parsed or Flatbuffer(content)).metadata(BUFFER)
     if buffer is None:
         return None
     try:

@@ -159,12 +159,14 @@ class Tab:
         node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
         self.call("DOM.setFileInputFiles", nodeId=node, files=list(map(str, files)))
 
-    def resize(self, width=1024, height=768, dark=False, touch=False):
-        """What screen it believes to have."""
+    def resize(self, width=1024, height=768, dark=False, touch=False, cores=None):
+        """What screen it believes to have, and how many processors."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=touch)
         self.call("Emulation.setTouchEmulationEnabled", enabled=touch)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
+        if cores:
+            self.call("Emulation.setHardwareConcurrencyOverride", hardwareConcurrency=cores)
 
     def screenshot(self, path):
         """A PNG of the whole page."""

@@ -1,6 +1,7 @@
 """What the kinds of applications have in common on the command line: the network, and what its file does not say."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from bnext_keras.cli._tool import add_normalization_arguments
@@ -23,6 +24,24 @@ def add_network_arguments(parser: argparse.ArgumentParser, *, output: str, title
     text = "names of the classes: text, one per line, or JSON (default: those that the file has in itself)"
     add("--labels", type=Path, metavar="FILE", help=text)
     add_normalization_arguments(parser)
+
+
+def output_file(given: Path | None, default: Path, *, in_folder: str = "", endings: Sequence[str] = ()) -> Path:
+    """The file to write, for what ``--output`` says: a file, or a folder for one.
+
+    Args:
+        given: What it says, None if nothing.
+        default: The file if it says nothing; its ending tells files from folders.
+        in_folder: The file's name in a folder, by default that of ``default``.
+        endings: Other endings of such files.
+
+    Example:
+        >>> output_file(Path("page"), Path("model.html"), in_folder="index.html").as_posix()
+        'page/index.html'
+    """
+    if given is None or given.suffix.lower() in (default.suffix, *endings):
+        return given or default
+    return given / (in_folder or default.name)
 
 
 def check_model(model: Path) -> None:

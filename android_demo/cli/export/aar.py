@@ -7,7 +7,7 @@ from bnext_keras.files import check_outputs, write_all
 from bnext_keras.text import format_bytes, printable
 
 from android_demo.cli.export import TOOL
-from android_demo.cli.export._network import check_model
+from android_demo.cli.export._network import check_model, output_file
 
 DESCRIPTION = """\
 Make a library for Android apps, an .aar file: the engine for 64-bit ARM and x86-64, with an
@@ -37,9 +37,7 @@ def _aar(arguments):
     model = arguments.model_file
     if model:
         check_model(model)
-    output = arguments.output or (model.with_suffix(".aar") if model else Path("bnext.aar"))
-    if output.suffix.lower() != ".aar":
-        output = output / f"{model.stem if model else 'bnext'}.aar"
+    output = output_file(arguments.output, model.with_suffix(".aar") if model else Path("bnext.aar"))
     texts = output.with_name(f"{output.stem}-sources.jar")
     check_outputs([output, texts], [model] if model else [], make_folder=True)
     from android_demo.export.aar import render, sources

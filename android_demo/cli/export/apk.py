@@ -7,12 +7,12 @@ from bnext_keras.files import check_exists, check_outputs, write_atomically
 from bnext_keras.text import format_bytes, printable
 
 from android_demo.cli.export import TOOL
-from android_demo.cli.export._network import add_network_arguments, check_model
+from android_demo.cli.export._network import add_network_arguments, check_model, output_file
 
 DESCRIPTION = """\
-Make an Android app that classifies pictures with a converted network, from the gallery or
-the live camera, and measures the phone: time for an image by number of threads, and as a
-curve over minutes. It has no permission for the network: nothing leaves the phone.
+Make an Android app that classifies pictures with a converted network, from the gallery,
+photos or the live camera, and measures the phone: time for an image by number of threads,
+and as a curve over minutes. It has no permission for the network: nothing leaves the phone.
 
 Neither Google's SDK nor its NDK is needed, but these packages of Debian:
   apt install aapt android-framework-res apksigner libsmali-java"""
@@ -42,9 +42,7 @@ def _apk(arguments):
     check_model(model)
     if store:
         check_exists(store)
-    output = arguments.output or model.with_suffix(".apk")
-    if output.suffix.lower() != ".apk":
-        output = output / f"{model.stem}.apk"
+    output = output_file(arguments.output, model.with_suffix(".apk"))
     check_outputs([output], [model, *filter(None, (labels, store))], make_folder=True)
     stated = normalization(arguments)
     from android_demo.export.apk import Key, render, sign

@@ -5,7 +5,7 @@ from bnext_keras.files import check_outputs, write_atomically
 from bnext_keras.text import format_bytes, printable
 
 from android_demo.cli.export import TOOL
-from android_demo.cli.export._network import add_network_arguments, check_model
+from android_demo.cli.export._network import add_network_arguments, check_model, output_file
 
 DESCRIPTION = """\
 Make a web page that classifies pictures with a converted network: from files, the camera
@@ -23,6 +23,7 @@ examples:
   bnext-export web model.tflite --title "Which bird?" --labels birds.txt
 
 A live camera needs a page from https:// or from this machine; files and photos do not.
+On several threads it runs where its server sends two headers, see docs/export.md.
 
 exit status:
   0  the page has been written
@@ -37,9 +38,7 @@ def main(argv: list[str]) -> int:
 def _web(arguments):
     model, labels = arguments.model_file, arguments.labels
     check_model(model)
-    output = arguments.output or model.with_suffix(".html")
-    if output.suffix.lower() not in (".html", ".htm"):
-        output = output / "index.html"
+    output = output_file(arguments.output, model.with_suffix(".html"), in_folder="index.html", endings=[".htm"])
     check_outputs([output], [model, *([labels] if labels else [])], make_folder=True)
     stated = normalization(arguments)
     from android_demo.export.model import read_model

@@ -12,7 +12,7 @@ import jinja2
 from markupsafe import Markup
 
 from android_demo.export.model import ExportedModel
-from android_demo.runner.build import WEB_MODULES, web_module
+from android_demo.runner.build import THREADED, THREADED_MODULES, WEB_MEMORY, WEB_MODULES, web_module
 
 ASSETS = Path(__file__).parent / "assets"
 #: The modules in words.
@@ -32,10 +32,14 @@ def render(model: ExportedModel, *, more: Path | None = None, facts: Mapping[str
     """
     height, width, channels = model.input_shape
     names = list(WEB_MODULES)
+    # An application's page comes from no server, so that it has one thread.
+    threaded = [] if more else list(THREADED_MODULES)
     about = {
         "labels": None if model.labels is None else list(model.labels),
         "modules": names,
-        "names": {name: _IN_WORDS[name] for name in names},
+        "threaded": threaded,
+        "pages": WEB_MEMORY,
+        "names": {name: _IN_WORDS[name.removesuffix(THREADED)] for name in names + threaded},
         "images": {
             "mean": model.normalization.mean,
             "deviation": model.normalization.std,
@@ -58,7 +62,7 @@ def render(model: ExportedModel, *, more: Path | None = None, facts: Mapping[str
         script=script,
         worker=worker,
         about=jinja2.filters.do_tojson(jinja2.nodes.EvalContext(templates), about),
-        modules={name: _base64(web_module(name).read_bytes()) for name in names},
+        modules={name: _base64(web_module(name).read_bytes()) for name in names + threaded},
         plan=_base64(model.plan),
     )
 

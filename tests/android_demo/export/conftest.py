@@ -58,15 +58,15 @@ def browser():
 
 @pytest.fixture
 def open_page(browser):
-    """Opens a file in a tab of its own and waits until the page has made up its mind."""
+    """Opens a file, or an address, in a tab of its own and waits until the page has made up its mind."""
     tabs = []
 
-    def open_file(file, **screen):
-        tabs.append(browser.open(file.as_uri(), **screen))
+    def open_address(file, **screen):
+        tabs.append(browser.open(file if isinstance(file, str) else file.as_uri(), **screen))
         tabs[-1].wait_for("!document.getElementById('controls').hidden || !document.getElementById('error').hidden")
         return tabs[-1]
 
-    yield open_file
+    yield open_address
     for tab in tabs:
         tab.close()
 

@@ -7,6 +7,8 @@ import sys
 import pytest
 
 from android_demo.cli.export import main
+from android_demo.export.model import read_model
+from converter.tflite import flatbuffer
 
 
 @pytest.fixture
@@ -79,3 +81,10 @@ def test_help_answers_without_tensorflow():
         done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True)
         assert done.stdout.endswith("False\n")
         assert "bnext-export web model.tflite" in done.stdout
+
+
+def test_a_model_is_parsed_once(colour, monkeypatch):
+    parsed, parse = [], flatbuffer.parse
+    monkeypatch.setattr(flatbuffer, "parse", lambda content: parsed.append(content) or parse(content))
+    assert read_model(colour.file).name == "fish"
+    assert parsed == [colour.file.read_bytes()]

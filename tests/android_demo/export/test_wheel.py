@@ -127,6 +127,18 @@ def test_a_library_for_a_raspberry_pi():
 
 
 @pytest.mark.exhaustive
+@pytest.mark.parametrize("name", ["windows-x86_64", "macos-x86_64"])
+def test_threads_and_memory_compile_for_another_system(name, tmp_path):
+    """What is the system's own is in this file; the rest of the library is the same on all."""
+    if importlib.util.find_spec("ziglang") is None:
+        pytest.skip("ziglang is not installed")
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", PLATFORMS[name].target, "-std=c++17"]
+    command += ["-c", str(build.NATIVE / "hosts" / "host.cpp"), "-o", str(tmp_path / "host.o")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("compiled_quickly")
 def test_the_command_writes_a_wheel(tmp_path, capsys):
     assert main(["wheel", "--arch", "x86_64", "-o", str(tmp_path / "dist")]) == 0

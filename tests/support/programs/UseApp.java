@@ -1,9 +1,11 @@
 import android.app.Activity;
+import android.content.ContentProvider;
 import android.content.Context;
 import android.content.Intent;
 import android.net.Uri;
 import android.util.Log;
 import android.webkit.PermissionRequest;
+import android.webkit.WebChromeClient;
 import android.webkit.WebChromeClient.FileChooserParams;
 import android.webkit.WebView;
 import android.widget.FrameLayout;
@@ -26,9 +28,10 @@ public final class UseApp {
 
     List<Object> chosen = new ArrayList<>();
     say("chooses", web.client.onShowFileChooser(web, chosen::add, new FileChooserParams()) + " " + app.done);
-    app.result(new Intent(null));
+    Intent picture = new Intent("a picture");
+    app.result(picture);
     say("chosen", ((Uri[]) chosen.get(0)).length);
-    app.result(new Intent(null));
+    app.result(picture);
     say("chosen once", chosen.size());
     web.client.onShowFileChooser(web, chosen::add, new FileChooserParams());
     app.result(null);
@@ -42,6 +45,8 @@ public final class UseApp {
       web.client.onPermissionRequest(request);
       say("camera " + may, request.answer + " " + app.done.get(app.done.size() - 1));
     }
+
+    photograph(start());
 
     Object phone = web.objects.get("phone");
     phone.getClass().getMethod("measure", int.class, int.class).invoke(phone, 2, 0);
@@ -64,6 +69,42 @@ public final class UseApp {
     phone.getClass().getMethod("measure", int.class, int.class).invoke(phone, 1, 0);
     web.posted.poll(60, TimeUnit.SECONDS).run();
     say("nothing there", web.evaluated);
+  }
+
+  /** What comes of photos: each of these is what the page gets, after what was asked for. */
+  private static void photograph(Activity app) throws Exception {
+    WebChromeClient client = ((WebView) ((FrameLayout) app.content).views.get(0)).client;
+    FileChooserParams wanted = new FileChooserParams();
+    wanted.capture = true;
+    List<Uri[]> got = new ArrayList<>();
+    say("photo not allowed", client.onShowFileChooser(null, got::add, wanted) + " " + app.done + " " + got.remove(0));
+
+    app.mayUseCamera = app.nobody = true;
+    say("no camera", client.onShowFileChooser(null, got::add, wanted) + " " + got.remove(0));
+
+    app.nobody = false;
+    app.done.clear();
+    say("photo asked for", client.onShowFileChooser(null, got::add, wanted) + " " + app.done + " " + got);
+    app.result(2, -1);
+    say("photo not written", got.remove(0));
+
+    client.onShowFileChooser(null, got::add, wanted);
+    ContentProvider photos = new bnext.app.Photos();
+    photos.attachInfo(app, null);
+    Uri anything = Uri.parse("content://org.example.fish.photos/../../databases/secret");
+    photos.openFile(anything, "w").file.writeBytes("a photo");
+    app.result(2, 0);
+    say("photo cancelled", got.remove(0));
+
+    client.onShowFileChooser(null, got::add, wanted);
+    say("photo before", new File(Context.folder, "files/photo.jpg").exists());
+    photos.openFile(anything, "w").file.writeBytes("another photo");
+    app.result(2, -1);
+    Uri taken = got.remove(0)[0];
+    say("photo", taken + " " + photos.getType(taken) + " " + photos.query(taken, null, null, null, null));
+    say("photo read", photos.openFile(taken, "r").file.readLine());
+    say("photos are fixed", photos.onCreate() + " " + photos.insert(taken, null) + " " + photos.delete(taken, null, null) + " "
+        + photos.update(taken, null, null, null));
   }
 
   private static Activity start() {

@@ -34,6 +34,7 @@ function bytesOf(id) {
 }
 const time = (ms) => `${ms < 1 ? ms.toFixed(2) : ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
 const percent = (share) => (share > 0 && share < 0.0005 ? "<0.1%" : `${(100 * share).toFixed(1)}%`);
+const inWords = (threads) => (threads === 1 ? "one thread" : `${threads} threads`);
 const nameOf = (index) => about.labels?.[index] ?? `class ${index}`;
 const show = (id, shown) => (byId(id).hidden = !shown);
 
@@ -206,7 +207,7 @@ async function measure() {
   byId("measure").focus();
 }
 
-function showSteps({ runs, steps }) {
+function showSteps({ runs, steps, threads = 1 }) {
   const total = steps.reduce((sum, step) => sum + step.milliseconds, 0);
   const kinds = new Map();
   for (const { kind, milliseconds } of steps) {
@@ -234,7 +235,7 @@ function showSteps({ runs, steps }) {
       element("tr", {}, heading(name), cell(KINDS[kind]), cell(`${milliseconds.toFixed(3)} ms`)),
     ),
   );
-  byId("total").textContent = `${time(total)} for an image, the mean of ${runs} runs on one thread.`;
+  byId("total").textContent = `${time(total)} for an image, the mean of ${runs} runs on ${inWords(threads)}.`;
   show("times", true);
   announce(byId("total").textContent);
 }
@@ -258,7 +259,7 @@ function listen() {
   byId("camera").addEventListener("click", toggleCamera);
   show("camera", Boolean(navigator.mediaDevices?.getUserMedia));
   const touch = matchMedia("(pointer: coarse)").matches;
-  show("photo-label", touch && !about.app); // An app's camera is the live one.
+  show("photo-label", touch);
   show("also", !touch);
 }
 
@@ -266,11 +267,15 @@ async function start() {
   try {
     startWorker();
     about = JSON.parse(byId("about").textContent);
+    // Memory can be shared where the page's server asked for its isolation, and nowhere else.
+    const cores = (globalThis.crossOriginIsolated && navigator.hardwareConcurrency) || 1;
     const modules = about.modules.map((name) => ({ name, code: bytesOf(`module-${name}`) }));
+    const threaded = about.threaded.map((name) => ({ name, code: bytesOf(`module-${name}`), pages: about.pages }));
     const plan = bytesOf("plan");
-    const { module } = await ask("start", { modules, plan, ...about.images }, [plan]);
+    if (cores > 1) modules.unshift(...threaded);
+    const { module, threads } = await ask("start", { modules, plan, threads: cores, ...about.images }, [plan]);
     listen();
-    byId("ready").textContent = `Ready: WebAssembly, ${about.names[module]}, one thread.`;
+    byId("ready").textContent = `Ready: WebAssembly, ${about.names[module]}, ${inWords(threads)}.`;
     show("controls", true);
     show("measuring", true);
   } catch (error) {

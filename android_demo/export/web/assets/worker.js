@@ -1,8 +1,9 @@
 // Runs the network beside the page, which stays awake meanwhile. One message in, one answer out, with the same number:
 //
-//   start     modules, plan, normalization   the engine, ready
+//   start     modules, plan, normalization   the engine, ready, and on how many threads
 //   classify  an ImageBitmap                 the answers, the pixels that the network saw, and what it took
 //   measure   seconds                        what each step took, the mean of many runs
+//   help      a module, its memory, a stack  nothing more: this worker is one of another one's threads
 //
 // The engine's side of this is android_demo/runner/native/hosts/web.cpp.
 "use strict";
@@ -21,28 +22,82 @@ const WARM_UPS = 3; // Browsers compile what runs often once more, and better.
 
 let engine, memory;
 
+// Of a copy: browsers decode nothing that is shared.
 const text = (at) => {
   const bytes = new Uint8Array(memory.buffer, at);
-  return new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0)));
+  return new TextDecoder().decode(bytes.slice(0, bytes.indexOf(0)));
 };
 
+const instance = (module, memory) =>
+  new WebAssembly.Instance(module, { page: { milliseconds: () => performance.now() }, env: { memory } }).exports;
+
+// Memory for several threads; less of it where a browser has not so much room for addresses.
+function shared([initial, most]) {
+  for (let maximum = most; ; maximum = maximum >> 1) {
+    try {
+      return new WebAssembly.Memory({ initial, maximum, shared: true });
+    } catch (error) {
+      if (maximum < 16 * initial) throw error;
+    }
+  }
+}
+
+// Another thread, when it is about to wait for work.
+function helper(given) {
+  const worker = new Worker(self.location.href);
+  const ready = new Promise((resolve, reject) => {
+    worker.onmessage = ({ data: { fault } }) => (fault ? reject(new Error(fault)) : resolve());
+    worker.onerror = reject;
+  });
+  worker.postMessage({ job: "help", ...given });
+  return { worker, ready };
+}
+
+async function open({ name, code, pages }, { plan, threads, mean, deviation, turned }) {
+  const module = await WebAssembly.compile(code);
+  memory = pages && shared(pages);
+  engine = instance(module, memory);
+  memory ??= engine.memory;
+  const at = engine.plan_memory(plan.byteLength);
+  if (!at) throw new Error(FAULTS[7]);
+  new Uint8Array(memory.buffer, at).set(new Uint8Array(plan));
+  const status = engine.open(at, plan.byteLength, threads);
+  if (status) throw new Error(FAULTS[status] || DAMAGED);
+  const helpers = [];
+  try {
+    for (let thread = 1; thread < engine.threads(); thread++)
+      helpers.push(helper({ module, memory, thread, stack: engine.stack(thread) }));
+    await Promise.all(helpers.map(({ ready }) => ready));
+  } catch (error) {
+    helpers.forEach(({ worker }) => worker.terminate());
+    throw error;
+  }
+  mean.forEach((value, channel) => engine.set_channel(channel, value, deviation[channel]));
+  engine.set_turned(turned);
+  for (let i = 0; i < WARM_UPS; i++) engine.run(0);
+  return { module: name, threads: engine.threads(), height: engine.height(), width: engine.width() };
+}
+
 const jobs = {
-  async start({ modules, plan, mean, deviation, turned }) {
-    if (!plan.byteLength) throw new Error(FAULTS[1]);
-    const chosen = modules.find(({ code }) => WebAssembly.validate(code));
-    if (!chosen) throw new Error("This browser has no WebAssembly, or it is switched off. Another browser will do.");
-    const imports = { page: { milliseconds: () => performance.now() } };
-    engine = (await WebAssembly.instantiate(chosen.code, imports)).instance.exports;
-    memory = engine.memory;
-    const at = engine.plan_memory(plan.byteLength);
-    if (!at) throw new Error(FAULTS[7]);
-    new Uint8Array(memory.buffer, at).set(new Uint8Array(plan));
-    const status = engine.open(at, plan.byteLength);
-    if (status) throw new Error(FAULTS[status] || DAMAGED);
-    mean.forEach((value, channel) => engine.set_channel(channel, value, deviation[channel]));
-    engine.set_turned(turned);
-    for (let i = 0; i < WARM_UPS; i++) engine.run(0);
-    return { module: chosen.name, height: engine.height(), width: engine.width() };
+  async start({ modules, ...given }) {
+    if (!given.plan.byteLength) throw new Error(FAULTS[1]);
+    const usable = modules.filter(({ code }) => WebAssembly.validate(code));
+    if (!usable.length) throw new Error("This browser has no WebAssembly, or it is switched off. Another browser will do.");
+    const alone = usable.find(({ pages }) => !pages);
+    try {
+      return await open(usable[0], given);
+    } catch (error) {
+      // Memory that is shared, or a worker's worker, may be more than the browser has.
+      if (usable[0] === alone || !alone) throw error;
+      return open(alone, given);
+    }
+  },
+
+  help({ module, memory, thread, stack }) {
+    const own = instance(module, memory);
+    own.__stack_pointer.value = stack;
+    self.postMessage({});
+    own.help(thread);
   },
 
   classify({ picture }) {
@@ -71,7 +126,7 @@ const jobs = {
       name: text(engine.step_name(step)),
       milliseconds: Number(nanoseconds) / 1e6 / runs,
     }));
-    return { runs, steps, memory: memory.buffer.byteLength };
+    return { runs, steps, threads: engine.threads(), memory: memory.buffer.byteLength };
   },
 };
 

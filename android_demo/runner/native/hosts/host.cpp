@@ -96,9 +96,9 @@ void stop_pool(Pool* pool) {
   if (!pool) return;
   __atomic_store_n(&pool->stop, true, __ATOMIC_RELEASE);
   issue(pool, uint64_t(job_of(__atomic_load_n(&pool->jobs.ticket, __ATOMIC_RELAXED)) + 1) << 32 | CLOSED);
-  for (uint32_t i = 0; i < pool->started; i++) pthread_join(pool->ids[i], nullptr);
-  pthread_cond_destroy(&pool->wake);
-  pthread_mutex_destroy(&pool->mutex);
+  for (uint32_t i = 0; i < pool->started; i++) join(pool->ids[i]);
+  close_condition(&pool->wake);
+  close_mutex(&pool->mutex);
   free(pool->ids);
   free(pool);
 }

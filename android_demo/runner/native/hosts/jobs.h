@@ -28,6 +28,8 @@ inline void relax() {
   __builtin_ia32_pause();
 #elif defined(__aarch64__)
   __asm__ volatile("yield");
+#elif defined(__wasm_atomics__)
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);  // There is no instruction for it; this one takes about as long.
 #endif
 }
 

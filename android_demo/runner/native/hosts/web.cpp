@@ -1,7 +1,8 @@
 // The engine in a browser: one plan and one picture at a time, in a memory that begins with the program's own. The page's
-// worker, android_demo/export/web/worker.js, is the other side.
+// worker, android_demo/export/web/assets/worker.js, is the other side.
 #include "../core/core.h"
 #include "../images/resize.h"
+#include "web_threads.h"
 
 #define EXPORT(name) extern "C" __attribute__((export_name(#name), visibility("default")))
 
@@ -14,6 +15,9 @@ constexpr uint64_t PAGE = 65536;
 uint64_t used = 0;   // Where the memory that nobody has begins.
 uint64_t kept = 0;   // Where the picture's begins: behind the plan and the engine.
 runner_engine* engine = nullptr;
+Crew crew;
+runner_pool pool = {&crew, 1, run_on_crew};
+uint8_t* stacks;     // Of the threads but the first.
 runner_view input, output;
 Resize resize;
 uint8_t *strip, *pixels;
@@ -40,15 +44,18 @@ EXPORT(plan_memory) void* plan_memory(uint32_t bytes) {
   return take(bytes);
 }
 
-// RUNNER_OK, or what is wrong. The plan must take one image and give one answer of floats.
-EXPORT(open) int open(void* plan, uint32_t bytes) {
+// RUNNER_OK, or what is wrong. The plan must take one image and give one answer of floats. There are as many threads as
+// were wanted, or fewer: see `threads`.
+EXPORT(open) int open(void* plan, uint32_t bytes, uint32_t wanted) {
   if (const int status = runner_check(plan, bytes)) return status;
+  pool.threads = wanted < 1 ? 1 : wanted > MOST_THREADS ? MOST_THREADS : wanted;
   const runner_kernels* kernels = runner_choose(nullptr, 0);
-  const uint64_t needed = runner_memory(plan, kernels, 1);
+  const uint64_t needed = runner_memory(plan, kernels, pool.threads);
   if (!needed) return RUNNER_TOO_LARGE;
   void* memory = take(needed);
-  if (!memory) return RUNNER_NO_MEMORY;
-  if (const int status = runner_load(plan, bytes, kernels, 1, memory, needed, &engine)) return status;
+  stacks = (uint8_t*)take((pool.threads - 1) * STACK_BYTES);
+  if (!memory || !stacks) return RUNNER_NO_MEMORY;
+  if (const int status = runner_load(plan, bytes, kernels, pool.threads, memory, needed, &engine)) return status;
   if (runner_inputs(engine) != 1 || runner_outputs(engine) != 1) return RUNNER_INVALID;
   runner_tensor(engine, 0, &input), runner_tensor(engine, 1, &output);
   const uint64_t values = uint64_t(input.height) * input.width * input.channels;
@@ -57,6 +64,12 @@ EXPORT(open) int open(void* plan, uint32_t bytes) {
   kept = used;
   return pixels ? RUNNER_OK : RUNNER_NO_MEMORY;
 }
+
+EXPORT(threads) uint32_t threads() { return pool.threads; }
+// Where the stack of a thread but the first begins; it grows downwards.
+EXPORT(stack) void* stack(uint32_t thread) { return stacks + thread * STACK_BYTES; }
+// What a thread but the first does as long as there is a page.
+EXPORT(help) void help(uint32_t thread) { help_crew(&crew, thread); }
 
 EXPORT(kernels) const char* kernels() { return runner_name(runner_choose(nullptr, 0)); }
 EXPORT(height) uint32_t height() { return input.height; }
@@ -98,7 +111,7 @@ EXPORT(end_picture) const uint8_t* end_picture() {
 // One inference; `ticks`, of each step, get the nanoseconds that it took added, unless they are null.
 EXPORT(run) const float* run(uint64_t* ticks) {
   const runner_profile profile = {nanoseconds, ticks};
-  runner_run(engine, nullptr, ticks ? &profile : nullptr, nullptr);
+  runner_run(engine, &pool, ticks ? &profile : nullptr, nullptr);
   return (const float*)output.data;
 }
 // Zeros for `run`; they are there until the next picture.

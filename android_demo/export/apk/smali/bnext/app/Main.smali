@@ -5,6 +5,7 @@
 #     ValueCallback<Uri[]> chosen;      // Waits for a picture that somebody chooses.
 #     PermissionRequest asked;          // Waits for leave to use the camera.
 #     File plan;                        // The network, once it has been unpacked.
+#     static final int PHOTO = 2;       // What a photo is asked for by; 1 is all else.
 .class public Lbnext/app/Main;
 .super Landroid/app/Activity;
 
@@ -77,7 +78,9 @@
 #     protected void onActivityResult(int request, int result, Intent data) {
 #       ValueCallback<Uri[]> waiting = chosen;
 #       chosen = null;
-#       if (waiting != null) waiting.onReceiveValue(WebChromeClient.FileChooserParams.parseResult(result, data));
+#       if (waiting == null) return;
+#       waiting.onReceiveValue(
+#           request == PHOTO ? Photos.taken(this, result) : WebChromeClient.FileChooserParams.parseResult(result, data));
 #     }
 .method protected onActivityResult(IILandroid/content/Intent;)V
     .locals 2
@@ -85,19 +88,63 @@
     const/4 v1, 0x0
     iput-object v1, p0, Lbnext/app/Main;->chosen:Landroid/webkit/ValueCallback;
     if-eqz v0, :done
+    const/4 v1, 0x2
+    if-eq p1, v1, :photo
     invoke-static {p2, p3}, Landroid/webkit/WebChromeClient$FileChooserParams;->parseResult(ILandroid/content/Intent;)[Landroid/net/Uri;
     move-result-object v1
+    goto :tell
+    :photo
+    invoke-static {p0, p2}, Lbnext/app/Photos;->taken(Landroid/content/Context;I)[Landroid/net/Uri;
+    move-result-object v1
+    :tell
     invoke-interface {v0, v1}, Landroid/webkit/ValueCallback;->onReceiveValue(Ljava/lang/Object;)V
     :done
     return-void
 .end method
 
 #     public void onRequestPermissionsResult(int request, String[] names, int[] results) {
-#       answer();
+#       if (request == PHOTO) photograph(); else answer();
 #     }
 .method public onRequestPermissionsResult(I[Ljava/lang/String;[I)V
-    .locals 0
+    .locals 1
+    const/4 v0, 0x2
+    if-ne p1, v0, :live
+    invoke-virtual {p0}, Lbnext/app/Main;->photograph()V
+    return-void
+    :live
     invoke-virtual {p0}, Lbnext/app/Main;->answer()V
+    return-void
+.end method
+
+#     // Starts the camera's application, or tells the page that there is no photo.
+#     void photograph() {
+#       try {
+#         if (checkSelfPermission("android.permission.CAMERA") == 0) {
+#           startActivityForResult(Photos.wanted(this), PHOTO);
+#           return;
+#         }
+#       } catch (ActivityNotFoundException e) {
+#       }
+#       onActivityResult(PHOTO, RESULT_CANCELED, null);
+#     }
+.method photograph()V
+    .locals 3
+    const/4 v2, 0x2
+    :try_start
+    const-string v0, "android.permission.CAMERA"
+    invoke-virtual {p0, v0}, Lbnext/app/Main;->checkSelfPermission(Ljava/lang/String;)I
+    move-result v0
+    if-nez v0, :none
+    invoke-static {p0}, Lbnext/app/Photos;->wanted(Landroid/content/Context;)Landroid/content/Intent;
+    move-result-object v0
+    invoke-virtual {p0, v0, v2}, Lbnext/app/Main;->startActivityForResult(Landroid/content/Intent;I)V
+    return-void
+    :try_end
+    .catch Landroid/content/ActivityNotFoundException; {:try_start .. :try_end} :none
+    :none
+    const/4 v0, 0x0
+    const/4 v1, 0x0
+    invoke-virtual {p0, v2, v1, v0}, Lbnext/app/Main;->onActivityResult(IILandroid/content/Intent;)V
     return-void
 .end method
 

@@ -15,6 +15,12 @@
 .end method
 
 #     public boolean onShowFileChooser(WebView web, ValueCallback<Uri[]> chosen, FileChooserParams wanted) {
+#       if (wanted.isCaptureEnabled()) {
+#         main.chosen = chosen;
+#         // An application that names this permission at all must have it to start the camera's own.
+#         main.requestPermissions(new String[] {"android.permission.CAMERA"}, Main.PHOTO);
+#         return true;
+#       }
 #       try {
 #         main.startActivityForResult(wanted.createIntent(), 1);
 #         main.chosen = chosen;
@@ -27,6 +33,18 @@
     .locals 3
     iget-object v0, p0, Lbnext/app/Pages;->main:Lbnext/app/Main;
     const/4 v2, 0x1
+    invoke-virtual {p3}, Landroid/webkit/WebChromeClient$FileChooserParams;->isCaptureEnabled()Z
+    move-result v1
+    if-eqz v1, :gallery
+    iput-object p2, v0, Lbnext/app/Main;->chosen:Landroid/webkit/ValueCallback;
+    new-array v1, v2, [Ljava/lang/String;
+    const-string p1, "android.permission.CAMERA"
+    const/4 p3, 0x0
+    aput-object p1, v1, p3
+    const/4 p1, 0x2
+    invoke-virtual {v0, v1, p1}, Lbnext/app/Main;->requestPermissions([Ljava/lang/String;I)V
+    return v2
+    :gallery
     :try_start
     invoke-virtual {p3}, Landroid/webkit/WebChromeClient$FileChooserParams;->createIntent()Landroid/content/Intent;
     move-result-object v1
