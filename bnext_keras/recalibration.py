@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bnext_keras.array_files import read_array
 from bnext_keras.classes import stated
 from bnext_keras.errors import UserError
 from bnext_keras.image_files import find_images
@@ -160,7 +161,7 @@ def read_batches(
         files = find_images(Path(data))
         load = partial(_load, input_shape=tuple(input_shape), normalization=normalization)
     else:
-        files = _array(data, where)
+        files = _array(data)
         if files.ndim != 4 or files.shape[1:] != tuple(input_shape) or files.dtype.kind not in "fiu" or not len(files):
             raise UserError(
                 f"has {files.dtype} of shape {files.shape}, but the model takes images of shape {tuple(input_shape)}",
@@ -173,16 +174,8 @@ def read_batches(
         yield np.stack([load(files[i]) for i in part])
 
 
-def _array(data, where):
-    if isinstance(data, np.ndarray):
-        return data
-    try:
-        array = np.load(data, allow_pickle=False, mmap_mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"neither a folder of images nor a readable .npy file ({error})", where=where) from error
-    if not isinstance(array, np.ndarray):
-        raise UserError("holds several arrays; give a .npy file of one", where=where)
-    return array
+def _array(data):
+    return data if isinstance(data, np.ndarray) else read_array(data, mapped=True)
 
 
 def _load(file, input_shape, normalization):

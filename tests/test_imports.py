@@ -15,6 +15,7 @@ ALLOWED = {
     "converter": ("bnext_keras",),
     "android_demo": (
         "bnext_keras._version",
+        "bnext_keras.array_files",
         "bnext_keras.cards",
         "bnext_keras.charts",
         "bnext_keras.cli",
@@ -33,6 +34,7 @@ ALLOWED = {
 
 #: Rooms that start without TensorFlow; each stands for everything in it.
 WITHOUT_TENSORFLOW = (
+    "bnext_keras.array_files",
     "bnext_keras.console",
     "bnext_keras.errors",
     "bnext_keras.files",

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Union
 
+from bnext_keras.array_files import read_labelled
 from bnext_keras.errors import BenchmarkError, UserError
+from bnext_keras.files import file_errors_as
 from bnext_keras.image_files import walk_images
 
 if TYPE_CHECKING:
@@ -102,19 +104,9 @@ class _Arrays:
 def _read_arrays(path):
     import numpy as np
 
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            images, labels = arrays["images"], arrays["labels"]
-    except KeyError as error:
-        raise BenchmarkError(f"{path}: {error.args[0]}; it must hold the arrays images and labels") from error
-    except (OSError, ValueError, EOFError) as error:
-        raise BenchmarkError(f"{path}: cannot be read as an .npz file ({error})") from error
-    if images.ndim != 4 or labels.shape != images.shape[:1] or not len(images) or labels.dtype.kind not in "iu":
-        raise BenchmarkError(
-            f"{path}: images are of shape {images.shape} and labels {labels.dtype} of shape {labels.shape}, not "
-            "(images, height, width, channels) and whole numbers (images,)"
-        )
-    return _Arrays(path, LabelledImages(np.ascontiguousarray(images, np.float32), labels))
+    with file_errors_as(BenchmarkError):
+        arrays = read_labelled(path)
+    return _Arrays(path, LabelledImages(np.ascontiguousarray(arrays.images, np.float32), arrays.labels))
 
 
 @dataclass(frozen=True)

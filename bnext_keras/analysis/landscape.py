@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bnext_keras.errors import FileError, UserError
+from bnext_keras.array_files import read_arrays
+from bnext_keras.errors import FileError
 from bnext_keras.files import check_writable, write_atomically
 from bnext_keras.patching import attribute
 
@@ -303,15 +304,12 @@ class _Grid:
 
 def _read(path: Path) -> tuple[LossLandscape, np.ndarray, str]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            positions, losses, accuracies, done = (file[key] for key in ("positions", "losses", "accuracies", "done"))
-            name, fingerprint = str(file["name"]), str(file["fingerprint"])
+        names = ("positions", "losses", "accuracies", "done", "name", "fingerprint")
+        positions, losses, accuracies, done, name, fingerprint = read_arrays(path, names).values()
         shape = (len(positions), len(positions))
         if not losses.shape == accuracies.shape == done.shape == shape or done.dtype != bool:
             raise ValueError("its arrays do not fit together")
-        return LossLandscape(name, positions, losses.astype(float), accuracies.astype(float)), done, fingerprint
-    except UserError:
-        raise
-    # numpy.load meets what is no such file with errors of many types.
-    except Exception as error:
-        raise FileError(f"is no loss landscape ({error})", where=str(path)) from error
+        landscape = LossLandscape(str(name), positions, losses.astype(float), accuracies.astype(float))
+    except (FileError, TypeError, ValueError) as error:
+        raise FileError(f"is no loss landscape ({getattr(error, 'what', error)})", where=str(path)) from error
+    return landscape, done, str(fingerprint)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from bnext_keras.cli._tool import (
     add_normalization_arguments,
+    add_trust_argument,
     complain,
     normalization,
     positive,
@@ -173,6 +174,6 @@ def _parser():
     parser.add_argument("--relaxed", action="store_true", help="move the signs of binary kernels, as real numbers")
     parser.add_argument("--limit", type=float, metavar="LOSS", help="draw larger losses as this one")
     parser.add_argument("--no-surface", action="store_true", help="draw contours alone")
-    parser.add_argument("--trust", action="store_true", help="load models that bring code of their own")
     add_normalization_arguments(parser)
+    add_trust_argument(parser)
     return parser

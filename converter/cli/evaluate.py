@@ -9,12 +9,8 @@ import sys
 from pathlib import Path
 
 from bnext_keras.cli._tool import (
-    add_architecture_arguments,
-    add_normalization_arguments,
-    add_trust_argument,
     complain,
     normalization,
-    positive,
     quiet_tensorflow,
     run,
     silenced,
@@ -25,7 +21,7 @@ from bnext_keras.extras import require
 from bnext_keras.files import check_exists, check_outputs, write_all
 from bnext_keras.labels import read_labels
 
-from converter.tflite.engine import RUNNERS
+from converter.cli._running import add_running_arguments
 
 TOOL = "bnext-evaluate"
 
@@ -165,20 +161,7 @@ def _parser():
         "pixels)"
     )
     add("--crop", type=float, metavar="SHARE", help=text)
-    text = (
-        "names of the models' classes: text, one per line, or Keras' imagenet_class_index.json (default: those that "
-        "a model's file has in itself, or the data's)"
-    )
-    add("--labels", type=Path, metavar="FILE", help=text)
-    text = "turn images by 180 degrees; not needed for a .tflite file of bnext-convert, which says so itself"
-    add("--rotate", action="store_true", help=text)
-    text = "threads (default: all cores)"
-    add("--threads", type=positive, default=os.cpu_count() or 1, metavar="N", help=text)
-    text = "what runs .tflite files: this project's engine, or Larq Compute Engine (default: the engine if it can)"
-    add("--runner", choices=RUNNERS, help=text)
-    add_normalization_arguments(parser)
-    add_trust_argument(parser)
-    add_architecture_arguments(parser)
+    add_running_arguments(parser, otherwise="the data's")
     return parser
 
 

@@ -9,9 +9,6 @@ import sys
 from pathlib import Path
 
 from bnext_keras.cli._tool import (
-    add_architecture_arguments,
-    add_normalization_arguments,
-    add_trust_argument,
     complain,
     normalization,
     positive,
@@ -25,7 +22,7 @@ from bnext_keras.image_files import find_images
 from bnext_keras.labels import choose_labels, read_labels
 from bnext_keras.text import first_line, printable
 
-from converter.tflite.engine import RUNNERS
+from converter.cli._running import add_running_arguments
 
 TOOL = "bnext-predict"
 
@@ -148,30 +145,8 @@ def _parser():
     )
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="image files, or folders of them")
     parser.add_argument("--top", type=positive, default=5, metavar="N", help="how many classes to print (default 5)")
-    parser.add_argument(
-        "--labels",
-        type=Path,
-        metavar="FILE",
-        help="names of the classes: text, one per line, or Keras' imagenet_class_index.json "
-        "(default: those that the model's file has in itself, or ImageNet's for a model of 1000 classes)",
-    )
     parser.add_argument("--json", action="store_true", help="print the answers as JSON")
-    parser.add_argument(
-        "--rotate",
-        action="store_true",
-        help="turn images by 180 degrees; not needed for a .tflite file of bnext-convert, which says so itself",
-    )
-    parser.add_argument(
-        "--threads", type=positive, default=os.cpu_count() or 1, metavar="N", help="threads (default: all cores)"
-    )
-    parser.add_argument(
-        "--runner",
-        choices=RUNNERS,
-        help="what runs a .tflite file: this project's engine, or Larq Compute Engine (default: the engine if it can)",
-    )
-    add_normalization_arguments(parser)
-    add_trust_argument(parser)
-    add_architecture_arguments(parser)
+    add_running_arguments(parser, otherwise="ImageNet's for a model of 1000 classes")
     return parser
 
 

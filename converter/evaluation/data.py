@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+from bnext_keras.array_files import read_labelled
 from bnext_keras.data import Examples, from_arrays, from_folder, from_tfrecords
 from bnext_keras.data.examples import shuffled_numbers
 from bnext_keras.data.sources import is_cifar
 from bnext_keras.data.sources.by_name import TRAINING_SPLIT, VALIDATION_SPLITS, open_split
 from bnext_keras.errors import LabelError, PredictionError
-from bnext_keras.text import first_line
+from bnext_keras.files import file_errors_as
 
 import numpy as np
 
@@ -27,7 +28,10 @@ def open_examples(source: str, *, num_classes: int, split: str = "", label_offse
         PredictionError: if they cannot be opened.
     """
     try:
-        return _open(source, num_classes, split, label_offset)
+        with file_errors_as(PredictionError):
+            return _open(source, num_classes, split, label_offset)
+    except PredictionError:
+        raise
     except (ImportError, OSError, ValueError) as error:
         raise PredictionError(str(error), where=source) from error
 
@@ -54,18 +58,11 @@ def _is_class(entry):
 
 
 def _arrays(path, num_classes):
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            images, labels = arrays["images"], arrays["labels"]
-            names = arrays["class_names"].tolist() if "class_names" in arrays else None
-    except KeyError as error:
-        raise ValueError(f"{error.args[0]}; it must hold the arrays images and labels") from error
-    # zipfile's own errors among them.
-    except Exception as error:
-        raise ValueError(f"cannot be read as an .npz file ({first_line(error)})") from error
-    if images.dtype.kind == "f":
-        return PreparedImages(images, labels, num_classes)
-    return from_arrays(images, labels, num_classes=None if names else num_classes, class_names=names)
+    arrays = read_labelled(path)
+    if arrays.images.dtype.kind == "f":
+        return PreparedImages(arrays.images, arrays.labels, num_classes)
+    names = arrays.class_names
+    return from_arrays(arrays.images, arrays.labels, num_classes=None if names else num_classes, class_names=names)
 
 
 class PreparedImages:
@@ -73,21 +70,16 @@ class PreparedImages:
 
     Args:
         images: Floats ``(images, height, width, channels)``.
-        labels: Numbers of their classes ``(images,)``.
+        labels: Numbers of their classes, whole numbers ``(images,)``.
         num_classes: How many classes there are.
 
     Raises:
-        ValueError: if these are no such arrays.
+        LabelError: if a label is none of them.
     """
 
     class_names = None
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, num_classes: int):
-        if images.ndim != 4 or labels.shape != images.shape[:1] or not len(images) or labels.dtype.kind not in "iu":
-            raise ValueError(
-                f"images are of shape {images.shape} and labels {labels.dtype} of shape {labels.shape}, not "
-                "(images, height, width, channels) and whole numbers (images,)"
-            )
         if labels.min() < 0 or labels.max() >= num_classes:
             raise LabelError(f"labels must be from 0 to {num_classes - 1}, got {labels.min()} to {labels.max()}")
         self.num_classes = num_classes

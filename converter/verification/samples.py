@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bnext_keras.errors import ConversionError
+from bnext_keras.array_files import read_array, read_arrays
+from bnext_keras.errors import ConversionError, FileError
 from bnext_keras.files import file_errors_as
 from bnext_keras.image_files import find_images
 from bnext_keras.preprocessing import Normalization, load_image
-from bnext_keras.text import first_line
 
 import numpy as np
 
@@ -75,14 +75,10 @@ def users_inputs(
 def _read_arrays(path, names):
     """An ``.npz`` file with an array for each input of a model that has several."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in names}
-    except KeyError as error:
-        raise ConversionError(f"{path}: has no array '{error.args[0].split()[0]}'") from error
-    # What np.load returns of an .npy file is no context.
-    except (OSError, ValueError, EOFError, MemoryError, TypeError) as error:
+        return read_arrays(path, names)
+    except FileError as error:
         what = f"the model has the inputs {', '.join(names)}, for which it takes an .npz file of arrays of these names"
-        raise ConversionError(f"{path}: {what} ({first_line(error)})") from error
+        raise ConversionError(error.what, where=error.where, remedy=what) from error
 
 
 def as_inputs(images: np.ndarray, dtype: np.dtype | type | str) -> np.ndarray:
@@ -126,14 +122,11 @@ def read_samples(
     path = Path(path)
     if path.is_dir():
         return _read_images(path, input_shape, normalization or Normalization.imagenet())
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError, MemoryError) as error:
-        raise ConversionError(f"{path}: neither a folder of images nor a readable .npy file ({error})") from error
-    if not isinstance(array, np.ndarray) or array.ndim != 4 or array.shape[1:] != tuple(input_shape):
-        shape = getattr(array, "shape", "several arrays")
+    with file_errors_as(ConversionError):
+        array = read_array(path)
+    if array.ndim != 4 or array.shape[1:] != tuple(input_shape):
         raise ConversionError(
-            f"{path}: has shape {shape}, but the model takes (samples, {', '.join(map(str, input_shape))})"
+            f"{path}: has shape {array.shape}, but the model takes (samples, {', '.join(map(str, input_shape))})"
         )
     if not len(array) or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
         raise ConversionError(f"{path}: must hold at least one input of finite numbers")

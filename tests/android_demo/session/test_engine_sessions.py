@@ -129,8 +129,9 @@ def test_test_data_that_do_not_fit_are_refused(benchmark, binary_model, tmp_path
         status, _, printed = benchmark(binary_model, "--device", "host", "--test-data", tmp_path / "test.npz")
         assert status == 2
         assert message in " ".join(printed.split())
-    (tmp_path / "test.npz").write_bytes(b"no archive")
-    assert "cannot be read as an .npz file" in benchmark(binary_model, "--test-data", tmp_path / "test.npz")[2]
+    for content in (b"no archive", b"PK\x03\x04 no archive"):
+        (tmp_path / "test.npz").write_bytes(content)
+        assert "cannot be read as an .npz file" in benchmark(binary_model, "--test-data", tmp_path / "test.npz")[2]
 
 
 def test_of_several_outputs_the_classes_are_right_or_wrong(benchmark, tmp_path):
