@@ -1,5 +1,5 @@
 // Sorts a table by the column whose heading is clicked, numbers as numbers; a second click turns the order around.
-// Cells without a number stay at the end.
+// Cells without a number stay at the end. A link below the table saves it as CSV, in the order that it then has.
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   for (const heading of table.tHead.rows[0].cells) {
@@ -31,4 +31,23 @@ for (const table of document.querySelectorAll("table.sortable")) {
       sort();
     });
   }
+  const link = document.createElement("a");
+  link.textContent = "CSV";
+  link.download = `${table.id || "table"}.csv`;
+  link.href = "#";
+  link.addEventListener("click", () => {
+    link.href = `data:text/csv;charset=utf-8,${encodeURIComponent(csv(table))}`;
+  });
+  (table.closest(".scroll") ?? table).after(link);
+}
+
+function csv(table) {
+  const field = (cell) => {
+    const parts = [...cell.childNodes].map((node) => node.textContent.replace(/\s+/g, " ").trim());
+    let text = cell.dataset.sort ?? parts.filter(Boolean).join(" ");
+    // A spreadsheet would take it for a formula, and names are strangers' texts.
+    if (/^[=+\-@]/.test(text) && isNaN(text)) text = `'${text}`;
+    return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  return [...table.rows].map((row) => [...row.cells].map(field).join(",") + "\r\n").join("");
 }
