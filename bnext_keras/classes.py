@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from bnext_keras.annotations import Annotated, Annotation
 from bnext_keras.cards import CARDS
 from bnext_keras.labels import IMAGENET, IMAGENET_CLASSES, check_names, imagenet_labels
-from bnext_keras.layer_graph import LayerGraph, has_graph
+from bnext_keras.layer_graph import PASSING_ON, LayerGraph, has_graph
 from bnext_keras.layers import Dense
+from bnext_keras.orientation import Rotate180
 from bnext_keras.preprocessing import IMAGENET_MEAN, Normalization
 from bnext_keras.roles import HEAD, stated_role
 from bnext_keras.structure import find_roles
@@ -25,6 +26,19 @@ from bnext_keras.text import printable
 
 import numpy as np
 import tensorflow as tf
+
+#: Layers that put an image's pixels elsewhere: it is normalized behind them as it is before.
+MOVING_PIXELS = (
+    *PASSING_ON,
+    Rotate180,
+    tf.keras.layers.CenterCrop,
+    tf.keras.layers.RandomCrop,
+    tf.keras.layers.RandomFlip,
+    tf.keras.layers.RandomRotation,
+    tf.keras.layers.RandomTranslation,
+    tf.keras.layers.RandomZoom,
+    tf.keras.layers.Resizing,
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +61,10 @@ def stated(model: tf.keras.Model) -> Statement:
     Names come from whoever made the file; what a terminal would obey in them is visible as escapes. What does not fit
     the model's outputs or channels is not known.
 
+    What the classes are, the end of the model states alone. How images are normalized, any part states that sees them
+    as they come: a backbone, say, behind which somebody has put another head. It is not known where parts contradict
+    each other, or where the layer that stated it has been cut off.
+
     Example:
         >>> import bnext_keras
         >>> model = bnext_keras.models.BNext([8, 16], input_shape=(32, 32, 3), classes="imagenet")
@@ -59,8 +77,9 @@ def stated(model: tf.keras.Model) -> Statement:
     names = normalization = None
     if layer is not None:
         names = layer.class_names if len(layer.class_names or ()) == outputs else None
-        if layer.normalization is not None and len(layer.normalization.mean) in (1, channels):
-            normalization = layer.normalization.of_channels(channels)
+        normalization = _fitting(layer.normalization, channels)
+    if normalization is None:
+        normalization = _of_images(model)
     if (names is None or normalization is None) and outputs == IMAGENET_CLASSES and classes_of(model) == IMAGENET:
         names = names or tuple(imagenet_labels())
         if normalization is None and channels == len(IMAGENET_MEAN):
@@ -158,6 +177,23 @@ def _stating(model: tf.keras.Model) -> Annotated | None:
             return layer
     heads = [layer for layer, role in find_roles(model).items() if role == HEAD]
     return heads[0] if len(heads) == 1 and isinstance(heads[0], Dense) else None
+
+
+def _fitting(normalization, channels):
+    """A normalization for images of so many channels; None if there is none, or of another number."""
+    fits = normalization is not None and len(normalization.mean) in (1, channels)
+    return normalization.of_channels(channels) if fits else None
+
+
+def _of_images(model):
+    """The normalization that layers anywhere in a model state, and models in it whose images are this model's own."""
+    graph, channels = LayerGraph(model), model.input_shape[-1]
+    found = {_fitting(layer.normalization, channels) for layer in model.layers if isinstance(layer, Annotated)}
+    for part in model.layers:
+        if isinstance(part, tf.keras.Model) and has_graph(part) and graph.only_before(part, MOVING_PIXELS):
+            found.add(_fitting(stated(part).normalization, channels))
+    found.discard(None)
+    return found.pop() if len(found) == 1 else None
 
 
 def _takes_pixels(model):

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from bnext_keras.annotations import Annotation
+
 import larq as lq
 import numpy as np
 import tensorflow as tf
@@ -10,6 +12,7 @@ from larq.models import mac_containing_layers
 
 #: Layers whose output holds only values of their input, and perhaps zeros.
 PASSING_ON = (
+    Annotation,
     tf.keras.layers.Concatenate,
     tf.keras.layers.Cropping2D,
     tf.keras.layers.Dropout,
@@ -89,6 +92,11 @@ class LayerGraph:
     def follows(self, layer: tf.keras.layers.Layer, predicate: Callable[[tf.keras.layers.Layer], bool]) -> bool:
         """Whether a layer that fulfils the predicate lies before it."""
         return any(predicate(other) for other in self._reachable(layer, self.producers))
+
+    def only_before(self, part: tf.keras.Model, kinds: tuple[type, ...]) -> bool:
+        """Whether nothing but layers of some kinds lies between the model's inputs and those of a model within it."""
+        first = [layer for layer in LayerGraph(part).layers if not self._inbound(part, layer)]
+        return not any(self.follows(layer, lambda other: not isinstance(other, kinds)) for layer in first)
 
     def _add(self, model, outer_producers):
         for layer in model.layers:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bnext_keras.classes import annotate, stated
+from bnext_keras.classes import stated
 from bnext_keras.errors import FileError, UserError
 from bnext_keras.files import check_exists
 from bnext_keras.importers.checkpoint import read_checkpoint
@@ -95,9 +95,6 @@ class Pretrained:
             if name not in fresh:
                 for weight, value in zip(ordered_weights(layer), self.layers[name], strict=True):
                     weight.assign(value)
-        if fresh and self.normalization is not None:
-            # The classes are others, the images are not.
-            annotate(model, mean=self.normalization.mean, std=self.normalization.std)
         if fresh:
             classes = "these classes in" if self.wants_fresh_head else ""
             what = f"no weights for {classes} {', '.join(fresh)}".replace("  ", " ")

@@ -207,8 +207,17 @@ class Ends:
         model = tf.keras.Model(inputs, x, name=self.name)
         if self._pretrained is not None:
             known = {layer.name for layer in features.layers}
-            self._pretrained.put_into(model, top={layer.name for layer in model.layers} - known)
+            fresh = self._pretrained.put_into(model, top={layer.name for layer in model.layers} - known)
+            if fresh or not self._include_top:
+                model = self._of_same_images(model, self._pretrained.normalization)
         return model
+
+    def _of_same_images(self, model, scale):
+        """A network that states what the file's head stated of images: without that head they are the same."""
+        from bnext_keras.classes import annotate
+
+        is_image = any(self._tensor is image for image in model.inputs)
+        return annotate(model, mean=scale.mean, std=scale.std) if scale is not None and is_image else model
 
     def classifier(self, x: Any, name: str = "head", **options: Any) -> Any:
         """Logits of a map: a global average, then `logits`."""

@@ -114,6 +114,30 @@ def test_it_goes_with_the_head():
     assert stated(tf.keras.Model(base.input, Layers.Dense(3)(base.layers[-2].output))) == Statement(None, None)
 
 
+def test_another_head_behind_a_backbone_keeps_what_the_backbone_states_of_images():
+    backbone = annotate(own(include_top=False, pooling="avg"), mean=SCALE.mean, std=SCALE.std)
+    by_hand = tf.keras.Model(backbone.input, Layers.Dense(3)(backbone.output))
+    ours = tf.keras.Model(backbone.input, Dense(3, role="head")(backbone.output))
+    image = tf.keras.Input((48, 48, 3))
+    moved = Layers.Resizing(32, 32)(Layers.RandomFlip()(image))
+    nested = tf.keras.Model(image, Layers.Dense(3)(backbone(moved)))
+    for model in (by_hand, ours, nested, tf.keras.Sequential([backbone, Layers.Dense(3)])):
+        assert stated(model) == Statement(None, SCALE)
+    assert stated(annotate(by_hand, class_names=NAMES)) == Statement(NAMES, SCALE)
+    assert stated(annotate(by_hand, mean=0.5, std=0.5)).normalization == HALVES
+
+
+def test_what_a_part_says_of_other_images_than_the_models_is_not_taken():
+    backbone = annotate(own(include_top=False, pooling="avg"), mean=SCALE.mean, std=SCALE.std)
+    other = annotate(strangers(), mean=0.5, std=0.5)
+    image = tf.keras.Input((32, 32, 3))
+    scaled = tf.keras.Model(image, Layers.Dense(3)(backbone(image * 2)))
+    both = tf.keras.Model(image, Layers.Dense(3)(Layers.Concatenate()([backbone(image), other(image)])))
+    grey = tf.keras.Input((32, 32, 1))
+    coloured = tf.keras.Model(grey, Layers.Dense(3)(backbone(Layers.Concatenate()([grey, grey, grey]))))
+    assert [stated(model).normalization for model in (scaled, both, coloured)] == [None] * 3
+
+
 def test_what_a_terminal_would_obey_is_visible():
     model = annotate(own(), class_names=["\x1b[2J", "a\nb", "\u202ec"])
     assert stated(model).class_names == ("\\x1b[2J", "a\\nb", "\\u202ec")

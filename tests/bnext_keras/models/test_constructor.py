@@ -8,7 +8,9 @@ from bnext_keras import models, networks, zoo
 from bnext_keras.classes import annotate, classes_of, stated
 from bnext_keras.errors import StateDictError, UserError
 from bnext_keras.importers import import_bnext
+from bnext_keras.model_files import load_model
 from bnext_keras.orientation import add_rotation, is_rotating
+from bnext_keras.preprocessing import Normalization
 
 import narrow_bnext
 import numpy as np
@@ -150,6 +152,18 @@ def test_another_head_states_the_normalization_of_the_old_one(tmp_path):
     found = stated(network(weights=path, num_classes=7))
     assert found.class_names is None
     assert (found.normalization.mean, found.normalization.std) == ((0.5,) * 3, (0.25,) * 3)
+
+
+def test_so_does_a_network_without_a_head_and_what_is_built_on_it(tmp_path):
+    path = tmp_path / "trained.h5"
+    annotate(network(), class_names=["a", "b", "c"], mean=0.5, std=0.25).save(path)
+    backbone = network(weights=path, include_top=False, pooling="avg")
+    tf.keras.Model(backbone.input, tf.keras.layers.Dense(5)(backbone.output)).save(path)
+    found = stated(load_model(path))
+    assert (found.class_names, found.normalization) == (None, Normalization((0.5,) * 3, (0.25,) * 3))
+    image = tf.keras.Input(SHAPE)
+    rescaled = network(weights=path, include_top=False, input_tensor=tf.keras.layers.Rescaling(2.0)(image))
+    assert stated(rescaled).normalization is None
 
 
 def test_weights_of_another_network_are_refused_and_change_nothing(trained, tmp_path):
