@@ -309,8 +309,7 @@ def _convert(
         runtime=runtime,
         cost=cost,
     )
-    described = content if runtime.suffix == ".tflite" else flatbuffer.pack()
-    result.inspection = inspect(model, described, result.binary_convs, len(content))
+    result.inspection = inspect(model, flatbuffer, result.binary_convs, len(content))
     clock.stop()
     if errors := result.errors:
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""

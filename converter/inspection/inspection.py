@@ -103,23 +103,27 @@ class Inspection:
         }
 
 
-def inspect(model: tf.keras.Model, content: bytes, binarized: Collection[str], size: int | None = None) -> Inspection:
+def inspect(
+    model: tf.keras.Model, file: bytes | Flatbuffer, binarized: Collection[str], size: int | None = None
+) -> Inspection:
     """Describes a model and the file that it became.
 
     Args:
         model: A built model of static input shape.
-        content: The ``.tflite`` file.
+        file: The ``.tflite`` file, or its tables.
         binarized: Names of the layers whose convolution runs bitpacked in it.
-        size: Bytes of what is written, where that is another file.
+        size: Bytes of what is written; by default those of ``file``, if it is no tables.
     """
-    flatbuffer = Flatbuffer(content)
+    flatbuffer = Flatbuffer(file) if isinstance(file, bytes) else file
+    if size is None:
+        size = len(file) if isinstance(file, bytes) else len(flatbuffer.pack())
     graph, costs, roles = LayerGraph(model), count(model), find_roles(model)
     operators = read_operators(flatbuffer, graph)
     return Inspection(
         layers=[describe_layer(graph, layer, roles.get(layer), layer.name in binarized) for layer in graph.layers],
         operators=operators,
         costs=costs,
-        other_bytes=(len(content) if size is None else size) - sum(operator.bytes for operator in operators),
+        other_bytes=size - sum(operator.bytes for operator in operators),
         card=_published(costs),
         peak_memory=peak_memory(flatbuffer),
     )

@@ -150,20 +150,24 @@ def count_operators(graph: Graph, maps_only: bool = False) -> Counter:
         graph: The graph.
         maps_only: Whether only those count whose result is a map of more than one pixel.
     """
-    counts: Counter = Counter()
-    for node in graph.nodes():
-        if node.op in ("Const", "Input", "Item", "Result") or (maps_only and not node.is_map):
-            continue
-        if node.op in ("Mul", "Add", "AddV2", "BiasAdd") and is_fused(graph, node):
-            continue
-        counts[node.op] += 1
-        if node.call is not None and (node.call.thresholds is not None or node.call.falling):
-            counts["Sub" if node.call.falling else "AddV2"] += 1
-    return counts
+    return _counts(graph)[maps_only]
 
 
 def _counts(graph):
-    return count_operators(graph), count_operators(graph, maps_only=True)
+    """All operators by type, and those among them whose result is a map of more than one pixel."""
+    every: Counter = Counter()
+    maps: Counter = Counter()
+    for node in graph.nodes():
+        if node.op in ("Const", "Input", "Item", "Result"):
+            continue
+        if node.op in ("Mul", "Add", "AddV2", "BiasAdd") and is_fused(graph, node):
+            continue
+        counted = [every, maps] if node.is_map else [every]
+        for counts in counted:
+            counts[node.op] += 1
+            if node.call is not None and (node.call.thresholds is not None or node.call.falling):
+                counts["Sub" if node.call.falling else "AddV2"] += 1
+    return every, maps
 
 
 def _changed(report):
