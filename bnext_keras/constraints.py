@@ -34,3 +34,7 @@ class UnitInterval(tf.keras.constraints.Constraint):
 
     def __call__(self, weights):
         return tf.clip_by_value(weights, 0.0, 1.0)
+
+
+# Layers of Keras and Larq write a constraint into .h5 files by its bare name.
+tf.keras.utils.get_custom_objects().update(Unbounded=Unbounded)

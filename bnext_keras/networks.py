@@ -1,11 +1,14 @@
-"""Every network by its name, whichever room builds it: what recipes and cards name."""
+"""Every network by its name, whichever room builds it: what recipes and cards name.
+
+Float ones that teach are among them, for a run may train one before the network that it is for.
+"""
 
 import importlib
 import inspect
 from collections.abc import Callable
 
 #: The rooms that have networks, in the order in which they are looked through.
-_ROOMS = ("models", "zoo")
+_ROOMS = ("models", "zoo", "teachers")
 
 
 def names() -> list[str]:

@@ -1,11 +1,13 @@
 """The optimizers of the published runs that Keras does not have.
 
 BNext was trained by AdamW with two groups of parameters: next to no decay for kernels, whose latent weights matter by
-their sign alone, and an ordinary one for everything else. MeliusNet was trained by rectified Adam.
+their sign alone, and an ordinary one for everything else. MeliusNet was trained by rectified Adam, ReActNet's and
+PokeBNN's kernels by Adam with a penalty, QuickNet by one rule for binary kernels and another one for everything else.
 """
 
 import re
 
+import larq as lq
 import tensorflow as tf
 
 
@@ -56,9 +58,7 @@ class TwoGroupAdamW(tf.keras.optimizers.AdamW):
 
     def is_kernel(self, variable: tf.Variable) -> bool:
         """Whether a variable decays by ``kernel_weight_decay``."""
-        if len(variable.shape) == 4 or getattr(variable, "decays_as_kernel", False):
-            return True
-        return bool(self.like_kernels and re.search(self.like_kernels, variable.name))
+        return _is_kernel(variable) or bool(self.like_kernels and re.search(self.like_kernels, variable.name))
 
     def _apply_weight_decay(self, variables):
         # AdamW's own method decays everything by `weight_decay`: call it once for each group.
@@ -128,5 +128,142 @@ class RectifiedAdam(tf.keras.optimizers.Adam):
         variable.assign_sub(number(self.learning_rate) * mean / number(mean_share) * factor)
 
 
+@tf.keras.utils.register_keras_serializable(package="bnext_keras")
+class TwoGroupAdam(tf.keras.optimizers.Adam):
+    """Adam with a penalty on squares of weights, of one strength for kernels and of another one for everything else.
+
+    ``penalty * w`` is added to the gradient of a variable w, after clipping, and goes through Adam's means with it:
+    what PyTorch's Adam calls weight decay. AdamW's decay goes past them, see `TwoGroupAdamW`; the groups are the same.
+
+    Args:
+        learning_rate: A number or a schedule, as for `tf.keras.optimizers.Adam`.
+        penalty: Strength for all other variables.
+        kernel_penalty: Strength for kernels.
+        epsilon: Added to the denominator; PyTorch's default, not Keras' 1e-7.
+        name: Name of the optimizer.
+        **kwargs: Any other argument of `tf.keras.optimizers.Adam`, such as ``beta_2``.
+
+    Example:
+        >>> import bnext_keras, tensorflow as tf
+        >>> kernel = tf.Variable(tf.ones((1, 1, 1, 1)))
+        >>> optimizer = bnext_keras.training.TwoGroupAdam(0.1, kernel_penalty=0.5)
+        >>> optimizer.apply_gradients([(tf.zeros((1, 1, 1, 1)), kernel)]);  # doctest: +ELLIPSIS
+        <tf.Variable ...>
+        >>> round(float(tf.squeeze(kernel)), 3)
+        0.9
+
+    Reference:
+        The training code of arXiv 2003.03488, with PyTorch's Adam; that of arXiv 2112.00133, with a term of the loss.
+    """
+
+    def __init__(
+        self, learning_rate=1e-3, penalty=0.0, kernel_penalty=0.0, epsilon=1e-8, name="TwoGroupAdam", **kwargs
+    ):
+        super().__init__(learning_rate, epsilon=epsilon, name=name, **kwargs)
+        self.penalty = penalty
+        self.kernel_penalty = kernel_penalty
+
+    def build(self, var_list):
+        # Noted here: on several devices a step is given the copies, which do not know what they are.
+        self._kernels = frozenset(self._var_key(variable) for variable in var_list if _is_kernel(variable))
+        super().build(var_list)
+
+    def update_step(self, gradient, variable):
+        penalty = self.kernel_penalty if self._var_key(variable) in self._kernels else self.penalty
+        if penalty:
+            gradient = tf.convert_to_tensor(gradient) + tf.cast(penalty, variable.dtype) * variable
+        super().update_step(gradient, variable)
+
+    def get_config(self):
+        return {**super().get_config(), "penalty": self.penalty, "kernel_penalty": self.kernel_penalty}
+
+
+@tf.keras.utils.register_keras_serializable(package="bnext_keras")
+class AdamAndMomentum(tf.keras.optimizers.SGD):
+    """Adam for binary kernels, gradient descent with momentum for everything else, at two learning rates.
+
+    Larq's `larq.optimizers.CaseOptimizer` of two optimizers does the same for Keras' older ones. This is one optimizer
+    of the new kind, so that clipping is by the norm of all gradients together, and averages of weights, checkpoints and
+    a learning rate that is set from outside are Keras' own. Binary kernels are those of Larq's layers whose quantizer
+    has one bit.
+
+    Args:
+        learning_rate: For everything else: a number or a schedule.
+        kernel_factor: That of kernels is so many times as large, whatever the schedule makes of it.
+        momentum: Share that a step has of the one before, of everything else.
+        beta_1: Share that the mean of gradients keeps in each step, of kernels.
+        beta_2: Share that the mean of their squares keeps in each step, of kernels.
+        epsilon: Added to Adam's denominator.
+        name: Name of the optimizer.
+        **kwargs: Any other argument of `tf.keras.optimizers.SGD`, such as ``global_clipnorm``.
+
+    Example:
+        >>> import bnext_keras, larq as lq, tensorflow as tf
+        >>> dense = lq.layers.QuantDense(1, kernel_quantizer="ste_sign", kernel_constraint="weight_clip")
+        >>> dense.build((None, 1))
+        >>> _ = dense.kernel.assign([[0.5]])
+        >>> optimizer = bnext_keras.training.AdamAndMomentum(0.1, kernel_factor=0.2)
+        >>> _ = optimizer.apply_gradients([(tf.constant([[3.0]]), dense.kernel), (tf.constant([3.0]), dense.bias)])
+        >>> round(float(dense.kernel.latent_variable), 3), round(float(dense.bias), 3)
+        (0.48, -0.3)
+
+    Reference:
+        Larq Zoo's training of QuickNet, release 2.4.0.
+    """
+
+    def __init__(
+        self,
+        learning_rate=0.1,
+        kernel_factor=0.1,
+        momentum=0.9,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-7,
+        name="AdamAndMomentum",
+        **kwargs,
+    ):
+        super().__init__(learning_rate, momentum=momentum, name=name, **kwargs)
+        self.kernel_factor = kernel_factor
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+
+    def build(self, var_list):
+        super().build(var_list)
+        binary = [variable for variable in var_list if lq.optimizers.Bop.is_binary_variable(variable)]
+        # Noted here: on several devices a step is given the copies, which do not know what they are.
+        self._place = {self._var_key(variable): place for place, variable in enumerate(binary)}
+        if not hasattr(self, "_velocities"):
+            self._velocities = [self.add_variable_from_reference(variable, "v") for variable in binary]
+
+    def update_step(self, gradient, variable):
+        key = self._var_key(variable)
+        if key not in self._place:
+            super().update_step(gradient, variable)
+            return
+
+        def number(value):
+            return tf.cast(value, variable.dtype)
+
+        gradient = tf.convert_to_tensor(gradient)
+        mean = self.momentums[self._index_dict[key]]
+        step = number(self.iterations + 1)
+        variance = self._velocities[self._place[key]]
+        mean.assign_add((gradient - mean) * number(1 - self.beta_1))
+        variance.assign_add((tf.square(gradient) - variance) * number(1 - self.beta_2))
+        unbiased = tf.sqrt(1 - tf.pow(number(self.beta_2), step)) / (1 - tf.pow(number(self.beta_1), step))
+        rate = number(self.learning_rate) * number(self.kernel_factor)
+        variable.assign_sub(rate * unbiased * mean / (tf.sqrt(variance) + number(self.epsilon)))
+
+    def get_config(self):
+        own = ("kernel_factor", "beta_1", "beta_2", "epsilon")
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
+
+
+def _is_kernel(variable):
+    return len(variable.shape) == 4 or getattr(variable, "decays_as_kernel", False)
+
+
 # Keras' wrapper that scales the loss, for float16, writes the bare names of optimizers into .h5 files.
-tf.keras.utils.get_custom_objects().update(TwoGroupAdamW=TwoGroupAdamW, RectifiedAdam=RectifiedAdam)
+_OWN = (TwoGroupAdamW, RectifiedAdam, TwoGroupAdam, AdamAndMomentum)
+tf.keras.utils.get_custom_objects().update({optimizer.__name__: optimizer for optimizer in _OWN})

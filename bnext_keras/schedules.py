@@ -4,7 +4,10 @@ So a run can be continued, and a command can tell before it starts where a run w
 """
 
 import math
+from collections.abc import Sequence
 
+#: How a learning rate falls, see `learning_rate`.
+DECAYS = ("cosine", "linear", "steps")
 #: Below this temperature a kernel is exactly its sign (BNext's training code; reached after 153 epochs of 0.9).
 ANNEALED = 1e-7
 #: The published run: its factor of the temperature, and its length. It is annealed in epoch 153.
@@ -24,6 +27,39 @@ def warmup_cosine(epoch: int, epochs: int, *, peak: float, warmup: float, final:
         return warmup + epoch * (peak - warmup) / warmup_epochs
     progress = (epoch - warmup_epochs) / epochs
     return final + (peak - final) * (1 + math.cos(math.pi * progress)) / 2
+
+
+def learning_rate(
+    epoch: int,
+    epochs: int,
+    *,
+    peak: float,
+    warmup: float,
+    final: float,
+    warmup_epochs: int,
+    decay: str = "cosine",
+    decay_epochs: Sequence[int] = (),
+    decay_factor: float = 1.0,
+) -> float:
+    """The learning rate of an epoch: after the warm-up, which is `warmup_cosine`'s, one of `DECAYS`.
+
+    * ``"cosine"``: `warmup_cosine`.
+    * ``"linear"``: by the same amount every epoch, so that the one behind the last would have ``final``.
+    * ``"steps"``: the peak, times ``decay_factor`` from each of ``decay_epochs`` on.
+
+    Example:
+        >>> rates = dict(peak=1.0, warmup=0.25, final=0.0, warmup_epochs=1)
+        >>> [learning_rate(epoch, 5, **rates, decay="linear") for epoch in range(5)]
+        [0.25, 1.0, 0.75, 0.5, 0.25]
+        >>> steps = dict(decay="steps", decay_epochs=(2, 4), decay_factor=0.5)
+        >>> [learning_rate(epoch, 5, **rates, **steps) for epoch in range(5)]
+        [0.25, 1.0, 0.5, 0.5, 0.25]
+    """
+    if decay == "cosine" or epoch < warmup_epochs:
+        return warmup_cosine(epoch, epochs, peak=peak, warmup=warmup, final=final, warmup_epochs=warmup_epochs)
+    if decay == "linear":
+        return peak + (final - peak) * (epoch - warmup_epochs) / (epochs - warmup_epochs)
+    return peak * decay_factor ** sum(epoch >= step for step in decay_epochs)
 
 
 def weight_temperature(epoch: int, initial: float, decay: float) -> float:

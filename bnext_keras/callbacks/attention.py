@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from bnext_keras.callbacks.installation import LossTerm
 from bnext_keras.callbacks.losses import attention_distance, batch_mean
+from bnext_keras.recipes import ATTENTION_SCALES
 from bnext_keras.teachers.teacher import Teacher, as_teachers
 
 import tensorflow as tf
@@ -24,9 +25,12 @@ class AttentionMatching(LossTerm):
         teacher: A functional model, or a `bnext_keras.teachers.Teacher` of one.
         layers: Names of the teacher's layers by names of the student's. Their outputs must agree in height and width.
         weight: What the sum of distances is multiplied with.
+        scaled_to: What maps are scaled to, see `bnext_keras.callbacks.losses.attention_distance`: ``"length"``, as
+            published, or ``"largest"``.
 
     Raises:
-        ValueError: before the first step, if a layer does not exist or maps differ in size.
+        ValueError: if maps are scaled to something else; before the first step, if a layer does not exist or maps
+            differ in size.
 
     Example:
         >>> import bnext_keras, numpy as np, tensorflow as tf
@@ -45,8 +49,18 @@ class AttentionMatching(LossTerm):
         Martinez et al., "Training Binary Neural Networks with Real-to-Binary Convolutions", arXiv 2003.11535.
     """
 
-    def __init__(self, teacher: Teacher | tf.keras.Model, layers: Mapping[str, str], weight: float = 1.0):
+    def __init__(
+        self,
+        teacher: Teacher | tf.keras.Model,
+        layers: Mapping[str, str],
+        weight: float = 1.0,
+        scaled_to: str = "length",
+    ):
         super().__init__()
+        if scaled_to not in ATTENTION_SCALES:
+            raise ValueError(
+                f"AttentionMatching: maps are scaled to {' or '.join(ATTENTION_SCALES)}, not {scaled_to!r}"
+            )
         (self.teacher,) = as_teachers([teacher])
         if not isinstance(self.teacher, Teacher) or not getattr(self.teacher.model, "inputs", None):
             raise ValueError(
@@ -56,6 +70,7 @@ class AttentionMatching(LossTerm):
             raise ValueError("AttentionMatching needs a pair of layers")
         self.layers = dict(layers)
         self.weight = weight
+        self.scaled_to = scaled_to
         model = self.teacher.model
         outputs = [*(_layer(model, name).output for name in self.layers.values()), model.output]
         self._features = tf.keras.Model(model.inputs, outputs)
@@ -79,7 +94,8 @@ class AttentionMatching(LossTerm):
     def loss(self, step):
         distances = []
         for name, of_teacher in zip(self.layers, step.answers[self], strict=True):
-            distance = attention_distance(_full_precision(step.features[name]), tf.stop_gradient(of_teacher))
+            own = _full_precision(step.features[name])
+            distance = attention_distance(own, tf.stop_gradient(of_teacher), self.scaled_to)
             distances.append(batch_mean(distance, step.sample_weight))
             self.means[f"{name}_attention"].update_state(distances[-1], sample_weight=tf.shape(distance)[0])
         return self.weight * tf.add_n(distances)

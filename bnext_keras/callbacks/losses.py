@@ -6,6 +6,8 @@ its sample weight, summed, over the number of examples.
 
 from collections.abc import Sequence
 
+from bnext_keras.recipes import ATTENTION_SCALES
+
 import tensorflow as tf
 
 
@@ -93,45 +95,61 @@ def gap_sensitive_loss(
     return loss, [tf.reduce_mean(alpha) for alpha in alphas]
 
 
-def attention_map(features: tf.Tensor) -> tf.Tensor:
+def attention_map(features: tf.Tensor, scaled_to: str = "length") -> tf.Tensor:
     """Where a feature map is active: its squares summed over channels, scaled to length 1.
 
     Args:
         features: ``(batch, height, width, channels)``.
+        scaled_to: ``"length"``, as published, or ``"largest"``: so that the largest value is 1.
 
     Returns:
         ``(batch, height * width)``.
 
+    Raises:
+        ValueError: if it is scaled to something else.
+
     Example:
         >>> import tensorflow as tf
-        >>> attention_map(tf.reshape([2.0, 1.0, 0.0, 5.0**0.5], (1, 1, 2, 2))).numpy().round(4)
-        array([[0.7071, 0.7071]], dtype=float32)
+        >>> features = tf.reshape([2.0, 1.0, 0.0, 5.0**0.5], (1, 1, 2, 2))
+        >>> attention_map(features).numpy().round(4), attention_map(2 * features, "largest").numpy().round(4)
+        (array([[0.7071, 0.7071]], dtype=float32), array([[1., 1.]], dtype=float32))
 
     Reference:
         Zagoruyko and Komodakis, "Paying More Attention to Attention", arXiv 1612.03928, equation 2.
     """
+    if scaled_to not in ATTENTION_SCALES:
+        raise ValueError(f"attention maps are scaled to {' or '.join(ATTENTION_SCALES)}, not {scaled_to!r}")
     energy = tf.reduce_sum(tf.square(features), axis=-1)
-    return tf.math.l2_normalize(tf.reshape(energy, [tf.shape(energy)[0], -1]), axis=-1)
+    energy = tf.reshape(energy, [tf.shape(energy)[0], -1])
+    if scaled_to == "length":
+        return tf.math.l2_normalize(energy, axis=-1)
+    return tf.math.divide_no_nan(energy, tf.reduce_max(energy, axis=-1, keepdims=True))
 
 
-def attention_distance(student: tf.Tensor, teacher: tf.Tensor) -> tf.Tensor:
+def attention_distance(student: tf.Tensor, teacher: tf.Tensor, scaled_to: str = "length") -> tf.Tensor:
     """Squared distance of two feature maps' attention maps, per example; their channels may differ.
 
     Args:
         student: ``(batch, height, width, channels)``.
         teacher: ``(batch, height, width, other channels)``.
+        scaled_to: ``"length"``; or ``"largest"``, and the mean over positions instead of the sum, as Larq Zoo has it.
 
     Returns:
-        ``(batch,)``, between 0 and 2.
+        ``(batch,)``, between 0 and 2; of maps scaled to their largest value between 0 and 1.
+
+    Raises:
+        ValueError: if maps are scaled to something else.
 
     Example:
         >>> import tensorflow as tf
-        >>> left, right = tf.constant([[[[1.0], [0.0]]]]), tf.constant([[[[0.0], [5.0]]]])
-        >>> attention_distance(left, left).numpy().tolist(), attention_distance(left, right).numpy().tolist()
-        ([0.0], [2.0])
+        >>> left, right = tf.constant([[[[1.0], [0.5]]]]), tf.constant([[[[0.0], [5.0]]]])
+        >>> [attention_distance(left, other, "largest").numpy().tolist() for other in (left, right)]
+        [[0.0], [0.78125]]
 
     Reference:
-        Martinez et al., "Training Binary Neural Networks with Real-to-Binary Convolutions", arXiv 2003.11535.
+        Martinez et al., "Training Binary Neural Networks with Real-to-Binary Convolutions", arXiv 2003.11535, section
+        4.2; Larq Zoo's training code, release 2.4.0.
     """
-    difference = attention_map(student) - attention_map(tf.cast(teacher, student.dtype))
-    return tf.reduce_sum(tf.square(difference), axis=-1)
+    difference = attention_map(student, scaled_to) - attention_map(tf.cast(teacher, student.dtype), scaled_to)
+    squares = tf.square(difference)
+    return tf.reduce_sum(squares, axis=-1) if scaled_to == "length" else tf.reduce_mean(squares, axis=-1)

@@ -26,6 +26,7 @@ examples:
   bnext-import meliusnet22_weights.h5 -o meliusnet22.h5     from Larq Zoo
   bnext-import quicknet_weights.h5 -o quicknet.h5
   bnext-import reactnet_a.pth.tar -o reactnet_a.h5
+  bnext-import resnet34-b627a593.pth -o resnet34.h5         torchvision's, a teacher
   bnext-import meliusnet22_weights_notop.h5 -o start.h5 --num-classes 10
   bnext-import checkpoint.pth.tar -o start.h5 --classes 37    another head, to be trained
 
@@ -40,6 +41,7 @@ exit status:
   0  the file has been written; a warning tells if it is not exactly the original
   2  the checkpoint or the command cannot be used; one line says why; nothing is written"""
 
+_TURNING = "; the model's first layer turns images by 180 degrees"
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -119,7 +121,7 @@ def _pytorch(arguments):
     facts = {
         "variant": found.network + (f" ({options})" if options else ""),
         "classes": str(model.output_shape[-1]),
-        "input orientation": "upright; the model's first layer turns images by 180 degrees",
+        "input orientation": f"upright{_TURNING * found.is_turned}",
     }
     return model, facts, warnings
 
@@ -143,7 +145,7 @@ def _bnext(arguments):
         "stem stride": str(found.stem_stride),
         "zero weights": f"{imported.zero_weights:,} of {imported.binary_weights:,} binary weights",
         "weight temperature": temperature,
-        "input orientation": "upright; the model's first layer turns images by 180 degrees",
+        "input orientation": f"upright{_TURNING}",
     }
     return imported.model, facts, imported.warnings
 

@@ -168,6 +168,9 @@ def _check(arguments, recipe):
         recipe.check()
         if recipe.start.init and not Path(recipe.start.init).exists():
             raise RecipeError(f"init={recipe.start.init}: no such file")
+    for name in recipe.distillation.teacher_files:
+        if not Path(name).is_file():
+            raise RecipeError(f"teacher {name}: no such file")
     recipe.compute.check_strategy(arguments.strategy)
     data = arguments.data or recipe.data.source
     if not data:

@@ -2,6 +2,7 @@
 
 Which network it is follows from the names and shapes in the checkpoint. Of ReActNet, its ResNet-18 and Group-Net
 checkpoints are published; those of Bi-Real Net and BoolNet are one's own, trained with their authors' code.
+torchvision's ResNet-18 and -34, which taught some of them, are read too.
 """
 
 import re
@@ -19,6 +20,7 @@ from bnext_keras.importers.zoo import (
     load_boolnet_state_dict,
     load_groupnet_state_dict,
     load_reactnet_state_dict,
+    load_resnet_state_dict,
 )
 from bnext_keras.orientation import add_rotation
 
@@ -31,14 +33,16 @@ class Found:
     """What network a checkpoint holds.
 
     Attributes:
-        network: Name of the function in `bnext_keras.zoo`.
+        network: Name of the function in `bnext_keras.zoo` or `bnext_keras.teachers`.
         load: What sets its weights.
         options: Keyword arguments of that function.
+        is_turned: Whether it then wants its images turned by 180 degrees, see `bnext_keras.orientation`.
     """
 
     network: str
     load: Callable[[tf.keras.Model, Mapping[str, np.ndarray]], tf.keras.Model]
     options: Mapping[str, Any] = field(default_factory=dict)
+    is_turned: bool = True
 
 
 def detect(state_dict: Mapping[str, np.ndarray]) -> Found | None:
@@ -67,7 +71,20 @@ def detect(state_dict: Mapping[str, np.ndarray]) -> Found | None:
         return _groupnet(state_dict)
     if "layer1.0.ghostsign1.temperature" in state_dict:
         return _boolnet(state_dict)
+    if {"conv1.weight", "layer1.0.conv1.weight", "layer1.0.bn2.weight", "layer4.1.conv2.weight"} <= set(state_dict):
+        return _resnet(state_dict)
     return None
+
+
+def _resnet(state_dict):
+    stages = [key.split(".")[0] for key in state_dict if re.fullmatch(r"layer[1-4]\.\d+\.conv1\.weight", key)]
+    blocks = tuple(stages.count(f"layer{stage}") for stage in range(1, 5))
+    if "layer1.0.conv3.weight" in state_dict or blocks not in _RESNETS:
+        raise CheckpointError(f"a ResNet of {', '.join(map(str, blocks))} blocks; known are ResNet-18 and ResNet-34")
+    return Found(_RESNETS[blocks], load_resnet_state_dict, is_turned=False)
+
+
+_RESNETS = {(2, 2, 2, 2): "ResNet18", (3, 4, 6, 3): "ResNet34"}
 
 
 def _groupnet(state_dict):
@@ -119,9 +136,11 @@ def import_zoo(
     function = networks.find(found.network)
     assert function is not None, found.network
     try:
-        model = add_rotation(function(input_shape=(size, size, 3), num_classes=len(head), **found.options))
+        model = function(input_shape=(size, size, 3), num_classes=len(head), **found.options)
     except ValueError as error:
         raise CheckpointError(f"{path}, input size {size}: {error}") from error
+    if found.is_turned:
+        model = add_rotation(model)
     try:
         found.load(model, state_dict)
     except StateDictError as error:

@@ -1,6 +1,7 @@
 """The weights of the PyTorch networks that the zoo rebuilds, given as NumPy arrays, into the zoo's Keras models.
 
-As with BNext (see `bnext_keras.importers.state_dict`) the model then wants images that are turned by 180 degrees.
+As with BNext (see `bnext_keras.importers.state_dict`) the model then wants images that are turned by 180 degrees. Not
+so torchvision's ResNets, which are built with PyTorch's padding.
 """
 
 import re
@@ -74,6 +75,41 @@ def load_boolnet_state_dict(model: tf.keras.Model, state_dict: Mapping[str, np.n
     names = {layer.name for layer in model.layers}
     # The last block alone has a third normalization, and the code one in each block.
     return _load(model, state_dict, partial(_boolnet_keys, names), r".*\.temperature|layer\d\.\d\.bn3\..*")
+
+
+def load_resnet_state_dict(model: tf.keras.Model, state_dict: Mapping[str, np.ndarray]) -> tf.keras.Model:
+    """Sets the weights of a `bnext_keras.teachers.ResNet18` or `ResNet34` from torchvision's state dict.
+
+    Arguments and errors are those of `load_birealnet_state_dict`; but the model takes images as they are.
+    """
+    places = (
+        Place(key, layer, attribute, partial(_upright, attribute=attribute))
+        for layer in model.layers
+        for attribute, key in _torchvision_keys(layer.name).items()
+    )
+    return assign(model, state_dict, places, lambda key: key.endswith("num_batches_tracked"))
+
+
+def _torchvision_keys(name):
+    if name == "head":
+        return affine("fc")
+    match = re.fullmatch(r"(?:stem|stage(\d)_block(\d+)_(1|2|shortcut))_(conv|bn)", name)
+    if match is None:
+        return {}
+    stage, block, part, kind = match.groups()
+    if stage is None:
+        path = f"{kind}1"
+    elif part == "shortcut":
+        path = f"layer{int(stage) + 1}.{block}.downsample.{('conv', 'bn').index(kind)}"
+    else:
+        path = f"layer{int(stage) + 1}.{block}.{kind}{part}"
+    return batch_norm(path) if kind == "bn" else {"kernel": f"{path}.weight"}
+
+
+def _upright(array, attribute):
+    if attribute != "kernel":
+        return array
+    return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array.T
 
 
 def _load(model: tf.keras.Model, state_dict: Mapping[str, np.ndarray], keys: Keys, unused: str = "$") -> tf.keras.Model:

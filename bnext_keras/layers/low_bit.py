@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 
-class _LowBit(tf.keras.layers.Layer):
-    """What the three layers below share: bounds of the input and rounding.
+class LowBit(tf.keras.layers.Layer):
+    """What the three layers below share: bounds of the input, which `bnext_keras.bounds` measures, and rounding.
 
     Attributes:
         bits: Bits of weights and input.
@@ -62,7 +62,7 @@ class _LowBit(tf.keras.layers.Layer):
 
 
 @tf.keras.utils.register_keras_serializable(package="bnext_keras")
-class LowBitConv2D(_LowBit, Conv2D):
+class LowBitConv2D(LowBit, Conv2D):
     r"""A convolution of 8 or 4 bits.
 
     With $n = 2^{bits - 1} - 1$, weights $w$ of an output channel and inputs $x$ of an input channel become
@@ -102,7 +102,7 @@ class LowBitConv2D(_LowBit, Conv2D):
 
 
 @tf.keras.utils.register_keras_serializable(package="bnext_keras")
-class LowBitDepthwiseConv2D(_LowBit, DepthwiseConv2D):
+class LowBitDepthwiseConv2D(LowBit, DepthwiseConv2D):
     """A depthwise convolution of 8 or 4 bits, see `LowBitConv2D`; each filter has a scale of its own.
 
     Example:
@@ -118,7 +118,7 @@ class LowBitDepthwiseConv2D(_LowBit, DepthwiseConv2D):
 
 
 @tf.keras.utils.register_keras_serializable(package="bnext_keras")
-class LowBitDense(_LowBit, Dense):
+class LowBitDense(LowBit, Dense):
     """A dense layer of 8 or 4 bits, see `LowBitConv2D`.
 
     Example:
@@ -126,6 +126,11 @@ class LowBitDense(_LowBit, Dense):
         >>> bnext_keras.layers.LowBitDense(10, role="head")(tf.ones((1, 4))).shape.as_list()
         [1, 10]
     """
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        # The released code of PokeBNN penalizes what has two dimensions or more.
+        self.kernel.decays_as_kernel = True
 
     def call(self, inputs):
         return self.finished(product(self.quantized_inputs(inputs), self.quantized_kernel(self.kernel, (0,))))

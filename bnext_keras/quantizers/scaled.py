@@ -81,7 +81,8 @@ class AnnealedMeanSign(AnnealedSign):
     $$q(W) = \alpha\, \mathrm{clip}(W / T, -1, 1) \text{ for } T \geq 10^{-7}, \qquad
     \alpha\, \mathrm{sign}(W) \text{ below}, \qquad \alpha = \tfrac{1}{n} \sum |W|,$$
 
-    with the gradient of what is written: of the clipped quotient, 1 for the sign where $|W| \leq 1$, and of the mean.
+    The clipped quotient and the sign have 1 as their pseudo-gradient where $|W| \leq 1$, at any temperature; the mean
+    has its own gradient.
     Outside training it is always $\alpha\, \mathrm{sign}(W)$. A `bnext_keras.callbacks.WeightTemperature` lowers the
     temperature.
 
@@ -94,9 +95,17 @@ class AnnealedMeanSign(AnnealedSign):
         if not training:
             return scale * lq.math.sign(inputs)
         temperature = tf.cast(self.temperature, inputs.dtype)
-        floor = tf.constant(ANNEALED, inputs.dtype)
-        relaxed = tf.clip_by_value(inputs / tf.maximum(temperature, floor), -1.0, 1.0)
-        return scale * tf.where(temperature < floor, lq.quantizers.ste_sign(inputs), relaxed)
+
+        @custom_gradient
+        def harden(latent):
+            floor = tf.constant(ANNEALED, latent.dtype)
+            relaxed = tf.clip_by_value(latent / tf.maximum(temperature, floor), -1.0, 1.0)
+            passes = tf.abs(latent) <= 1
+            return tf.where(temperature < floor, lq.math.sign(latent), relaxed), lambda upstream: tf.where(
+                passes, upstream, tf.zeros_like(upstream)
+            )
+
+        return scale * harden(tf.convert_to_tensor(inputs))
 
 
 @lq.utils.register_keras_custom_object

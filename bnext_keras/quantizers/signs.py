@@ -154,6 +154,30 @@ class AnnealedSign(lq.quantizers.Quantizer):
         return harden(inputs)
 
 
+@lq.utils.register_keras_custom_object
+class TanhActivation(lq.quantizers.Quantizer):
+    r"""The hyperbolic tangent in a sign's place: activations are squashed to (-1, 1), and stay floats.
+
+    $$q(x) = \tanh(x), \qquad \frac{\partial q}{\partial x} = 1 - \tanh^2(x).$$
+
+    Real-to-Binary's teacher has it, see `bnext_keras.twin.float_kernels`.
+
+    Example:
+        >>> import bnext_keras, tensorflow as tf
+        >>> bnext_keras.quantizers.TanhActivation()(tf.constant([-9.0, 0.0])).numpy().round(4).tolist()
+        [-1.0, 0.0]
+
+    Reference:
+        Martinez et al., "Training Binary Neural Networks with Real-to-Binary Convolutions", arXiv 2003.11535, section
+        4.2.
+    """
+
+    precision = 32
+
+    def call(self, inputs):
+        return tf.tanh(inputs)
+
+
 def temperatures(model: tf.keras.Model, *, frozen: bool = True) -> dict[str, tf.Variable]:
     """The temperature variable of every annealed kernel in ``model``, nested models included, by layer name.
 

@@ -2,7 +2,7 @@
 
 >>> import bnext_keras
 >>> bnext_keras.recipes.names()  # doctest: +ELLIPSIS
-['bnext_large', 'bnext_middle', 'bnext_small', 'bnext_tiny', 'cifar10', 'digits', 'fine_tuning', 'meliusnet22', ...]
+['bnext_large', 'bnext_middle', 'bnext_small', 'bnext_tiny', 'boolnet', 'cifar10', 'digits', 'fine_tuning', ...]
 >>> description, recipe = bnext_keras.recipes.read("bnext_large")
 >>> recipe.data.batch_size, recipe.distillation.weak_teachers
 (128, ('EfficientNetB0', 'EfficientNetB4', 'ConvNeXtTiny'))
@@ -25,12 +25,14 @@ and ``bnext-train my_recipe.py --data photos/ --out runs/mine`` trains it.
 """
 
 from bnext_keras.errors import RecipeError
+from bnext_keras.recipes._method import ATTENTION_SCALES, Distillation, Optimizer, Schedule
 from bnext_keras.recipes._reading import names, read
 from bnext_keras.recipes._recipe import Recipe, recipe_of_record
-from bnext_keras.recipes._sections import Compute, Data, Distillation, Optimizer, Schedule, Start
+from bnext_keras.recipes._sections import Compute, Data, Start
 from bnext_keras.recipes._settings import as_text
 
 __all__ = [
+    "ATTENTION_SCALES",
     "Compute",
     "Data",
     "Distillation",

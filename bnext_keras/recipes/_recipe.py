@@ -6,7 +6,10 @@ from typing import Any
 
 from bnext_keras.errors import RecipeError
 from bnext_keras.recipes import _settings
-from bnext_keras.recipes._sections import Compute, Data, Distillation, Optimizer, Schedule, Start
+from bnext_keras.recipes._method import Distillation, Optimizer, Schedule
+from bnext_keras.recipes._sections import Compute, Data, Start
+
+SIGNS = ("all", "activations", "tanh")
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,9 @@ class Recipe:
             the number of classes, which are the data's.
         float_twin: Whether the network is trained without its signs, see `bnext_keras.twin.float_twin`: what it would
             be worth if its kernels and activations were floats.
+        signs: What is binary: ``"all"``; or ``"activations"`` alone, in a first step of training, while kernels are
+            floats; or nothing, ``"tanh"``: activations are hyperbolic tangents then. See
+            `bnext_keras.twin.float_kernels`.
         data: The images, and what is done to them.
         optimizer: How gradients become steps.
         schedule: What changes from epoch to epoch.
@@ -37,6 +43,7 @@ class Recipe:
     model: str
     model_options: dict[str, Any] = field(default_factory=dict)
     float_twin: bool = False
+    signs: str = "all"
     data: Data = field(default_factory=Data)
     optimizer: Optimizer = field(default_factory=Optimizer)
     schedule: Schedule = field(default_factory=Schedule)
@@ -50,6 +57,10 @@ class Recipe:
             raise RecipeError(f"seed={self.seed}: must not be negative")
         if self.float_twin and self.start.init:
             raise RecipeError("float_twin=true: a float twin has weights of its own; leave out init=, or the twin")
+        if self.signs not in SIGNS:
+            raise RecipeError(f"signs={self.signs}: must be one of {', '.join(SIGNS)}")
+        if self.float_twin and self.signs != "all":
+            raise RecipeError(f"signs={self.signs}: a float twin has none; leave out one of both")
         # JSON knows no tuples: so a recipe is equal to the one that its record makes.
         object.__setattr__(self, "model_options", {name: _frozen(value) for name, value in self.model_options.items()})
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 
 from bnext_keras.errors import RecipeError
-from bnext_keras.recipes._sections import Compute, Data, Distillation, Optimizer, Schedule, Start
+from bnext_keras.recipes._method import Distillation, Optimizer, Schedule
+from bnext_keras.recipes._sections import Compute, Data, Start
 
 SECTIONS = {
     "data": Data,
@@ -22,7 +23,7 @@ SECTIONS = {
     "compute": Compute,
 }
 #: What stands in no section.
-TOP_LEVEL = {"model": str, "float_twin": bool, "seed": int}
+TOP_LEVEL = {"model": str, "float_twin": bool, "signs": str, "seed": int}
 #: A section's name alone means its name giver.
 SHORT = {"data": "data.source", "optimizer": "optimizer.name"}
 #: Options of networks that need no section, whether a recipe states them or not.

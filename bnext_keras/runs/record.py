@@ -8,12 +8,13 @@ from typing import Any
 
 from bnext_keras.errors import RunError
 from bnext_keras.recipes import Recipe, as_text, recipe_of_record
-from bnext_keras.schedules import boosting_index, warmup_cosine, weight_temperature
+from bnext_keras.schedules import boosting_index, weight_temperature
 
 RECORD = "run.json"
 #: Settings that may become others from the next epoch on, when a run has diverged say, or goes on elsewhere.
 MAY_CHANGE = (
     "optimizer.learning_rate",
+    "optimizer.kernel_learning_rate",
     "optimizer.clip_norm",
     "compute.precision",
     "compute.jit_compile",
@@ -158,14 +159,7 @@ def _other_past(recipe, epochs, finished):
 def _of_epoch(recipe, epoch):
     schedule, teachers = recipe.schedule, recipe.distillation.weak_teachers
     return {
-        "learning rate": warmup_cosine(
-            epoch,
-            schedule.epochs,
-            peak=recipe.optimizer.learning_rate,
-            warmup=schedule.warmup_learning_rate,
-            final=schedule.final_learning_rate,
-            warmup_epochs=schedule.warmup_epochs,
-        ),
+        "learning rate": schedule.learning_rate(epoch, recipe.optimizer.learning_rate),
         "weight temperature": weight_temperature(epoch, *recipe.annealing) if recipe.annealing else 0.0,
         "weak teacher": boosting_index(epoch, schedule.epochs, len(teachers)) if teachers else 0,
     }

@@ -11,11 +11,14 @@ from bnext_keras.teachers.keras_models import keras_teacher
 from bnext_keras.teachers.small import convnet
 from bnext_keras.teachers.teacher import CachedTeacher, Teacher
 
+_NETWORKS = ("ResNet18", "ResNet34")
 _MEASURES = ("KnowledgeComplexity", "cross_entropy_of_accuracy", "knowledge_complexity", "rank_teachers")
 
 __all__ = [
     "CachedTeacher",
     "KnowledgeComplexity",
+    "ResNet18",
+    "ResNet34",
     "Teacher",
     "cache_logits",
     "convnet",
@@ -33,6 +36,11 @@ def __getattr__(name):
         from bnext_keras import analysis
 
         return getattr(analysis, name)
+    # Layers and models, which these are made of, are not needed by whoever wraps a model of his own.
+    if name in _NETWORKS:
+        from bnext_keras.teachers import resnet
+
+        return getattr(resnet, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

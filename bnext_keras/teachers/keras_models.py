@@ -2,6 +2,7 @@
 
 import math
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from bnext_keras.errors import FileError
@@ -69,18 +70,38 @@ def keras_teacher(
     preprocess_input = getattr(sys.modules[build.__module__], "preprocess_input", lambda pixels: pixels)
     correction = _efficientnet_correction(model) if weights != "imagenet" else None
 
-    students = Normalization.imagenet() if normalization is None else normalization
+    as_imagenet = renormalizing(normalization, Normalization.imagenet())
 
     def preprocess(images):
-        if students != Normalization.imagenet():
-            factor = np.divide(students.std, IMAGENET_STD)
-            offset = np.subtract(students.mean, IMAGENET_MEAN) / IMAGENET_STD
-            images = images * tf.constant(factor, images.dtype) + tf.constant(offset, images.dtype)
+        images = images if as_imagenet is None else as_imagenet(images)
         if correction is not None:
             images = images * tf.constant(correction, images.dtype)
         return preprocess_input(pixels_from_normalized(images))
 
     return Teacher(model, preprocess=preprocess, name=name or architecture.lower(), **options)
+
+
+def renormalizing(
+    students: Normalization | None, teachers: Normalization | None
+) -> Callable[[tf.Tensor], tf.Tensor] | None:
+    """What makes images that are normalized for a teacher of those that are for its student; None if they are the same.
+
+    Args:
+        students: The student's normalization; None for one that is the same.
+        teachers: The teacher's.
+
+    Example:
+        >>> half, whole = Normalization((0.5,) * 3, (0.5,) * 3), Normalization((0.0,) * 3, (1.0,) * 3)
+        >>> renormalizing(half, whole)(tf.constant([[-1.0, 0.0, 1.0]])).numpy().tolist()
+        [[0.0, 0.5, 1.0]]
+        >>> renormalizing(half, half) is None
+        True
+    """
+    if students is None or teachers is None or students == teachers:
+        return None
+    factor = np.divide(students.std, teachers.std)
+    offset = np.subtract(students.mean, teachers.mean) / teachers.std
+    return lambda images: images * tf.constant(factor, images.dtype) + tf.constant(offset, images.dtype)
 
 
 def _efficientnet_correction(model):

@@ -9,17 +9,20 @@ optimizers and learning rates, and `Checkpoints` to continue from.
 """
 
 from bnext_keras.errors import RunError
-from bnext_keras.optimizers import RectifiedAdam, TwoGroupAdamW
+from bnext_keras.optimizers import AdamAndMomentum, RectifiedAdam, TwoGroupAdam, TwoGroupAdamW
 from bnext_keras.training.checkpoint import Checkpoints
 from bnext_keras.training.estimate import Estimate, estimate
 from bnext_keras.training.run import train
-from bnext_keras.training.schedule import WarmupCosine
+from bnext_keras.training.schedule import LearningRate, WarmupCosine
 
 __all__ = [
+    "AdamAndMomentum",
     "Checkpoints",
     "Estimate",
+    "LearningRate",
     "RectifiedAdam",
     "RunError",
+    "TwoGroupAdam",
     "TwoGroupAdamW",
     "WarmupCosine",
     "estimate",

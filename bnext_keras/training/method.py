@@ -1,12 +1,18 @@
 """From a recipe to the callbacks that make plain training the published method."""
 
 from collections.abc import Mapping
+from functools import partial
 
-from bnext_keras.callbacks import Distillation, DiversifiedConsecutiveDistillation, WeightTemperature
+from bnext_keras.callbacks import (
+    AttentionMatching,
+    Distillation,
+    DiversifiedConsecutiveDistillation,
+    WeightTemperature,
+)
 from bnext_keras.quantizers import temperatures
 from bnext_keras.recipes import Recipe
 from bnext_keras.teachers import Teacher
-from bnext_keras.training.schedule import WarmupCosine
+from bnext_keras.training.schedule import LearningRate
 
 import tensorflow as tf
 
@@ -20,14 +26,8 @@ def method(recipe: Recipe, model: tf.keras.Model, teachers: Mapping[str, Teacher
         teachers: Those that the recipe names, by name.
     """
     schedule, distillation = recipe.schedule, recipe.distillation
-    callbacks = [
-        WarmupCosine(
-            schedule.epochs,
-            peak=recipe.optimizer.learning_rate,
-            warmup=schedule.warmup_learning_rate,
-            final=schedule.final_learning_rate,
-            warmup_epochs=schedule.warmup_epochs,
-        )
+    callbacks: list[tf.keras.callbacks.Callback] = [
+        LearningRate(partial(schedule.learning_rate, peak=recipe.optimizer.learning_rate))
     ]
     if recipe.annealing and temperatures(model):
         # A new run that would end soft has been refused; one that an earlier version began may go on.
@@ -42,5 +42,14 @@ def method(recipe: Recipe, model: tf.keras.Model, teachers: Mapping[str, Teacher
             )
         )
     elif strong:
-        callbacks.append(Distillation([strong], label_weight=label_weight))
+        callbacks.append(Distillation([strong], [distillation.teacher_weight], label_weight=label_weight))
+    if distillation.attention:
+        callbacks.append(
+            AttentionMatching(
+                strong,
+                distillation.attention_pairs,
+                distillation.attention_weight,
+                scaled_to=distillation.attention_scale,
+            )
+        )
     return callbacks

@@ -3,6 +3,7 @@
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
+from bnext_keras.bounds import measure_bounds
 from bnext_keras.data import BrokenImages
 from bnext_keras.errors import RunError
 from bnext_keras.extras import require
@@ -94,6 +95,8 @@ def train(
     with fit.devices.scope():
         model = build_student(recipe, fit.training.class_names, _initial(folder, record, recipe))
         teachers = published_teachers(recipe, teacher_weights)
+        if record is None and recipe.start.measure_bounds:
+            _measure_bounds(model, fit)
     # By every worker, the chief or not: some variables are only there in parts.
     initial = hdf5(model) if record is None and recipe.start.init else None
 
@@ -130,6 +133,13 @@ def _initial(folder, record, recipe):
     if not path.is_file():
         raise RunError("is missing", where=str(path), remedy="bring it back, or begin a new run")
     return path
+
+
+def _measure_bounds(model, fit):
+    try:
+        measure_bounds(model, fit.first_batches())
+    except ValueError as error:
+        raise RunError(f"measure_bounds=true: {error}") from error
 
 
 def _train(fit, model, teachers, folder, chief):

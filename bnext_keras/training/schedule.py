@@ -1,11 +1,47 @@
 """The learning rate over a run."""
 
+from collections.abc import Callable
+from functools import partial
+
 from bnext_keras.schedules import warmup_cosine
 
 import tensorflow as tf
 
 
-class WarmupCosine(tf.keras.callbacks.Callback):
+class LearningRate(tf.keras.callbacks.Callback):
+    """Sets the learning rate of every epoch.
+
+    It depends on nothing but the epoch: ``fit(initial_epoch=...)`` continues a run where it stopped. ``logs`` carry it
+    as ``learning_rate``.
+
+    Args:
+        rate: The learning rate of an epoch, counted from 0.
+
+    Example:
+        >>> import bnext_keras
+        >>> schedule = bnext_keras.recipes.Schedule(epochs=4, warmup_epochs=0, final_learning_rate=0.0, decay="linear")
+        >>> callback = bnext_keras.training.LearningRate(lambda epoch: schedule.learning_rate(epoch, 1.0))
+        >>> [callback.learning_rate(epoch) for epoch in range(4)]
+        [1.0, 0.75, 0.5, 0.25]
+    """
+
+    def __init__(self, rate: Callable[[int], float]):
+        super().__init__()
+        self._rate = rate
+
+    def learning_rate(self, epoch: int) -> float:
+        """The learning rate of an epoch."""
+        return self._rate(epoch)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.optimizer.learning_rate.assign(self.learning_rate(epoch))
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs is not None:
+            logs["learning_rate"] = self.learning_rate(epoch)
+
+
+class WarmupCosine(LearningRate):
     """Sets the learning rate of every epoch: a linear warm-up, then a cosine.
 
     In epoch e, counted from 0, with w warm-up epochs in a run of n, the rate is
@@ -40,29 +76,12 @@ class WarmupCosine(tf.keras.callbacks.Callback):
     def __init__(
         self, epochs: int, peak: float = 1e-3, warmup: float = 1e-5, final: float = 1e-7, warmup_epochs: int = 5
     ):
-        super().__init__()
         if not 0 <= warmup_epochs < epochs:
             raise ValueError(f"a run of {epochs} epochs cannot have {warmup_epochs} warm-up epochs")
+        rates = {"peak": peak, "warmup": warmup, "final": final, "warmup_epochs": warmup_epochs}
+        super().__init__(partial(warmup_cosine, epochs=epochs, **rates))
         self.epochs = epochs
         self.peak = peak
         self.warmup = warmup
         self.final = final
         self.warmup_epochs = warmup_epochs
-
-    def learning_rate(self, epoch: int) -> float:
-        """The learning rate of an epoch."""
-        return warmup_cosine(
-            epoch,
-            self.epochs,
-            peak=self.peak,
-            warmup=self.warmup,
-            final=self.final,
-            warmup_epochs=self.warmup_epochs,
-        )
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.model.optimizer.learning_rate.assign(self.learning_rate(epoch))
-
-    def on_epoch_end(self, epoch, logs=None):
-        if logs is not None:
-            logs["learning_rate"] = self.learning_rate(epoch)

@@ -11,13 +11,13 @@ from bnext_keras.freezing import freeze
 from bnext_keras.importers.pretrained import read_pretrained
 from bnext_keras.labels import without_synsets
 from bnext_keras.logs import get_logger
-from bnext_keras.optimizers import RectifiedAdam, TwoGroupAdamW
+from bnext_keras.optimizers import AdamAndMomentum, RectifiedAdam, TwoGroupAdam, TwoGroupAdamW
 from bnext_keras.precision import global_policy
 from bnext_keras.quantizers import harden
 from bnext_keras.recipes import Recipe
 from bnext_keras.recipes._settings import near_misses
 from bnext_keras.training.datasets import augmentation, normalization
-from bnext_keras.twin import float_twin
+from bnext_keras.twin import float_kernels, float_twin
 
 import tensorflow as tf
 
@@ -66,6 +66,9 @@ def build_model(
     if recipe.float_twin:
         with global_policy(recipe.compute.precision):
             model = float_twin(model)
+    elif recipe.signs != "all":
+        with global_policy(recipe.compute.precision):
+            model = float_kernels(model, tanh=recipe.signs == "tanh", keep_weights=bool(recipe.start.init))
     if names == stated(model).class_names:
         names = None  # ImageNet's need not be listed
     scale = normalization(recipe)
@@ -118,18 +121,18 @@ def compile_model(model: tf.keras.Model, recipe: Recipe, optimizer: tf.keras.opt
 
 
 def build_optimizer(recipe: Recipe) -> tf.keras.optimizers.Optimizer:
-    """The optimizer of a recipe; its learning rate is for `WarmupCosine` to set."""
+    """The optimizer of a recipe; its learning rate is for `LearningRate` to set."""
     settings = recipe.optimizer
-    options: dict[str, Any] = {"global_clipnorm": settings.clip_norm or None}
+    options: dict[str, Any] = {"global_clipnorm": settings.clip_norm or None, "beta_2": settings.beta_2}
     if settings.ema:
         options |= {"use_ema": True, "ema_momentum": settings.ema}
+    rate, decays = settings.learning_rate, (settings.weight_decay, settings.kernel_weight_decay)
     if settings.name == "rectified_adam":
-        return RectifiedAdam(settings.learning_rate, **options)
+        return RectifiedAdam(rate, **options)
     if settings.name == "adam":
-        return tf.keras.optimizers.Adam(settings.learning_rate, **options)
-    return TwoGroupAdamW(
-        settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        kernel_weight_decay=settings.kernel_weight_decay,
-        **options,
-    )
+        return tf.keras.optimizers.Adam(rate, **options)
+    if settings.name == "two_group_adam":
+        return TwoGroupAdam(rate, *decays, **options)
+    if settings.name == "adam_and_momentum":
+        return AdamAndMomentum(rate, kernel_factor=(settings.kernel_learning_rate or rate) / rate, **options)
+    return TwoGroupAdamW(rate, *decays, **options)

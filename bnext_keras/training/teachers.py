@@ -1,16 +1,22 @@
-"""The teachers that a recipe names: published ones, and small ones that are trained here."""
+"""The teachers that a recipe names: published ones, models of one's own, and small ones that are trained here."""
 
 import re
 from collections.abc import Callable
 from pathlib import Path
 
-from bnext_keras.errors import RunError
+from bnext_keras import teachers
+from bnext_keras.classes import stated
+from bnext_keras.errors import RunError, UserError
 from bnext_keras.files import file_errors_as, write_atomically
-from bnext_keras.model_files.hdf5 import check_hdf5
+from bnext_keras.importers.pretrained import read_pretrained
+from bnext_keras.model_files import check_hdf5, load_model
 from bnext_keras.precision import global_policy
+from bnext_keras.preprocessing import Normalization
 from bnext_keras.recipes import Recipe
 from bnext_keras.saving import hdf5
 from bnext_keras.teachers import Teacher, convnet, keras_teacher
+from bnext_keras.teachers.keras_models import renormalizing
+from bnext_keras.text import first_line
 from bnext_keras.training.datasets import normalization
 from bnext_keras.training.schedule import WarmupCosine
 from bnext_keras.training.student import compile_model
@@ -28,18 +34,28 @@ _FILES = {
 }
 
 
+#: torchvision's ResNets, and how it calls their files.
+_RESNETS = {"ResNet18": "resnet18-f37072fd.pth", "ResNet34": "resnet34-b627a593.pth"}
+
+
 def published_teachers(recipe: Recipe, weights_folder: Path | None) -> dict[str, Teacher]:
-    """The teachers of a recipe that are in ``tf.keras.applications``, by name.
+    """The teachers of a recipe that exist before its run, by name.
 
     Args:
-        recipe: The recipe that names them.
-        weights_folder: Folder of their weights; by default Keras downloads them.
+        recipe: The recipe that names them: networks of ``tf.keras.applications``, torchvision's ResNets, or files.
+        weights_folder: Folder of the published ones' weights; by default Keras downloads its own.
 
     Raises:
-        RunError: if a teacher or its weights are not there.
+        RunError: if a teacher or its weights are not there, or it is for other images or classes.
     """
     names = [name for name in recipe.distillation.teachers if not _OWN.fullmatch(name)]
-    return {name: _published_teacher(name, recipe, weights_folder) for name in names}
+    return {name: _existing_teacher(name, recipe, weights_folder) for name in names}
+
+
+def _existing_teacher(name, recipe, weights_folder):
+    if name in recipe.distillation.teacher_files:
+        return _teacher_of_file(name, recipe)
+    return (_resnet_teacher if name in _RESNETS else _published_teacher)(name, recipe, weights_folder)
 
 
 def own_teachers(
@@ -97,9 +113,61 @@ def _computed(recipe, is_own):
     }
 
 
+def _teacher_of_file(name, recipe):
+    """A model of one's own: the network of an earlier step, say."""
+    try:
+        model = load_model(name)
+    except UserError as error:
+        raise RunError(f"teacher {error}") from error
+    images, size = model.input_shape, recipe.data.image_size
+    if not isinstance(images, tuple) or not tf.TensorShape(images).is_compatible_with((None, size, size, 3)):
+        raise RunError(f"takes images of shape {images[1:]}, not of {size} x {size}", where=f"teacher {name}")
+    _check_classes(name, model.output_shape[-1], recipe)
+    path = Path(name)
+    return Teacher(
+        model,
+        name="_".join(filter(None, (path.parent.name, path.stem))),
+        preprocess=renormalizing(normalization(recipe), stated(model).normalization),
+        **_computed(recipe, is_own=False),
+    )
+
+
+def _resnet_teacher(name, recipe, weights_folder):
+    """One of torchvision's, whose weights nobody downloads here."""
+    advice = f"put torchvision's file for it, such as {_RESNETS[name]}, into a folder and name that"
+    if weights_folder is None:
+        raise RunError(
+            "its weights are not downloaded", where=f"teacher {name}", remedy=f"{advice} with --teacher-weights"
+        )
+    found = sorted(path for path in weights_folder.glob(f"{name.lower()}*") if path.suffix in (".pth", ".pt", ".h5"))
+    if not found:
+        raise RunError(f"{weights_folder} has no {_RESNETS[name]}", where=f"teacher {name}", remedy=advice)
+    size = recipe.data.image_size
+    try:
+        weights = read_pretrained(found[0])
+        _check_classes(name, weights.layers["head"][0].shape[-1] if "head" in weights.layers else 0, recipe)
+        model = getattr(teachers, name)(
+            input_shape=(size, size, 3), num_classes=recipe.data.num_classes, weights=weights
+        )
+    except RunError:
+        raise
+    except (UserError, ValueError) as error:
+        raise RunError(f"{found[0]} cannot be used ({first_line(error)})", where=f"teacher {name}") from error
+    preprocess = renormalizing(normalization(recipe), weights.normalization or Normalization.imagenet())
+    return Teacher(model, preprocess=preprocess, **_computed(recipe, is_own=False))
+
+
+def _check_classes(name, number, recipe):
+    if number != recipe.data.num_classes:
+        raise RunError(f"knows {number} classes, but the recipe has {recipe.data.num_classes}", where=f"teacher {name}")
+
+
 def _published_teacher(name, recipe, weights_folder):
     if not callable(getattr(tf.keras.applications, name, None)):
-        raise RunError(f"teacher {name}: is neither in tf.keras.applications nor a ConvNet8, ConvNet16, ...")
+        raise RunError(
+            f"teacher {name}: is neither in tf.keras.applications nor a ConvNet8, ConvNet16, ..., nor "
+            f"{', '.join(_RESNETS)}, nor the path of a model"
+        )
     file = _FILES.get(name, f"{name.lower()}.h5")
     options = {
         **_computed(recipe, is_own=False),

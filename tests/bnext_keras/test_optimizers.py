@@ -5,7 +5,7 @@ import re
 
 from bnext_keras import models
 from bnext_keras.layers import BinaryConv2D
-from bnext_keras.training import RectifiedAdam, TwoGroupAdamW, WarmupCosine
+from bnext_keras.training import AdamAndMomentum, RectifiedAdam, TwoGroupAdam, TwoGroupAdamW, WarmupCosine
 
 import larq as lq
 import numpy as np
@@ -192,3 +192,62 @@ def test_a_model_of_float16_brings_its_optimizer_along(tmp_path, file, optimizer
     model.save(tmp_path / file)
     copy = tf.keras.models.load_model(tmp_path / file)
     assert type(copy.optimizer.inner_optimizer) is optimizer
+
+
+def test_two_steps_with_a_penalty_equal_pytorchs_adam():
+    """torch.optim.Adam(lr=0.1, weight_decay=0.5): g += 0.5 w, and then Adam with 1e-8."""
+    kernel, vector = tf.Variable(tf.fill((1, 1, 1, 1), 2.0)), tf.Variable([2.0])
+    optimizer = TwoGroupAdam(0.1, kernel_penalty=0.5)
+    for gradient in (1.0, 3.0):
+        optimizer.apply_gradients([(tf.fill((1, 1, 1, 1), gradient), kernel), (tf.constant([gradient]), vector)])
+
+    def adam(penalty):
+        weight, mean, variance = 2.0, 0.0, 0.0
+        for step, gradient in enumerate((1.0, 3.0), start=1):
+            gradient += penalty * weight
+            mean, variance = 0.9 * mean + 0.1 * gradient, 0.999 * variance + 0.001 * gradient**2
+            weight -= 0.1 * mean / (1 - 0.9**step) / (math.sqrt(variance / (1 - 0.999**step)) + 1e-8)
+        return weight
+
+    np.testing.assert_allclose(kernel.numpy().item(), adam(0.5), rtol=1e-5)
+    np.testing.assert_allclose(vector.numpy(), adam(0.0), rtol=1e-5)
+
+
+def binary_model():
+    tf.keras.utils.set_random_seed(1)
+    quantizers = {"kernel_quantizer": "ste_sign", "kernel_constraint": "weight_clip", "input_quantizer": "ste_sign"}
+    return tf.keras.Sequential(
+        [tf.keras.layers.Dense(8, input_shape=(4,)), lq.layers.QuantDense(3, **quantizers), tf.keras.layers.Dense(2)]
+    )
+
+
+def trained(optimizer, steps=4):
+    model = binary_model()
+    model.compile(optimizer, "mse")
+    data = np.random.default_rng(0)
+    images, labels = data.normal(size=(8 * steps, 4)), data.normal(size=(8 * steps, 2))
+    model.fit(images, labels, batch_size=8, shuffle=False, verbose=0)
+    return model
+
+
+def test_adam_for_kernels_and_momentum_for_the_rest_equal_larqs_two_optimizers():
+    legacy = tf.keras.optimizers.legacy
+    larqs = lq.optimizers.CaseOptimizer(
+        (lq.optimizers.Bop.is_binary_variable, legacy.Adam(0.01)), default_optimizer=legacy.SGD(0.1, momentum=0.9)
+    )
+    own = trained(AdamAndMomentum(0.1, kernel_factor=0.1))
+    for weight, expected in zip(own.get_weights(), trained(larqs).get_weights(), strict=True):
+        np.testing.assert_allclose(weight, expected, rtol=1e-4, atol=1e-6)
+    assert len(own.optimizer._velocities) == 1
+
+
+@pytest.mark.parametrize("build", [lambda: TwoGroupAdam(0.1, 0.5, 0.25), lambda: AdamAndMomentum(0.1, 0.2)])
+@pytest.mark.parametrize("file", ["model.h5", "model.keras"])
+def test_the_optimizers_of_two_kinds_survive_a_file(tmp_path, build, file):
+    model = trained(build())
+    model.save(tmp_path / file)
+    loaded = tf.keras.models.load_model(tmp_path / file).optimizer
+    assert {**loaded.get_config(), "name": ""} == {**model.optimizer.get_config(), "name": ""}
+    assert type(loaded) is type(model.optimizer)
+    saved = sorted(float(tf.reduce_sum(tf.cast(each, tf.float32))) for each in model.optimizer.variables)
+    assert sorted(float(tf.reduce_sum(tf.cast(each, tf.float32))) for each in loaded.variables) == saved

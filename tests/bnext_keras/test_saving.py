@@ -5,9 +5,11 @@ import sys
 from pathlib import Path
 
 from bnext_keras import models
+from bnext_keras.constraints import Unbounded
 from bnext_keras.quantizers import temperatures
 
 import forked
+import larq as lq
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -67,3 +69,12 @@ def test_another_process_loads_it_knowing_nothing_but_the_import(trained, tmp_pa
     )
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
     np.testing.assert_array_equal(np.load(tmp_path / "logits.npy"), trained.predict(IMAGES, verbose=0))
+
+
+@pytest.mark.parametrize("file", ["model.h5", "model.keras"])
+def test_a_kernel_without_a_bound_survives_a_file(tmp_path, file):
+    """As BoolNet, Group-Net and PokeBNN have them."""
+    options = {"kernel_quantizer": "ste_sign", "kernel_constraint": Unbounded(), "input_shape": (3,)}
+    tf.keras.Sequential([lq.layers.QuantDense(2, **options)]).save(tmp_path / file)
+    (layer,) = tf.keras.models.load_model(tmp_path / file).layers
+    assert isinstance(layer.kernel_constraint, Unbounded)

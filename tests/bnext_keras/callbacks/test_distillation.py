@@ -98,6 +98,23 @@ def test_attention_maps_and_their_distance():
     assert attention_distance(tf.zeros((1, 2, 2, 1)), tf.ones((1, 2, 2, 1))).numpy() == pytest.approx(1.0)
 
 
+def test_attention_maps_may_be_scaled_to_their_largest_value():
+    """Larq Zoo: squares, over the largest of the map; of the difference's squares the mean over positions."""
+    student, teacher = tf.constant([[[[3.0], [1.0]]]]), tf.constant([[[[1.0, 1.0], [2.0, 0.0]]]])
+    np.testing.assert_allclose(attention_map(student, "largest"), [[1, 1 / 9]], rtol=1e-6)
+    expected = (0.5**2 + (1 / 9 - 1) ** 2) / 2
+    np.testing.assert_allclose(attention_distance(student, teacher, "largest"), [expected], rtol=1e-6)
+    assert attention_distance(tf.zeros((1, 2, 2, 1)), tf.ones((1, 2, 2, 1)), "largest").numpy() == pytest.approx(1.0)
+    with tf.GradientTape() as tape:
+        tape.watch(student)
+        distance = attention_distance(student, teacher, "largest")
+    # The second position's map is (x / 3)^2; the first one's, the largest, is 1 whatever it is, but divides the other.
+    second = (1 / 9 - 1) * 2 / 9
+    np.testing.assert_allclose(tape.gradient(distance, student)[0, 0, :, 0], [-second / 3, second], rtol=1e-5)
+    with pytest.raises(ValueError, match="attention maps are scaled to length or largest, not 'mean'"):
+        attention_map(student, "mean")
+
+
 # Distillation: what is minimized and what is logged.
 
 
@@ -321,6 +338,18 @@ def test_attention_matching_is_the_distance_of_the_forward_pass_that_trains():
     assert "call" not in vars(student.get_layer("bn"))
 
 
+def test_attention_matching_by_the_largest_value():
+    student, teacher = frozen_student(), tiny_convnet()
+    inner = tf.keras.Model(student.inputs, student.get_layer("bn").output)
+    start = student.get_weights()
+    maps = inner(IMAGES[:8], training=True), teacher.get_layer("conv")(IMAGES[:8])
+    student.set_weights(start)
+    matching = AttentionMatching(teacher, {"bn": "conv"}, scaled_to="largest")
+    history = fit(student, matching, images=IMAGES[:8], labels=LABELS[:8])
+    expected = float(tf.reduce_mean(attention_distance(*maps, "largest")))
+    assert history["bn_attention"][0] == pytest.approx(expected, rel=1e-5)
+
+
 def test_attention_matching_lowers_the_distance_beside_distillation():
     teacher = tiny_convnet()
     callbacks = [AttentionMatching(teacher, {"bn": "conv"}, weight=100.0), Distillation([teacher])]
@@ -347,6 +376,8 @@ def test_attention_matching_knows_its_teachers_layers():
         AttentionMatching(tiny_convnet(), {"bn": "konv"})
     with pytest.raises(ValueError, match="needs a pair of layers"):
         AttentionMatching(tiny_convnet(), {})
+    with pytest.raises(ValueError, match="AttentionMatching: maps are scaled to length or largest, not 'mean'"):
+        AttentionMatching(tiny_convnet(), {"bn": "conv"}, scaled_to="mean")
 
 
 # Errors, before the first step.

@@ -73,11 +73,12 @@ def test_pokebnns_pair_is_the_papers_product():
     ("temperature", "signs", "slopes"),
     [
         (0.0, [1, -1, 1], [1, 1, 1]),
-        (0.4, [1, -0.25, 0.75], [0, 2.5, 2.5]),
+        # However soft: in the released code the quotient itself has no gradient, a clip to [-1, 1] has.
+        (0.4, [1, -0.25, 0.75], [1, 1, 1]),
     ],
 )
 def test_boolnets_kernels_in_training(temperature, signs, slopes):
-    """A product of a mean and a clipped quotient, by the product rule."""
+    """A product of a mean and a hardening sign, by the product rule."""
     quantizer = AnnealedMeanSign()
     kernel = np.array([[0.5], [-0.1], [0.3]])
     quantizer(tf.constant(kernel, tf.float32))
@@ -89,6 +90,18 @@ def test_boolnets_kernels_in_training(temperature, signs, slopes):
     np.testing.assert_allclose(gradient[:, 0], 0.3 * np.array(slopes) * upstream[:, 0] + mean, rtol=1e-5)
     evaluated, _ = values_and_gradients(quantizer, kernel, upstream, training=False)
     np.testing.assert_allclose(evaluated[:, 0], [0.3, -0.3, 0.3], rtol=1e-6)
+
+
+def test_boolnets_kernels_pass_nothing_above_1():
+    quantizer = AnnealedMeanSign()
+    kernel = np.array([[1.5], [1.0], [-0.5]])
+    quantizer(tf.constant(kernel, tf.float32))
+    quantizer.temperature.assign(1e-6)
+    _, gradient = values_and_gradients(quantizer, kernel, [[1.0], [0.0], [0.0]], training=True)
+    # A third of the first sign's gradient comes through the mean, and that is all.
+    np.testing.assert_allclose(gradient[:, 0], [1 / 3, 1 / 3, -1 / 3], rtol=1e-6)
+    _, gradient = values_and_gradients(quantizer, kernel, [[0.0], [1.0], [0.0]], training=True)
+    np.testing.assert_allclose(gradient[:, 0], [1 / 3, 1 + 1 / 3, -1 / 3], rtol=1e-6)
 
 
 def test_abc_nets_bases_come_near_the_kernel():

@@ -51,6 +51,98 @@ def test_the_other_published_runs():
     assert recipes.read("cifar10")[1] == Recipe("BNextTiny", data=cifar, schedule=Schedule(epochs=256))
 
 
+PLAIN = Recipe(
+    "QuickNet",
+    data=Data(batch_size=256, augmentation="crop_and_flip"),
+    optimizer=Optimizer("adam", weight_decay=0.0, kernel_weight_decay=0.0, clip_norm=0.0),
+    schedule=Schedule(epochs=128, warmup_epochs=0, final_learning_rate=0.0),
+)
+REACTNET = PLAIN.derive(
+    model="ReActNetA",
+    optimizer={"learning_rate": 1.25e-3},
+    schedule={"decay": "linear"},
+    distillation={"strong_teacher": "ResNet34"},
+)
+#: Weight of the attention maps: the mean of eight distances, times 30.
+R2B = PLAIN.derive(
+    model="RealToBinaryNet",
+    optimizer={"learning_rate": 1e-3},
+    schedule={
+        "epochs": 75,
+        "warmup_epochs": 5,
+        "warmup_learning_rate": 1e-4,
+        "decay": "steps",
+        "decay_epochs": (40, 60, 70),
+        "decay_factor": 0.3,
+    },
+    distillation={"label_weight": 1.0, "teacher_weight": 3.0, "attention_weight": 3.75, "attention_scale": "largest"},
+)
+PENALTY = {"name": "two_group_adam", "kernel_weight_decay": 1e-5}
+#: PokeBNN's learning rate, 2e-5 for every 256 images, and what is left of it after 50 of 750 epochs.
+POKE = Optimizer("two_group_adam", 6.4e-4, weight_decay=0.0, kernel_weight_decay=5e-5, beta_2=0.99, clip_norm=0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("reactnet_1", REACTNET.derive(signs="activations", optimizer=PENALTY)),
+        ("reactnet_2", REACTNET.derive(start={"init": "runs/reactnet_1/final.h5"})),
+        (
+            "quicknet",
+            PLAIN.derive(
+                data={"batch_size": 2048},
+                optimizer={"name": "adam_and_momentum", "learning_rate": 0.1, "kernel_learning_rate": 0.01},
+                schedule={"epochs": 600, "warmup_epochs": 5, "warmup_learning_rate": 0.01},
+            ),
+        ),
+        (
+            "boolnet",
+            PLAIN.derive(
+                model="BoolNet",
+                optimizer={"name": "rectified_adam", "learning_rate": 2e-3, "clip_norm": 2.5},
+                schedule={"epochs": 80, "final_learning_rate": 1e-8, "temperature_decay": 0.815},
+                distillation={"strong_teacher": "ResNet34"},
+            ),
+        ),
+    ],
+)
+def test_published_runs_of_other_networks(name, expected):
+    assert recipes.read(name)[1] == expected
+
+
+def test_the_four_steps_of_real_to_binary():
+    first, second, third, fourth = (recipes.read(f"r2b_{step}")[1] for step in (1, 2, 3, 4))
+    assert (first.model, first.schedule.epochs, first.distillation) == ("ResNet18", 100, Distillation())
+    pairs = [f"stage{stage}_block{i}_add" for stage in range(4) for i in (1, 3)]
+    of_resnet = [f"stage{stage}_block{i}_out" for stage in range(4) for i in (0, 1)]
+    assert second.distillation.attention_pairs == dict(zip(pairs, of_resnet, strict=True))
+    assert third.distillation.attention_pairs == dict(zip(pairs, pairs, strict=True))
+    files = [f"runs/r2b_{step}/best.h5" for step in (1, 2, 3)]
+    teachers = {"strong_teacher": files[0], "attention": second.distillation.attention}
+    assert second == R2B.derive(signs="tanh", distillation=teachers)
+    teachers = {"strong_teacher": files[1], "attention": tuple(pairs)}
+    assert third == R2B.derive(signs="activations", distillation=teachers)
+    assert fourth == R2B.derive(
+        optimizer={"learning_rate": 2e-4},
+        schedule={"warmup_learning_rate": 2e-5},
+        start={"init": files[2]},
+        distillation={"strong_teacher": files[2], "teacher_weight": 0.8},
+    )
+
+
+def test_the_two_parts_of_pokebnns_run_are_one_line_of_learning_rates():
+    first, second = (recipes.read(f"pokebnn_{step}")[1] for step in (1, 2))
+    assert first.optimizer == POKE
+    assert (first.signs, second.signs) == ("activations", "all")
+    assert second.start == Start("runs/pokebnn_1/final.h5", measure_bounds=True)
+    rates = [
+        recipe.schedule.learning_rate(epoch, recipe.optimizer.learning_rate)
+        for recipe in (first, second)
+        for epoch in range(recipe.schedule.epochs)
+    ]
+    assert rates == pytest.approx([6.4e-4 * (1 - epoch / 750) for epoch in range(750)])
+
+
 @pytest.mark.parametrize(
     ("setting", "name", "value"),
     [
@@ -64,6 +156,8 @@ def test_the_other_published_runs():
         ("seed=7", "seed", 7),
         ("precision=mixed_bfloat16", "compute.precision", "mixed_bfloat16"),
         ("ema=0.999", "optimizer.ema", 0.999),
+        ("signs=activations", "signs", "activations"),
+        ("decay=linear", "schedule.decay", "linear"),
         ("widths=8,16,32", "model_options.widths", (8, 16, 32)),
         ("model_options.widths=8", "model_options.widths", (8,)),
         ("stem_stride=2", "model_options.stem_stride", 2),
@@ -117,6 +211,14 @@ def test_what_show_prints_can_be_given_back():
         ("teacher_precision=half", "teacher_precision=half: must be one of float32, mixed_float16, mixed_bfloat16"),
         ("ema=1", "ema=1.0: must be at least 0 and below 1"),
         ("strong_teacher=ConvNet8", "teacher ConvNet8 is trained before the student: say how long"),
+        ("signs=some", "signs=some: must be one of all, activations, tanh"),
+        ("decay=line", "decay=line: must be one of cosine, linear, steps"),
+        ("decay_epochs=40,60", "decay_epochs=(40, 60): there are steps with decay=steps only"),
+        ("decay_factor=0", "decay_factor=0.0: must be above 0 and at most 1"),
+        ("kernel_learning_rate=0.01", "kernel_learning_rate=0.01: kernels have a learning rate of their own with"),
+        ("beta_2=1", "beta_2=1.0: must be at least 0 and below 1"),
+        ("attention=block1", "attention needs a strong_teacher"),
+        ("attention_scale=max", "attention_scale=max: must be one of length, largest"),
     ],
 )
 def test_bad_settings_are_told_with_what_may_have_been_meant(setting, message):
@@ -246,6 +348,15 @@ def test_kernels_of_a_run_that_begins_with_weights_stay_binary():
         softened.derive(schedule={"temperature_decay": 0.9}).check()
     with pytest.raises(RecipeError, match="temperature=2: must be from 0 to 1"):
         Start(temperature=2)
+
+
+def test_what_excludes_each_other_is_refused():
+    with pytest.raises(RecipeError, match="signs=tanh: a float twin has none"):
+        BASE.with_settings(["signs=tanh", "float_twin=true"])
+    with pytest.raises(RecipeError, match=r"teacher_weight=2\.0: two teachers weight each other"):
+        BASE.with_settings(["weak_teachers=A", "strong_teacher=B", "teacher_weight=2"])
+    with pytest.raises(RecipeError, match="measure_bounds=true: bounds that are measured need weights to begin with"):
+        BASE.with_settings(["measure_bounds=true"]).check()
 
 
 def test_nothing_fresh_is_frozen():
