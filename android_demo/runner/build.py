@@ -54,15 +54,18 @@ LIBRARY = ["hosts/library.cpp"]
 PROGRAM = ["hosts/program.cpp", "hosts/flags.cpp"]
 WEB = ["hosts/web.cpp", "hosts/freestanding.cpp", "images/resize.cpp"]
 JNI = ["hosts/jni.cpp", "hosts/cpu.cpp", "hosts/freestanding.cpp"]
+#: What shared memory wants of all files. Every browser with vectors has it: so modules with and without threads share
+#: their objects.
+ATOMICS = ["-matomics", "-mbulk-memory"]
 #: Modules of WebAssembly, best first: their names among those of `KERNELS`, and options for all of their files.
 WEB_MODULES = {
-    "relaxed": ("wasm32-simd128", ["-msimd128", "-mrelaxed-simd"]),
-    "simd": ("wasm32-simd128", ["-msimd128"]),
+    "relaxed": ("wasm32-simd128", ["-msimd128", "-mrelaxed-simd", *ATOMICS]),
+    "simd": ("wasm32-simd128", ["-msimd128", *ATOMICS]),
     "baseline": ("wasm32", []),
 }
-#: What modules for several threads are compiled with besides, and how their names end.
-WEB_THREADS = ["-matomics", "-mbulk-memory"]
+#: How modules for several threads are called, and what their host is compiled with besides.
 THREADED = "-threads"
+WEB_THREADS = ["-DWEB_THREADS"]
 #: The modules that there are for several threads, too: browsers that share memory have vectors.
 THREADED_MODULES = tuple(f"{name}{THREADED}" for name, (_, options) in WEB_MODULES.items() if options)
 #: Memory that is shared comes from the page, in pages of 64 KB: with which it begins, and what it may grow to.
@@ -236,14 +239,15 @@ def web_module(name: str) -> Path:
     """
     target, options = WEB_MODULES[name.removesuffix(THREADED)]
     link = ["-nostdlib", "-Wl,--no-entry", "-Wl,--strip-all", "-Wl,-z,stack-size=262144"]
-    flags = ["-ffreestanding", "-fno-builtin", *options]
+    own = {}
     if name in THREADED_MODULES:
-        flags += WEB_THREADS
+        own["hosts/web.cpp"] = WEB_THREADS
         initial, most = (pages << 16 for pages in WEB_MEMORY)
         # Each thread's instance has a stack of its own, which the page's worker sets.
         link += ["-Wl,--import-memory", "-Wl,--shared-memory", "-Wl,--export=__stack_pointer"]
         link += [f"-Wl,--initial-memory={initial}", f"-Wl,--max-memory={most}"]
-    return _cached(f"{name}.wasm", WEB, target, link, flags)
+    flags = ["-ffreestanding", "-fno-builtin", *options]
+    return _cached(f"{name}.wasm", WEB, target, link, flags, options=own)
 
 
 def jni_library(target: str) -> Path:

@@ -5,7 +5,7 @@
 
 namespace {
 
-#if defined(__wasm_atomics__)
+#if defined(WEB_THREADS)
 
 constexpr uint32_t MOST_THREADS = 16;              // A map has no more parts.
 constexpr uint64_t STACK_BYTES = uint64_t(1) << 18;  // Of each worker, as build.py gives the first.
