@@ -11,8 +11,9 @@ _BOUNDS = ("kernel_constraint", "depthwise_constraint", "pointwise_constraint")
 def float_twin(model: tf.keras.Model) -> tf.keras.Model:
     """The same network with float kernels and activations, and new weights.
 
-    Quantizers and the bounds of latent weights are left out; all other layers are the same, what was added for the sake
-    of the signs among them. Kernels begin as Keras' layers begin: latent weights of signs may be as small as they like.
+    Quantizers, bits of kernels and the bounds of latent weights are left out; all other layers are the same, what was
+    added for the sake of the signs among them. Kernels begin as Keras' layers begin: latent weights of signs may be as
+    small as they like.
 
     Args:
         model: A functional or sequential model.
@@ -30,6 +31,7 @@ def float_twin(model: tf.keras.Model) -> tf.keras.Model:
 
     def convert(layer):
         config = layer.get_config()
+        config.pop("kernel_bits", None)
         if any(config.get(name) is not None for name in _BINARY):
             config |= {name: None for name in (*_BINARY, *_BOUNDS) if name in config}
             config |= {name: "glorot_uniform" for name in _INITIALIZERS if name in config}

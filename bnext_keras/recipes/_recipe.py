@@ -7,6 +7,7 @@ from typing import Any
 from bnext_keras.errors import RecipeError
 from bnext_keras.recipes import _settings
 from bnext_keras.recipes._sections import Compute, Data, Distillation, Optimizer, Schedule, Start
+from bnext_keras.roles import FLOAT_BITS, parse_bits
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class Recipe:
             the number of classes, which are the data's.
         float_twin: Whether the network is trained without its signs, see `bnext_keras.twin.float_twin`: what it would
             be worth if its kernels and activations were floats.
+        weight_bits: Bits that weights of stem, squeeze-and-expand and head are trained in, such as ``"8/4/8"``, see
+            `bnext_keras.weight_bits`; 32 is for floats.
         data: The images, and what is done to them.
         optimizer: How gradients become steps.
         schedule: What changes from epoch to epoch.
@@ -37,6 +40,7 @@ class Recipe:
     model: str
     model_options: dict[str, Any] = field(default_factory=dict)
     float_twin: bool = False
+    weight_bits: str = "32/32/32"
     data: Data = field(default_factory=Data)
     optimizer: Optimizer = field(default_factory=Optimizer)
     schedule: Schedule = field(default_factory=Schedule)
@@ -50,6 +54,12 @@ class Recipe:
             raise RecipeError(f"seed={self.seed}: must not be negative")
         if self.float_twin and self.start.init:
             raise RecipeError("float_twin=true: a float twin has weights of its own; leave out init=, or the twin")
+        try:
+            is_low_bit = set(parse_bits(self.weight_bits).values()) != {FLOAT_BITS}
+        except ValueError as error:
+            raise RecipeError(f"weight_bits={self.weight_bits}: {error}") from error
+        if self.float_twin and is_low_bit:
+            raise RecipeError("float_twin=true: a float twin has float weights; leave out weight_bits=, or the twin")
         # JSON knows no tuples: so a recipe is equal to the one that its record makes.
         object.__setattr__(self, "model_options", {name: _frozen(value) for name, value in self.model_options.items()})
 
