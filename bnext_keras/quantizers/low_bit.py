@@ -40,7 +40,7 @@ def fake_quantized(kernel: tf.Tensor, bits: int) -> tf.Tensor:
     Example:
         >>> import tensorflow as tf
         >>> kernel = tf.constant([[0.7, -30.0], [-0.24, 13.0]])
-        >>> fake_quantized(kernel, 4).numpy().round(2).tolist()
+        >>> fake_quantized(kernel, 4).numpy().astype(float).round(2).tolist()
         [[0.7, -30.0], [-0.2, 12.86]]
     """
     largest = 2 ** (check_bits(bits) - 1) - 1
