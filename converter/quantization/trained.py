@@ -91,7 +91,7 @@ class _Kernel:
         kernel = tf.convert_to_tensor(layer.effective_kernel()).numpy()
         kernel = kernel.reshape(*kernel.shape[:-axes], -1)
         rows = np.moveaxis(kernel, -1, 0)
-        self.bits = trained_bits(layer)
+        self.bits: int = layer.kernel_bits
         self.levels, _ = in_steps(rows.reshape(len(rows), -1), self.bits)
 
     def steps_of(self, rows):
