@@ -40,9 +40,9 @@ def quantize_weights(model: tf.keras.Model, bits: str | Mapping[str, int]) -> di
     """
     wanted = parse_bits(bits)
     roles = find_roles(model)
-    for role, width in wanted.items():
+    for role, number in wanted.items():
         layers = [layer for layer, found in roles.items() if found == role]
-        if width == FLOAT_BITS:
+        if number == FLOAT_BITS:
             continue
         if not layers:
             raise ValueError(f"model '{model.name}' has no {role} to quantize; write {FLOAT_BITS} for it")
@@ -50,7 +50,7 @@ def quantize_weights(model: tf.keras.Model, bits: str | Mapping[str, int]) -> di
             if not (isinstance(layer, KernelBits) and layer.takes_kernel_bits):
                 kind = f"{type(layer).__module__.split('.')[0]}'s {type(layer).__name__}"
                 raise ValueError(
-                    f"layer '{layer.name}' ({role}) is {kind}, which cannot be trained in {width} bits; build it of "
+                    f"layer '{layer.name}' ({role}) is {kind}, which cannot be trained in {number} bits; build it of "
                     f"bnext_keras.layers, or write {FLOAT_BITS} for {role}"
                 )
     for layer, role in roles.items():
@@ -58,4 +58,4 @@ def quantize_weights(model: tf.keras.Model, bits: str | Mapping[str, int]) -> di
             layer.kernel_bits = None if wanted[role] == FLOAT_BITS else wanted[role]
     # What Keras has compiled of the model so far computes with the former kernels.
     model.train_function = model.test_function = model.predict_function = None
-    return {layer.name: bits for layer in roles if (bits := trained_bits(layer)) is not None}
+    return {layer.name: width for layer in roles if (width := trained_bits(layer)) is not None}
