@@ -65,6 +65,7 @@ _ROOMS = (
     "teachers",
     "text",
     "training",
+    "weight_bits",
     "zoo",
 )
 # The other two packages stand on this one, which imports neither: it only shows the way.
@@ -73,6 +74,7 @@ _ELSEWHERE = {
     "convert": ("converter", "convert"),
     "evaluate": ("converter", "evaluate"),
     "features": ("bnext_keras.backbones", "features"),
+    "quantize_weights": ("bnext_keras.weight_bits", "quantize_weights"),
 }
 
 __all__ = ["__version__", *_ELSEWHERE, *_ROOMS]

@@ -215,6 +215,18 @@ def kernel_precision(layer: tf.keras.layers.Layer) -> int:
     return max(bits, default=precision(quantizer))
 
 
+def trained_bits(layer: tf.keras.layers.Layer) -> int | None:
+    """Bits that a float layer's kernel is trained in, as `bnext_keras.layers.kernel_bits` says; None where in float32.
+
+    Example:
+        >>> import bnext_keras
+        >>> trained_bits(bnext_keras.layers.Conv2D(4, 3, kernel_bits=8)), trained_bits(tf.keras.layers.Conv2D(4, 3))
+        (8, None)
+    """
+    # A stranger's layer may have an attribute of that name with a meaning of its own.
+    return getattr(layer, "kernel_bits", None) if getattr(layer, "takes_kernel_bits", False) else None
+
+
 def weight_precision(weight: tf.Variable) -> int:
     """Bits that a weight has in evaluation: stated by Larq's quantizers, of a function shown by what it returns."""
     stated = getattr(weight, "precision", 32)

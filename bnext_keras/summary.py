@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bnext_keras.layer_graph import has_graph, number_of_calls, weight_precision
+from bnext_keras.layer_graph import has_graph, number_of_calls, trained_bits, weight_precision
 from bnext_keras.roles import BINARY, HEAD, OTHER, ROLES, SQUEEZE_EXPAND, STEM, Role, stated_role
 from bnext_keras.structure import find_roles
 
@@ -31,10 +31,13 @@ class Costs:
     Attributes:
         parameters_by_role: Trained parameters, without the running statistics of batch normalizations.
         macs_by_role: Multiply-accumulates of convolutions and dense layers.
+        trained_bits: How many weights are trained in fewer than 32 bits, by these bits, those of one bit left out; see
+            `bnext_keras.weight_bits`.
     """
 
     parameters_by_role: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROLES, 0))
     macs_by_role: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROLES, 0))
+    trained_bits: dict[int, int] = field(default_factory=dict)
 
     @property
     def parameters(self) -> int:
@@ -54,8 +57,10 @@ class Costs:
 
     @property
     def bytes(self) -> int:
-        """Size in bytes with one bit for a binary weight and float32 for the rest."""
-        return -(-self.binary_parameters // 8) + 4 * (self.parameters - self.binary_parameters)
+        """Size in bytes with one bit for a binary weight, few for those trained in few, and float32 for the rest."""
+        floats = self.parameters - self.binary_parameters - sum(self.trained_bits.values())
+        bits = self.binary_parameters + sum(width * number for width, number in self.trained_bits.items())
+        return -(-bits // 8) + 4 * floats
 
     def ops(self, bits: str = "32/32/32") -> float:
         """Operations: binary MACs / 64 + 4-bit MACs / 16 + 8-bit MACs / 8 + float MACs.
@@ -127,7 +132,13 @@ def _count(model, roles):
         for role in ROLES:
             costs.parameters_by_role[role] += counted.parameters_by_role[role]
             costs.macs_by_role[role] += calls * counted.macs_by_role[role]
+        _add_bits(costs, counted.trained_bits)
     return costs
+
+
+def _add_bits(costs, trained_bits):
+    for bits, number in trained_bits.items():
+        costs.trained_bits[bits] = costs.trained_bits.get(bits, 0) + number
 
 
 def count_layer(layer: tf.keras.layers.Layer, role: Role | None = None) -> Costs:
@@ -153,7 +164,7 @@ def count_layer(layer: tf.keras.layers.Layer, role: Role | None = None) -> Costs
     role = role or stated_role(layer) or OTHER
     rest: Role = OTHER if role == BINARY else role  # a bias has more than one bit
     pixels = _output_pixels(layer) if isinstance(layer, mac_containing_layers) else 0
-    bias = getattr(layer, "bias", None)
+    bias, bits = getattr(layer, "bias", None), trained_bits(layer)
     for weight in parameters(layer):
         size = weight.shape.num_elements()
         belongs_to = BINARY if weight_precision(weight) == 1 else rest
@@ -161,6 +172,8 @@ def count_layer(layer: tf.keras.layers.Layer, role: Role | None = None) -> Costs
         if weight is not bias:
             # One-bit kernels of a stem, as the first papers have them, multiply floats.
             costs.macs_by_role[rest if role == STEM else belongs_to] += size * pixels
+            if bits is not None:
+                _add_bits(costs, {bits: size})
     return costs
 
 
@@ -203,6 +216,11 @@ def summary(model: tf.keras.Model, bits: str = "8/4/8", print_fn: Callable[[str]
     print_fn(f"  {'role':20}{'parameters':>14}{'MACs':>16}")
     for role, parameters, macs in [*rows, ("total", costs.parameters, costs.macs)]:
         print_fn(f"  {role:20}{parameters:14,}{macs:16,}")
+    if costs.trained_bits:
+        widths = ", ".join(
+            f"{number:,} weights of {width} bits" for width, number in sorted(costs.trained_bits.items())
+        )
+        print_fn(f"  {'as trained':20}{costs.bytes / 2**20:10.2f} MiB: {widths}, the rest in float32")
     for label, widths in (("rest in float32", "32/32/32"), (bits, bits)):
         print_fn(
             f"  {label:20}{costs.mebibytes(widths):10.2f} MiB{costs.ops(widths) / 1e9:12.3f} GOPs"

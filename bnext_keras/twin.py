@@ -18,8 +18,9 @@ _BOUNDS = ("kernel_constraint", "depthwise_constraint", "pointwise_constraint")
 def float_twin(model: tf.keras.Model) -> tf.keras.Model:
     """The same network with float kernels and activations, and new weights.
 
-    Quantizers and the bounds of latent weights are left out; all other layers are the same, what was added for the sake
-    of the signs among them. Kernels begin as Keras' layers begin: latent weights of signs may be as small as they like.
+    Quantizers, bits of kernels and the bounds of latent weights are left out; all other layers are the same, what was
+    added for the sake of the signs among them. Kernels begin as Keras' layers begin: latent weights of signs may be as
+    small as they like.
 
     Args:
         model: A functional or sequential model.
@@ -35,7 +36,7 @@ def float_twin(model: tf.keras.Model) -> tf.keras.Model:
         (True, True)
     """
 
-    return _copy(model, dict.fromkeys((*_ACTIVATIONS, *_KERNELS)))
+    return _copy(model, dict.fromkeys((*_ACTIVATIONS, *_KERNELS, "kernel_bits")))
 
 
 def float_kernels(model: tf.keras.Model, *, tanh: bool = False, keep_weights: bool = False) -> tf.keras.Model:

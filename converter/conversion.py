@@ -27,6 +27,7 @@ from converter.graph import ANSWER, IMAGE
 from converter.inspection.inspection import inspect
 from converter.quantization.precision import parse_weights
 from converter.quantization.quantize import check_installed, compare, quantize
+from converter.quantization.trained import store_trained
 from converter.result import ConversionResult
 from converter.runtimes import find_runtime
 from converter.runtimes.cost import measure
@@ -101,7 +102,8 @@ def convert(
             trained in mixed precision, whose weights are float32, is in any case. The report tells so.
         weights: Type of the weights of float layers, ``"float32"`` or ``"int8"``, for all or by role
             (`converter.quantization.precision.parse_weights`). Anything but float32 changes the answers: the float file
-            is verified first, then the quantized one is compared with it.
+            is verified first, then the quantized one is compared with it. Weights that were trained in few bits
+            (`bnext_keras.weight_bits`) are in the file as they were trained, whatever is said here.
         labels: Names of the classes, which become part of the file (`converter.tflite.metadata`). By default those that
             the model states (`bnext_keras.classes.annotate`), as models of ``bnext-train`` do; the published variants
             with 1000 classes state ImageNet's.
@@ -251,7 +253,10 @@ def _convert(
     pass_reports = passes.simplify(graph) if simplify else []
     frozen = freeze(graph)
     clock.start("compile")
-    flatbuffer = lce.to_flatbuffer(frozen)
+    flatbuffer, trained_weights = lce.to_flatbuffer(frozen), None
+    # ONNX Runtime computes with int8 weights otherwise than with the floats that they stand for.
+    if runtime.suffix == ".tflite":
+        flatbuffer, trained_weights = store_trained(flatbuffer, model)
     clock.start("verify")
     scale = normalization and (normalization.mean, normalization.std)
     made = choose(flatbuffer, min(map(synthetic_count, shapes)), scale, index_bound(model))
@@ -295,11 +300,13 @@ def _convert(
             *notes.hardened(trained),
             *notes.recalibrated(trained, recalibrated_on),
             *notes.in_float32(trained, precision),
+            *notes.left_float(trained_weights),
             *advise(trained),
             *size_notes,
         ],
         passes=pass_reports,
         quantization=quantization,
+        trained_weights=trained_weights,
         users_inputs=len(inputs[0]),
         source="" if source is None else source.name,
         normalization=normalization,

@@ -3,7 +3,8 @@
 A node is one operator and, at the same time, its result: nodes have nodes for inputs. Most are TensorFlow's operators
 with its names and attributes (``Mul``, ``AddV2``, ``Mean``, ``Conv2D``, ...). These differ:
 
-- ``Const`` holds an array. Passes compute constants in float64; they are rounded to float32 once, on emission.
+- ``Const`` holds an array. Passes compute constants in float64; they are rounded to float32 once, on emission. A kernel
+  that was trained in few bits says so, see `TRAINED_BITS`.
 - ``BinaryConv2D`` is sign, padding and convolution in one, see `BinaryCall`. Its kernel stays in the Keras layer.
 - ``PRelu`` is TFLite's: inputs are a map and one slope per channel.
 - ``Item`` is one of several results of its input, chosen by the attribute ``index``.
@@ -33,6 +34,10 @@ from converter.source.forms import Form
 
 #: What the file of a model calls its input if there is no other, and its output.
 IMAGE, ANSWER = "image", "Identity"
+
+#: Attribute of a ``Const`` that is a kernel trained in few bits (`bnext_keras.weight_bits`): how many. Its values are
+#: whole numbers times one step for each output channel, and stay so.
+TRAINED_BITS = "trained_bits"
 
 
 @dataclass(frozen=True, eq=False)

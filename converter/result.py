@@ -12,6 +12,7 @@ from converter.inspection.inspection import Inspection
 from converter.inspection.profile import Profile
 from converter.passes import PassReport
 from converter.quantization.quantize import Quantization
+from converter.quantization.trained import TrainedWeights
 from converter.runtimes import RUNTIMES, Runtime
 from converter.runtimes.cost import Cost
 from converter.tflite.metadata import InputOrientation
@@ -32,8 +33,9 @@ class ConversionResult:
         input_shape: ``(batch, height, width, channels)``; of several inputs that of the first.
         input_orientation: Which way up the file wants its images.
         operators: Number of operators by TFLite's type.
-        theoretical_size: Bytes of the parameters alone, with one bit for a binary weight and 32 for any other; a batch
-            normalization counts as two values per channel, as it is one multiplication and one addition.
+        theoretical_size: Bytes of the parameters alone, with one bit for a binary weight, as many as it was trained in
+            for one of few bits, and 32 for any other; a batch normalization counts as two values per channel, as it is
+            one multiplication and one addition.
         verification: The comparison with Keras.
         engines: The comparison of other engines that were asked for, by name.
         on_random_inputs_only: Whether the comparison had no inputs of the user's, only some made on the spot.
@@ -51,7 +53,9 @@ class ConversionResult:
         profile: How long each operator takes on this machine, None unless somebody had it measured
             (`converter.inspection.profile.profile`).
         passes: What each pass of the simplification changed; empty without it.
-        quantization: What quantization did to the file, None if all weights are float32.
+        quantization: What quantization did to the file, None if nobody asked for it.
+        trained_weights: What became of weights that were trained in few bits; None if none were, or the file is no
+            ``.tflite``, where they are floats.
     """
 
     content: bytes
@@ -69,6 +73,7 @@ class ConversionResult:
     profile: Profile | None = None
     passes: list[PassReport] = field(default_factory=list)
     quantization: Quantization | None = None
+    trained_weights: TrainedWeights | None = None
     engines: dict[str, Verification] = field(default_factory=dict)
     users_inputs: int = 0
     source: str = ""
@@ -150,4 +155,5 @@ class ConversionResult:
             "inspection": None if self.inspection is None else self.inspection.to_dict(),
             "profile": None if self.profile is None else self.profile.to_dict(),
             "quantization": None if self.quantization is None else asdict(self.quantization),
+            "trained_weights": None if self.trained_weights is None else asdict(self.trained_weights),
         }

@@ -5,11 +5,12 @@ All but `Dense` take and return float feature maps of shape ``(batch, height, wi
 `Conv2D`, `DepthwiseConv2D` and `Dense` are Keras' own layers that also say what they are there for
 (`bnext_keras.roles`). The statement is part of the layer's configuration: it survives every file format,
 `tf.keras.models.clone_model`, and being taken into another model, where a property of the model as a whole would be
-lost.
+lost. Their kernels may have few bits already in training (`bnext_keras.quantize_weights`).
 """
 
 from bnext_keras.annotations import Annotated
 from bnext_keras.constraints import UnitInterval
+from bnext_keras.layers.kernel_bits import KernelBits
 from bnext_keras.quantizers import AnnealedSign, FusedSteSign
 from bnext_keras.roles import OTHER, SQUEEZE_EXPAND, check_role
 
@@ -30,27 +31,32 @@ class _StatesRole(tf.keras.layers.Layer):
 
 
 @tf.keras.utils.register_keras_serializable(package="bnext_keras")
-class Conv2D(_StatesRole, tf.keras.layers.Conv2D):
+class Conv2D(KernelBits, _StatesRole, tf.keras.layers.Conv2D):
     """Keras' `Conv2D` that states its role.
 
     Args:
         *args: Positional arguments of `tf.keras.layers.Conv2D`.
         role: One of `bnext_keras.roles.ROLES`.
+        kernel_bits: Bits of the kernel's weights, 2 to 8, see `bnext_keras.layers.kernel_bits`; None for floats.
         **kwargs: Any other argument of `tf.keras.layers.Conv2D`.
 
     Raises:
-        ValueError: if there is no such role.
+        ValueError: if there is no such role, or there are no such bits.
 
     Example:
         >>> import bnext_keras
-        >>> conv = bnext_keras.layers.Conv2D(32, 3, role="stem")
-        >>> type(conv).from_config(conv.get_config()).role
-        'stem'
+        >>> conv = bnext_keras.layers.Conv2D(32, 3, role="stem", kernel_bits=8)
+        >>> copy = type(conv).from_config(conv.get_config())
+        >>> copy.role, copy.kernel_bits
+        ('stem', 8)
     """
+
+    def convolution_op(self, inputs, kernel):
+        return super().convolution_op(inputs, kernel if self.kernel_bits is None else self.effective_kernel())
 
 
 @tf.keras.utils.register_keras_serializable(package="bnext_keras")
-class Dense(Annotated, _StatesRole, tf.keras.layers.Dense):
+class Dense(Annotated, KernelBits, _StatesRole, tf.keras.layers.Dense):
     """Keras' `Dense` that states its role and, as a head, what the network is for: its classes and its images.
 
     Args:
@@ -59,8 +65,8 @@ class Dense(Annotated, _StatesRole, tf.keras.layers.Dense):
         classes: Name of the data set, such as ``"imagenet"``, or None where it is unknown. It says how the network's
             images are normalized and what its classes are called, unless the next ones do; ``.tflite`` files made from
             it say so too.
-        **kwargs: ``class_names``, ``mean`` and ``std``, see `bnext_keras.annotations.Annotated`; and any other argument
-            of `tf.keras.layers.Dense`.
+        **kwargs: ``kernel_bits`` as of `Conv2D`; ``class_names``, ``mean`` and ``std``, see
+            `bnext_keras.annotations.Annotated`; and any other argument of `tf.keras.layers.Dense`.
 
     Raises:
         ValueError: if there is no such role, or something else cannot be stated.
@@ -86,9 +92,9 @@ class Dense(Annotated, _StatesRole, tf.keras.layers.Dense):
             self.kernel.decays_as_kernel = True
 
     def call(self, inputs):
-        if inputs.shape.rank != 4 or None in inputs.shape[1:]:
+        if self.kernel_bits is None and (inputs.shape.rank != 4 or None in inputs.shape[1:]):
             return super().call(inputs)
-        outputs = product(inputs, self.kernel)
+        outputs = product(inputs, self.effective_kernel())
         if self.use_bias:
             outputs = tf.nn.bias_add(outputs, self.bias)
         return outputs if self.activation is None else self.activation(outputs)
@@ -114,16 +120,17 @@ def product(inputs: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
 
 
 @tf.keras.utils.register_keras_serializable(package="bnext_keras")
-class DepthwiseConv2D(_StatesRole, tf.keras.layers.DepthwiseConv2D):
+class DepthwiseConv2D(KernelBits, _StatesRole, tf.keras.layers.DepthwiseConv2D):
     """Keras' `DepthwiseConv2D` that states its role.
 
     Args:
         *args: Positional arguments of `tf.keras.layers.DepthwiseConv2D`.
         role: One of `bnext_keras.roles.ROLES`.
+        kernel_bits: As of `Conv2D`; every filter has a scale of its own.
         **kwargs: Any other argument of `tf.keras.layers.DepthwiseConv2D`.
 
     Raises:
-        ValueError: if there is no such role.
+        ValueError: if there is no such role, or there are no such bits.
 
     Example:
         >>> import bnext_keras
@@ -131,6 +138,19 @@ class DepthwiseConv2D(_StatesRole, tf.keras.layers.DepthwiseConv2D):
         >>> type(conv).from_config(conv.get_config()).role
         'stem'
     """
+
+    @property
+    def weights_of_channels(self):
+        return self.depthwise_kernel, 2
+
+    def call(self, inputs):
+        if self.kernel_bits is None:
+            return super().call(inputs)
+        options = {"padding": self.padding, "data_format": self.data_format, "dilation_rate": self.dilation_rate}
+        outputs = tf.keras.backend.depthwise_conv2d(inputs, self.effective_kernel(), self.strides, **options)
+        if self.use_bias:
+            outputs = tf.keras.backend.bias_add(outputs, self.bias, data_format=self.data_format)
+        return outputs if self.activation is None else self.activation(outputs)
 
 
 @tf.keras.utils.register_keras_serializable(package="bnext_keras")

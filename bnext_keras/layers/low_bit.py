@@ -19,6 +19,8 @@ class LowBit(tf.keras.layers.Layer):
         unsigned: Whether the input has no negative values, as behind a ReLU.
     """
 
+    takes_kernel_bits = False
+
     def __init__(self, *args, bits=8, unsigned=False, **kwargs):
         if bits not in (4, 8):
             raise ValueError(f"bits must be 4 or 8, got {bits}")

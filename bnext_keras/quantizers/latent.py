@@ -19,6 +19,12 @@ import tensorflow as tf
 from larq.quantized_variable import QuantizedVariable
 from tf_keras.src.mixed_precision.autocast_variable import AutoCastVariable, create_autocast_variable
 
+
+def in_full_precision(variable: tf.Variable) -> tf.Variable:
+    """A layer's variable as it is, where Keras would cast what is read of it."""
+    return variable._variable if isinstance(variable, AutoCastVariable) else variable
+
+
 _from_variable = QuantizedVariable.from_variable.__func__
 
 

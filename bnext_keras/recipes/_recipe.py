@@ -8,6 +8,7 @@ from bnext_keras.errors import RecipeError
 from bnext_keras.recipes import _settings
 from bnext_keras.recipes._method import Distillation, Optimizer, Schedule
 from bnext_keras.recipes._sections import Compute, Data, Start
+from bnext_keras.roles import FLOAT_BITS, parse_bits
 
 SIGNS = ("all", "activations", "tanh")
 
@@ -25,6 +26,8 @@ class Recipe:
         signs: What is binary: ``"all"``; or ``"activations"`` alone, in a first step of training, while kernels are
             floats; or nothing, ``"tanh"``: activations are hyperbolic tangents then. See
             `bnext_keras.twin.float_kernels`.
+        weight_bits: Bits that weights of stem, squeeze-and-expand and head are trained in, such as ``"8/4/8"``, see
+            `bnext_keras.weight_bits`; 32 is for floats.
         data: The images, and what is done to them.
         optimizer: How gradients become steps.
         schedule: What changes from epoch to epoch.
@@ -44,6 +47,7 @@ class Recipe:
     model_options: dict[str, Any] = field(default_factory=dict)
     float_twin: bool = False
     signs: str = "all"
+    weight_bits: str = "32/32/32"
     data: Data = field(default_factory=Data)
     optimizer: Optimizer = field(default_factory=Optimizer)
     schedule: Schedule = field(default_factory=Schedule)
@@ -61,6 +65,12 @@ class Recipe:
             raise RecipeError(f"signs={self.signs}: must be one of {', '.join(SIGNS)}")
         if self.float_twin and self.signs != "all":
             raise RecipeError(f"signs={self.signs}: a float twin has none; leave out one of both")
+        try:
+            is_low_bit = set(parse_bits(self.weight_bits).values()) != {FLOAT_BITS}
+        except ValueError as error:
+            raise RecipeError(f"weight_bits={self.weight_bits}: {error}") from error
+        if self.float_twin and is_low_bit:
+            raise RecipeError("float_twin=true: a float twin has float weights; leave out weight_bits=, or the twin")
         # JSON knows no tuples: so a recipe is equal to the one that its record makes.
         object.__setattr__(self, "model_options", {name: _frozen(value) for name, value in self.model_options.items()})
 

@@ -23,7 +23,7 @@ SECTIONS = {
     "compute": Compute,
 }
 #: What stands in no section.
-TOP_LEVEL = {"model": str, "float_twin": bool, "signs": str, "seed": int}
+TOP_LEVEL = {"model": str, "float_twin": bool, "signs": str, "weight_bits": str, "seed": int}
 #: A section's name alone means its name giver.
 SHORT = {"data": "data.source", "optimizer": "optimizer.name"}
 #: Options of networks that need no section, whether a recipe states them or not.

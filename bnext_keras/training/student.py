@@ -18,6 +18,7 @@ from bnext_keras.recipes import Recipe
 from bnext_keras.recipes._settings import near_misses
 from bnext_keras.training.datasets import augmentation, normalization
 from bnext_keras.twin import float_kernels, float_twin
+from bnext_keras.weight_bits import quantize_weights
 
 import tensorflow as tf
 
@@ -71,6 +72,10 @@ def build_model(
             model = float_kernels(model, tanh=recipe.signs == "tanh", keep_weights=bool(recipe.start.init))
     if names == stated(model).class_names:
         names = None  # ImageNet's need not be listed
+    try:
+        quantize_weights(model, recipe.weight_bits)
+    except ValueError as error:
+        raise RunError(f"weight_bits={recipe.weight_bits}: {error}") from error
     scale = normalization(recipe)
     with global_policy(recipe.compute.precision):
         model = annotate(model, class_names=names, mean=scale.mean, std=scale.std)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from converter.advice.finding import NOTE, Advice
 from converter.quantization.roles import weight_bytes
+from converter.quantization.trained import TrainedWeights
 from converter.tflite.flatbuffer import Flatbuffer
 
 #: Bytes of float weights from which on they are worth a word, if they are also this share of the file.
@@ -40,6 +41,13 @@ def in_float32(model: tf.keras.Model, precision: str) -> list[Advice]:
         return []
     what = f"it computes in {precision}; the file, and the model that it was compared with, in float32"
     return [Advice(NOTE, model.name, what, "answers differ by the rounding of the other type, so measure the accuracy")]
+
+
+def left_float(trained: TrainedWeights | None) -> list[Advice]:
+    """For each layer that was trained in few bits and has float weights in the file."""
+    what = "it was trained in few bits, but something was folded into its kernel that these cannot hold: it stays float"
+    remedy = "answers are right, the file is larger; a batch normalization right before it, say, belongs behind it"
+    return [Advice(NOTE, name, what, remedy) for name in (trained.left_float if trained else ())]
 
 
 def large_floats(model: tf.keras.Model, flatbuffer: Flatbuffer, file: int) -> list[Advice]:

@@ -1,21 +1,26 @@
 """From a Keras model to a `converter.graph.Graph`."""
 
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from types import MethodType
 
 from bnext_keras.errors import ConversionError
+from bnext_keras.layer_graph import trained_bits
 from bnext_keras.patching import attribute
+from bnext_keras.sublayers import sublayers
 
 import tensorflow as tf
 
 from converter.compiler._tensorflow import freeze_variables, mark
-from converter.graph import BinaryCall, Graph, Node
+from converter.graph import TRAINED_BITS, BinaryCall, Graph, Node
 from converter.source.binary_layers import binary_convs
 from converter.source.forms import KINDS, form_of, kind_of
 from converter.source.interface import call, input_names, output_names
 
 #: Attribute of a convolution of TensorFlow's graph that stands for the call of a binary one: the call's number.
 _CALL = "_binary_call"
+#: Attribute of a constant of TensorFlow's graph that is a kernel trained in few bits: how many.
+_BITS = "_trained_bits"
 
 
 def trace(model: tf.keras.Model, batch: int = 1) -> Graph:
@@ -48,6 +53,8 @@ def trace(model: tf.keras.Model, batch: int = 1) -> Graph:
         for name, tensor in zip(placeholders, model.inputs, strict=True)
     ]
 
+    trained = _trained_kernels(model)
+
     @tf.function(input_signature=[specs, list(map(tf.TensorSpec, kernel_shapes))], autograph=False)
     def evaluate(inputs, kernels):
         kernel_of = dict(zip(map(id, layers), kernels, strict=True))
@@ -64,7 +71,7 @@ def trace(model: tf.keras.Model, batch: int = 1) -> Graph:
                 result = tf.nn.bias_add(result, layer.bias)
             return result if layer.activation is None else layer.activation(result)
 
-        with _convolving(layers, convolution):
+        with _convolving(layers, convolution), _holding(trained):
             return [tf.identity(result) for result in call(model, inputs)]
 
     frozen = freeze_variables(evaluate)
@@ -107,6 +114,28 @@ def _convolving(layers, convolution):
         yield
 
 
+def _trained_kernels(model):
+    """Kernels that are trained in few bits, as Keras computes with them; layers beside them."""
+    layers = [layer for layer in sublayers(model) if trained_bits(layer) is not None]
+    return [(layer, tf.convert_to_tensor(layer.effective_kernel()).numpy()) for layer in layers]
+
+
+@contextmanager
+def _holding(trained):
+    """Lets each of these layers compute with a constant for a while, by whose mark passes know it."""
+
+    def constant(kernel, bits):
+        tensor = tf.constant(kernel)
+        mark(tensor, _BITS, bits)
+        return tensor
+
+    with ExitStack() as stack:
+        for layer, kernel in trained:
+            make = partial(constant, kernel, trained_bits(layer))
+            stack.enter_context(attribute(layer, "effective_kernel", make))
+        yield
+
+
 def _check_called(layers, forms, calls):
     """Refuses classes that write their convolution themselves: it would run as floats."""
     called = {id(call.layer) for call in calls}
@@ -131,7 +160,8 @@ def _add(operation, nodes, calls):
     if operation.type == "Placeholder":
         node = Node("Input", **fields, attributes=attributes)
     elif operation.type == "Const":
-        node = Node("Const", value=tf.make_ndarray(attributes["value"].tensor), **fields)
+        bits = {TRAINED_BITS: attributes[_BITS].i} if _BITS in attributes else None
+        node = Node("Const", value=tf.make_ndarray(attributes["value"].tensor), attributes=bits, **fields)
     elif _CALL in attributes:
         # Its second input, which stands for the kernel, is left behind.
         node = Node("BinaryConv2D", inputs[:1], call=calls[attributes[_CALL].i], **fields)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bnext_keras.layer_graph import LayerGraph, has_kernel, is_quant_layer, kernel_precision, precision
+from bnext_keras.layer_graph import LayerGraph, has_kernel, is_quant_layer, kernel_precision, precision, trained_bits
 from bnext_keras.roles import Role
 from bnext_keras.summary import count_layer
 
@@ -64,7 +64,7 @@ def describe_layer(graph: LayerGraph, layer: tf.keras.layers.Layer, role: Role |
         role=roles[0] if roles else "",
         output_shape=(1, *shape[1:]),
         input_bits=precision(getattr(layer, "input_quantizer", None)),
-        kernel_bits=kernel_precision(layer) if with_kernel else None,
+        kernel_bits=(trained_bits(layer) or kernel_precision(layer)) if with_kernel else None,
         parameters=costs.parameters,
         macs=costs.macs,
         bytes=costs.bytes,

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from converter.graph import BinaryCall, Graph, Node
+from converter.graph import TRAINED_BITS, BinaryCall, Graph, Node
 
 #: Operators with a kernel, whose results may be scaled and shifted for nothing.
 WITH_KERNEL = ("BinaryConv2D", "Conv2D", "DepthwiseConv2dNative", "MatMul")
@@ -115,12 +115,40 @@ def padding_value(node: Node) -> float:
     return node.call.pad_value if any(map(sum, node.call.padding(height, width))) else 0.0
 
 
-def scaled_kernel(node: Node, factors: np.ndarray) -> np.ndarray | None:
-    """The constant kernel of a ``Conv2D`` or its like, each input channel times a factor; None if they do not fit."""
-    kernel, axis = node.inputs[1].value.astype(np.float64), INPUT_CHANNELS[node.op]
+def takes_factors(node: Node) -> bool:
+    """Whether a ``Conv2D`` or its like has a constant kernel that any factors of its input may go into."""
+    kernel = node.inputs[1]
+    return kernel.op == "Const" and not kernel.attribute(TRAINED_BITS)
+
+
+def feeds_trained(graph: Graph, node: Node) -> bool:
+    """Whether a kernel that was trained in few bits reads a node, perhaps pooled and with a constant added.
+
+    A factor must not come right before it: LCE's compiler would fold it into a dense layer's kernel.
+    """
+    return any(
+        (user.op in INPUT_CHANNELS and user.inputs[1].op == "Const" and not takes_factors(user))
+        or (
+            (user.op in ("AvgPool", "Mean", "Reshape") or with_constant(user, "AddV2") is not None)
+            and feeds_trained(graph, user)
+        )
+        for user in graph.users(node)
+    )
+
+
+def scaled_kernel(node: Node, factors: np.ndarray) -> Node | None:
+    """The constant kernel of a ``Conv2D`` or its like, each input channel times a factor; None if they do not fit.
+
+    Different factors do not fit a kernel that was trained in few bits: the steps of an output channel would differ.
+    """
+    (_, constant), axis = node.inputs, INPUT_CHANNELS[node.op]
+    kernel = constant.value.astype(np.float64)
     if node.attribute("transpose_a") or node.attribute("transpose_b") or kernel.shape[axis] != factors.size:
         return None
-    return kernel * factors.reshape([-1 if i == axis else 1 for i in range(kernel.ndim)])
+    if constant.attribute(TRAINED_BITS) and (factors != factors[0]).any():
+        return None
+    scaled = kernel * factors.reshape([-1 if i == axis else 1 for i in range(kernel.ndim)])
+    return constant.copy([], value=scaled)
 
 
 def _steps(node):

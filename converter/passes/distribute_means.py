@@ -3,7 +3,7 @@
 import numpy as np
 
 from converter.graph import Graph, Node
-from converter.passes._match import concatenates_channels, is_mean, pools_evenly, with_constant
+from converter.passes._match import concatenates_channels, feeds_trained, is_mean, pools_evenly, with_constant
 
 
 def distribute_means(graph: Graph) -> None:
@@ -16,7 +16,8 @@ def distribute_means(graph: Graph) -> None:
     holds for factors and terms that are the same for all pixels. It goes channel by channel, so it commutes with
     concatenation. And the mean of the means over windows that are equally large and do not overlap is the mean.
 
-    Limits: a term's mean is taken only if reading the term costs less than what is not computed any more.
+    Limits: a term's mean is taken only if reading the term costs less than what is not computed any more. A factor
+    stays on the map if the mean is for a kernel that was trained in few bits, which must not take the factor over.
 
     Reference:
         Guo et al., arXiv 2211.12933, the Info-RCP module; the linearity of the mean.
@@ -27,7 +28,8 @@ def distribute_means(graph: Graph) -> None:
             continue
         source, keeps = node.inputs[0], bool(node.attribute("keep_dims"))
         means = _Means(graph, known, node)
-        if (source, keeps) not in known and means.cost(source, True) >= source.size:
+        stays = _is_scaled(source) and feeds_trained(graph, node)
+        if (source, keeps) not in known and (stays or means.cost(source, True) >= source.size):
             known[source, keeps] = node
             continue
         graph.replace(node, means.build(source, True))
@@ -120,6 +122,11 @@ class _Means:
             axis = graph.constant(np.int32(len(self._shape(node)) - 1))
             return node.copy([*means, axis], shape=self._shape(node))
         return node.copy(means, shape=self._shape(node))
+
+
+def _is_scaled(node):
+    total = with_constant(node, "AddV2")
+    return with_constant(total[0] if total else node, "Mul") is not None
 
 
 def _are_maps(sources):

@@ -17,7 +17,8 @@ def fold_normalization(graph: Graph) -> None:
     taps, so ``conv(x + d, W) = conv(x, W) + sum(W d)``, which a convolution takes over as its bias.
 
     Limits: a zero of the padding stands for an average pixel, not for a black one. So before a padded convolution the
-    offset stays, as one addition on the image. Values that others read stay as they are.
+    offset stays, as one addition on the image. Values that others read stay as they are. A kernel that was trained in
+    few bits takes no factors that differ (`converter.passes._match.scaled_kernel`); they stay on the image then.
     """
     for node in graph.nodes():
         if node.op not in INPUT_CHANNELS or node.inputs[1].op != "Const" or node.attribute("data_format") == "NCHW":
@@ -40,9 +41,9 @@ def fold_normalization(graph: Graph) -> None:
         y = graph.add(image, shift) if is_padded and shift.any() else image
         for step in reversed(path):
             y = step.copy([y, *step.inputs[1:]])
-        new = node.copy([y, graph.constant(kernel)])
+        new = node.copy([y, kernel])
         if shift.any() and not is_padded:
-            new = graph.add(new, _sums(node, kernel, shift))
+            new = graph.add(new, _sums(node, kernel.value, shift))
         graph.replace(node, new)
 
 

@@ -3,12 +3,14 @@
 from converter.graph import Graph, Node
 from converter.passes._match import (
     INPUT_CHANNELS,
+    feeds_trained,
     gathers_channels,
     is_fused,
     is_mean,
     pools_evenly,
     scaled_kernel,
     splits_channels,
+    takes_factors,
     with_constant,
 )
 
@@ -23,7 +25,9 @@ def move_scales(graph: Graph) -> None:
     kernel's input channels, whatever the padding, for it is zero.
 
     Limits: only where nobody else reads the value between, and not where the multiplication costs nothing anyway, being
-    part of the convolution before it. A channel with gamma <= 0 keeps the multiplication where it was.
+    part of the convolution before it. A channel with gamma <= 0 keeps the multiplication where it was. So does what a
+    kernel reads that was trained in few bits: right before a dense layer LCE's compiler would fold it into the kernel,
+    which then is not what was trained (`converter.quantization.trained`).
     """
     graph.rewrite(_move)
 
@@ -51,13 +55,13 @@ def _move(graph, node):
         return _move_through_split(graph, node, *product)
     elif product and node.op == "GatherV2" and gathers_channels(node) and _ends_in_kernel(graph, node):
         new = graph.multiply(_on(node, product[0]), product[1][node.inputs[1].value])
-    elif product and _is_linear(node):
+    elif product and _is_linear(node) and not feeds_trained(graph, node):
         new = graph.multiply(_on(node, product[0]), product[1])
     elif product and node.op in INPUT_CHANNELS and node.inputs[1].op == "Const":
         kernel = scaled_kernel(node, product[1])
         if kernel is None:
             return False
-        new = node.copy([product[0], graph.constant(kernel)])
+        new = node.copy([product[0], kernel])
     else:
         return False
     graph.replace(node, new)
@@ -93,7 +97,7 @@ def _ends_in_kernel(graph, node):
         return False
     user = graph.users(node)[0]
     if user.op in INPUT_CHANNELS:
-        return user.inputs[1].op == "Const" and user.inputs[0] is node
+        return takes_factors(user) and user.inputs[0] is node
     if user.op == "Split":
         return splits_channels(user) and all(_ends_in_kernel(graph, item) for item in graph.users(user))
     passes = _is_linear(user) or user.op == "MaxPool" or (user.op == "GatherV2" and gathers_channels(user))

@@ -78,13 +78,14 @@ def quantize(flatbuffer: Flatbuffer, weights: Mapping[str, str]) -> tuple[Flatbu
 
         names = flatbuffer.names
         roles = find_roles(flatbuffer)
-        rules = quantizer.Quantizer(flatbuffer.pack())
+        rules, is_float = quantizer.Quantizer(flatbuffer.pack()), True
         for role, operations in roles.items():
             for operation in operations if weights[role] == "int8" else ():
                 # A rule is for all operators in whose outputs' names, each with a semicolon, its pattern is found.
                 pattern = f"^{re.escape(names[operation.outputs[0]])};$"
                 rules.add_weight_only_config(pattern, qtyping.TFLOperationName(operation.type), num_bits=8)
-        content = rules.quantize().quantized_model if "int8" in weights.values() else flatbuffer.pack()
+                is_float = False
+        content = flatbuffer.pack() if is_float else rules.quantize().quantized_model
     quantized = Flatbuffer(bytes(content))
     kept = {role: [names[operation.outputs[0]] for operation in operations] for role, operations in roles.items()}
     result = Quantization(

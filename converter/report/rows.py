@@ -12,6 +12,7 @@ from converter.report.words import (
     normalization_in_words,
     output_in_words,
     size_in_words,
+    trained_in_words,
 )
 from converter.result import ConversionResult
 
@@ -52,6 +53,8 @@ def rows(result: ConversionResult) -> list[tuple[str, str]]:
         found.append(("simplification", f"{simplified}; LCE made the {result.operators.total()} above of them"))
     if result.inspection is not None:
         found.append(("memory", f"{format_bytes(result.inspection.peak_memory)} for results, at least"))
+    if result.trained_weights is not None:
+        found.append(("trained weights", trained_in_words(result.trained_weights)))
     if result.quantization is not None:
         found.append(("quantization", _quantization(result.quantization)))
     found.append(("seconds", ", ".join(f"{step} {seconds:.1f}" for step, seconds in result.seconds.items())))
@@ -62,6 +65,8 @@ def rows(result: ConversionResult) -> list[tuple[str, str]]:
 
 def _quantization(quantization):
     roles = [role for role, count in quantization.layers.items() if count and quantization.weights[role] == "int8"]
+    if not roles:
+        return "no float weights of these roles are left to quantize"
     before, after = (
         format_bytes(sum(sizes[role] for role in roles))
         for sizes in (quantization.bytes_before, quantization.bytes_after)

@@ -1,7 +1,10 @@
 """What a conversion's verification says, in sentences."""
 
+from collections import Counter
+
 from bnext_keras.text import format_bytes, format_milliseconds, format_percent
 
+from converter.quantization.trained import TrainedWeights
 from converter.result import ConversionResult
 from converter.verification.verify import OutputVerification, Verification
 
@@ -43,8 +46,23 @@ def verification_in_words(result: ConversionResult) -> list[str]:
         words.append(rounding_in_words(checked))
     if result.cost is not None:
         words.append(f"Without LCE's operators the file is {cost_in_words(result)}.")
+    if result.trained_weights is not None:
+        words.append(f"Weights that were trained in few bits: {trained_in_words(result.trained_weights)}.")
     words += [f"{name[0].upper()}{name[1:]}: {engine_in_words(found)}." for name, found in result.engines.items()]
     return words
+
+
+def trained_in_words(trained: TrainedWeights) -> str:
+    """What became of weights that were trained in few bits."""
+    counts = Counter(trained.layers.values())
+    parts = [f"{counts[bits]} layers of {bits} bits" for bits in sorted(counts)]
+    words = (
+        f"{', '.join(parts)} in int8, exactly as trained: {format_bytes(trained.bytes_after)} instead of "
+        f"{format_bytes(trained.bytes_before)}"
+        if parts
+        else "none are in int8"
+    )
+    return words + (f"; {len(trained.left_float)} layers stay float" if trained.left_float else "")
 
 
 def engine_in_words(found: Verification) -> str:
@@ -79,7 +97,8 @@ def cost_in_words(result: ConversionResult) -> str:
 
 def size_in_words(result: ConversionResult) -> str:
     """The file's size by that of the parameters alone, which is no bound: simplification needs fewer."""
-    eight = "" if result.quantization is None else "8 for those in int8, "
+    few = "" if result.trained_weights is None else "as many as trained for those of few, "
+    eight = few + ("" if result.quantization is None else "8 for those in int8, ")
     return (
         f"{result.size / max(1, result.parameter_bytes):.3f} times the model's parameters "
         f"({format_bytes(result.parameter_bytes)}: 1 bit for binary weights, {eight}32 for others)"

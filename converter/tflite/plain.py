@@ -30,34 +30,20 @@ from bnext_keras.errors import ConversionError
 
 import numpy as np
 
+from converter.tflite.adding import new_code, new_operator
 from converter.tflite.bits import unpack_signs
 from converter.tflite.flatbuffer import Flatbuffer, Operation
 from converter.tflite.schema import (
     ActivationFunctionType,
     BufferT,
-    BuiltinOperator,
-    BuiltinOptions,
-    OperatorCodeT,
     OperatorT,
     Padding,
     QuantizationParametersT,
     TensorT,
     TensorType,
-    options_of,
 )
 from converter.tflite.writing import serialize
 
-#: The options that an operator must have, by its type.
-_OPTIONS = {
-    "ADD": "AddOptions",
-    "CONV_2D": "Conv2DOptions",
-    "DEQUANTIZE": "DequantizeOptions",
-    "MAXIMUM": "MaximumMinimumOptions",
-    "MINIMUM": "MaximumMinimumOptions",
-    "MAX_POOL_2D": "Pool2DOptions",
-    "MUL": "MulOptions",
-    "PADV2": "PadV2Options",
-}
 #: Versions of operators that are not the first: that in which ``DEQUANTIZE`` learned int8.
 _VERSIONS = {"DEQUANTIZE": 2}
 #: Operators that bound their results for nothing, where nobody else reads them.
@@ -177,28 +163,15 @@ class _Rewriting:
 
     def add(self, type: str, inputs: list[int], output: int, **options: Any) -> int:
         """An operator of TFLite's; returns its result."""
-        operator = OperatorT()
-        operator.opcodeIndex = self.code(type)
-        operator.inputs, operator.outputs = inputs, [output]
-        operator.intermediates = []
-        if type in _OPTIONS:
-            operator.builtinOptionsType = getattr(BuiltinOptions, _OPTIONS[type])
-            operator.builtinOptions = options_of(_OPTIONS[type])
-            for name, value in options.items():
-                setattr(operator.builtinOptions, name, value)
+        operator = new_operator(type, self.code(type), inputs, [output], **options)
         self.done.append(operator)
         self.writers[output] = type, operator
         return output
 
     def code(self, type: str) -> int:
         if type not in self.codes:
-            code = OperatorCodeT()
-            code.builtinCode = getattr(BuiltinOperator, type)
-            # Runtimes from before 2021 know this field alone; of those types that are used here all fit it.
-            code.deprecatedBuiltinCode, code.version = code.builtinCode, _VERSIONS.get(type, 1)
-            code.customCode = None
             self.codes[type] = len(self.model.operatorCodes)
-            self.model.operatorCodes.append(code)
+            self.model.operatorCodes.append(new_code(type, _VERSIONS.get(type, 1)))
         return self.codes[type]
 
     def sign(self, x: int, output: int) -> None:
