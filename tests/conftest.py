@@ -5,6 +5,7 @@ import gc
 import os
 import shlex
 import shutil
+import signal
 from pathlib import Path
 
 import bnext_keras
@@ -28,6 +29,10 @@ if shutil.which("aarch64-linux-gnu-g++"):
     os.environ.setdefault("CXX_AARCH64", "aarch64-linux-gnu-g++")
 if machine() == "x86_64":
     os.environ.setdefault("CXX_X86_64", shlex.join(compiler()))
+
+# A shell has what it starts in the background ignore Ctrl-C, and so would the processes that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Names of test functions, of all their parameters; doctests by the names of what they document.
 SLOW_TESTS = frozenset((Path(__file__).parent / "slow_tests.txt").read_text().split())
