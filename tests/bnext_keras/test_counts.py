@@ -23,8 +23,8 @@ def counted(name, **options):
     return models.count(model)
 
 
-#: Counted in every run: one of each kind, and the largest.
-FIRST = ("BNextTiny", "BNextLarge", "BNext18", "MeliusNet22", "MeliusNetA")
+#: Counted in every run: one of each kind.
+FIRST = ("BNextTiny", "BNext18", "MeliusNet22", "MeliusNetA")
 
 #: Parameters that the released code has and never uses: the published sizes count them.
 UNUSED = {"BNextTiny": 8960, "BNextSmall": 13440, "BNextMiddle": 22080, "BNextLarge": 41728, "BNext18": 1920}
@@ -35,12 +35,12 @@ UNUSED = {"BNextTiny": 8960, "BNextSmall": 13440, "BNextMiddle": 22080, "BNextLa
     with_more(
         [
             ("BNextTiny", 30_853_276, 28_253_184, 4.817, 10.84, 1.48, 1.02),
-            ("BNextLarge", 326_504_912, 308_310_016, 52.151, 21.68, 15.69, 2.05),
             ("BNext18", 12_062_728, 10_985_472, 1.676, 137.28, 0.35, 0.51),
         ],
         [
             ("BNextSmall", 68_581_174, 63_569_664, 10.838, 16.26, 3.34, 1.54),
             ("BNextMiddle", 134_479_894, 126_238_464, 20.086, 16.26, 6.47, 1.54),
+            ("BNextLarge", 326_504_912, 308_310_016, 52.151, 21.68, 15.69, 2.05),
         ],
     ),
 )

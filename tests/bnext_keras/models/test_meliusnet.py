@@ -275,6 +275,7 @@ def test_meliusnet22_converts_to_the_fewest_operators():
     assert result.size < 4.15e6
 
 
+@pytest.mark.exhaustive
 def test_a_grouped_variant_converts_with_one_gather_for_each_shuffle():
     result = assert_converts(calibrated(models.MeliusNetA(input_shape=(96, 96, 3))))
     assert result.operators["GATHER"] == 3
