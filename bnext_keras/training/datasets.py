@@ -85,9 +85,9 @@ def training_batches(
 
 
 def validation_batches(
-    examples: data.Examples, recipe: Recipe, shard=(0, 1), broken=None, processes=0
+    examples: data.Examples, recipe: Recipe, shard=(0, 1), broken=None, processes=0, normalized=True
 ) -> tf.data.Dataset:
-    """Every image for evaluation once, not normalized, see `bnext_keras.data.evaluation_data`.
+    """Every image for evaluation once, see `bnext_keras.data.evaluation_data`.
 
     If training images are mixed, labels are one-hot here too: a model has one loss for both.
     """
@@ -97,7 +97,8 @@ def validation_batches(
         examples,
         image_size=recipe.data.image_size,
         batch_size=recipe.data.batch_size,
-        normalized=False,
+        normalization=normalization(recipe),
+        normalized=normalized,
         shard=shard,
         processes=processes,
         broken=broken,

@@ -106,7 +106,9 @@ class Fitting:
             )
 
         def of_validation(shard):
-            return validation_batches(self.validation, self.recipe, shard, self.broken, self.processes)
+            return validation_batches(
+                self.validation, self.recipe, shard, self.broken, self.processes, normalized=False
+            )
 
         try:
             with takes_pixels(model, normalization(self.recipe)):
