@@ -25,7 +25,8 @@ from converter.compiler.freeze import freeze
 from converter.compiler.trace import trace
 from converter.graph import ANSWER, IMAGE
 from converter.inspection.inspection import inspect
-from converter.quantization.precision import parse_weights
+from converter.quantization.activations import quantize_activations
+from converter.quantization.precision import check_activations, parse_weights
 from converter.quantization.quantize import check_installed, compare, quantize
 from converter.quantization.trained import store_trained
 from converter.result import ConversionResult
@@ -61,6 +62,8 @@ def convert(
     recalibrate: np.ndarray | str | Path | None = None,
     float32: bool = False,
     weights: str | Mapping[str, str] = "float32",
+    activations: str = "float32",
+    calibration_data: np.ndarray | Mapping[str, np.ndarray] | Sequence[np.ndarray] | str | Path | None = None,
     labels: Sequence[str] | None = None,
     normalization: Normalization | None = None,
     trusted: bool = False,
@@ -104,6 +107,12 @@ def convert(
             (`converter.quantization.precision.parse_weights`). Anything but float32 changes the answers: the float file
             is verified first, then the quantized one is compared with it. Weights that were trained in few bits
             (`bnext_keras.weight_bits`) are in the file as they were trained, whatever is said here.
+        activations: ``"int8"`` for a file whose float operators compute in 8 bits, weights and activations
+            (`converter.quantization.activations`). That is an approximation: the float file is verified first, then the
+            quantized one is compared with it, signs included.
+        calibration_data: Some hundred inputs like those that the network will see, whose values decide on the ranges of
+            int8 activations; given as ``verify_data`` are. On these the comparison is made unless there are
+            ``verify_data``.
         labels: Names of the classes, which become part of the file (`converter.tflite.metadata`). By default those that
             the model states (`bnext_keras.classes.annotate`), as models of ``bnext-train`` do; the published variants
             with 1000 classes state ImageNet's.
@@ -149,7 +158,10 @@ def convert(
     if batch < 1:
         raise ConversionError(f"--batch {batch}: must be at least 1")
     weights = parse_weights(weights)
-    if "int8" in weights.values():
+    check_activations(
+        activations, weights, is_calibrated=calibration_data is not None, target=target, engine=bool(engines)
+    )
+    if activations == "float32" and "int8" in weights.values():
         check_installed()
     if isinstance(model, str | Path):
         source = Path(model)
@@ -177,6 +189,8 @@ def convert(
             simplify=simplify,
             harden=harden,
             weights=weights,
+            activations=activations,
+            calibration_data=calibration_data,
             labels=labels,
             normalization=normalization,
             engines=engines or {},
@@ -215,6 +229,8 @@ def _convert(
     simplify,
     harden,
     weights,
+    activations,
+    calibration_data,
     labels,
     normalization,
     engines,
@@ -245,7 +261,9 @@ def _convert(
     names, answers = input_names(model), output_names(model)
     shapes = [tuple(tensor.shape[1:]) for tensor in model.inputs]
     kinds = zip(shapes, (tensor.dtype.name for tensor in model.inputs), strict=True)
-    inputs = users_inputs(dict(zip(names, kinds, strict=True)), verify_data, normalization)
+    specs = dict(zip(names, kinds, strict=True))
+    inputs = users_inputs(specs, verify_data, normalization)
+    calibration = users_inputs(specs, calibration_data, normalization, purpose="calibration")
 
     clock.start("trace")
     graph = trace(model, batch)
@@ -269,12 +287,16 @@ def _convert(
     if (names, answers) != ([IMAGE], [ANSWER]):
         flatbuffer.name_interface(names, answers)
     quantization = None
-    if verification.passed and "int8" in weights.values():
+    if verification.passed and "int8" in (activations, *weights.values()):
         clock.start("quantize")
         float_file = flatbuffer
-        flatbuffer, quantization = quantize(float_file, weights)
+        if activations == "int8":
+            flatbuffer, quantization = quantize_activations(float_file, calibration, progress)
+        else:
+            flatbuffer, quantization = quantize(float_file, weights)
         # Where there are the user's inputs, they alone tell what became of the answers.
-        compare(quantization, float_file, flatbuffer, inputs if len(inputs[0]) else made)
+        users = next((values for values in (inputs, calibration) if len(values[0])), made)
+        compare(quantization, float_file, flatbuffer, users)
 
     content, cost = write_metadata(flatbuffer, metadata), None
     size_notes = notes.large_floats(model, flatbuffer, len(content)) if quantization is None else []

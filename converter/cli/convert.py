@@ -28,7 +28,7 @@ from bnext_keras.files import check_exists, check_outputs, write_all
 from bnext_keras.labels import read_labels
 
 from converter.cli._form import add_form_arguments, suffix
-from converter.quantization.precision import parse_weights
+from converter.quantization.precision import TYPES, check_activations, parse_weights
 
 TOOL = "bnext-convert"
 
@@ -44,6 +44,7 @@ examples:
   bnext-convert advise model.h5                            what keeps a model of yours from running right or fast
   bnext-convert bnext_tiny.h5 --no-rotation                the caller turns the images (see bnext-import)
   bnext-convert model.h5 --weights int8 --verify-data photos/    8-bit weights for what is not binary
+  bnext-convert model.h5 --activations int8 --calibration-data photos/    8 bits for activations, too
   bnext-convert model.h5 --target tflite                   for runtimes that lack LCE's operators: iOS, LiteRT
   bnext-convert model.h5 --input uint8 --softmax           takes a camera's pixels, gives probabilities
   bnext-convert model.h5 --verify-engine                   verifies this project's own engine as it verifies LCE
@@ -103,8 +104,15 @@ def _convert_verified(arguments, console, messages):
     if arguments.profile and arguments.target == "onnx":
         raise ConversionError("--profile times the operators of .tflite files, not of ONNX; leave it out")
     weights = parse_weights(arguments.weights)
+    check_activations(
+        arguments.activations,
+        weights,
+        is_calibrated=arguments.calibration_data is not None,
+        target=arguments.target,
+        engine=arguments.verify_engine,
+    )
     labels, scale = read_labels(arguments.labels) if arguments.labels else None, normalization(arguments)
-    read = (arguments.input, arguments.verify_data, arguments.recalibrate)
+    read = (arguments.input, arguments.verify_data, arguments.calibration_data, arguments.recalibrate)
     for path in filter(None, read):
         check_exists(path)
     outputs = [arguments.output, arguments.json, arguments.report]
@@ -129,6 +137,8 @@ def _convert_verified(arguments, console, messages):
             recalibrate=arguments.recalibrate,
             float32=arguments.float32,
             weights=weights,
+            activations=arguments.activations,
+            calibration_data=arguments.calibration_data,
             labels=labels,
             normalization=scale,
             trusted=arguments.trust,
@@ -285,6 +295,20 @@ def _parser():
         help="float32 (default) or int8 for all float layers, or by role: "
         "stem=float32,se=int8,head=int8,other=float32; int8 changes the answers a little, and the report says by how "
         "much: give --verify-data",
+    )
+    parser.add_argument(
+        "--activations",
+        choices=TYPES,
+        default="float32",
+        help="int8: float operators compute in 8 bits, weights and activations, which is an approximation that turns "
+        "some signs over, and the report says how many: give --calibration-data, and --verify-data of other images",
+    )
+    parser.add_argument(
+        "--calibration-data",
+        type=Path,
+        metavar="PATH",
+        help="some hundred inputs like those that the network will see, whose values decide on the ranges of int8 "
+        "activations: a folder of images, or a .npy file of model inputs",
     )
     add_form_arguments(parser)
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""How many bits the weights of float layers take in the file, by the layers' roles.
+"""How many bits the weights of float layers take in the file, by the layers' roles, and how many activations take.
 
 >>> parse_weights("int8")
 {'stem': 'int8', 'se': 'int8', 'head': 'int8', 'other': 'int8'}
@@ -44,6 +44,46 @@ def parse_weights(weights: str | Mapping[str, str]) -> dict[str, str]:
             raise ConversionError(f"--weights {weights}: names a role twice")
         types[name] = _checked(kind)
     return {name: types.get(name, "float32") for name in ROLES}
+
+
+def check_activations(
+    activations: str, weights: Mapping[str, str], *, is_calibrated: bool, target: str, engine: bool
+) -> None:
+    """Refuses what does not go with the type of activations that is asked for.
+
+    Args:
+        activations: That type.
+        weights: Types by role, from `parse_weights`.
+        is_calibrated: Whether there is calibration data.
+        target: What the file is for.
+        engine: Whether another engine than LCE is to run it.
+
+    Raises:
+        ConversionError: if there is no such type, or something is missing or too much.
+    """
+    if activations not in TYPES:
+        raise ConversionError(f"--activations: no type '{activations}'; there are {', '.join(TYPES)}")
+    if activations == "float32":
+        if is_calibrated:
+            raise ConversionError(
+                "--calibration-data: nothing is calibrated on it", remedy="add --activations int8, or leave it out"
+            )
+        return
+    if not is_calibrated:
+        raise ConversionError(
+            "--activations int8 needs to know which values the network's activations take",
+            remedy="give --calibration-data: a folder of some hundred images like those that it will see, or a .npy "
+            "file of model inputs",
+        )
+    if len({*weights.values()}) > 1:
+        raise ConversionError("--activations int8 quantizes the weights of all roles", remedy="leave out --weights")
+    if target != "lce":
+        raise ConversionError(f"--activations int8 is for LCE's files, not for --target {target}")
+    if engine:
+        raise ConversionError(
+            "--activations int8 writes no file for the engine, whose activations are floats",
+            remedy="leave out --verify-engine",
+        )
 
 
 def _checked(kind):

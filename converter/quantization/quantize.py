@@ -2,7 +2,8 @@
 
 Binary layers stay exact and activations stay float, so that every sign is taken of a float value: float convolutions
 and dense layers get int8 weights, symmetric with one scale per output channel, which the interpreter turns into floats
-once, when it first runs. `ai-edge-quantizer` does it (``pip install '.[quantize]'``).
+once, when it first runs. `ai-edge-quantizer` does it (``pip install '.[quantize]'``). Int8 activations are made in
+`converter.quantization.activations`; the comparison here is for both.
 
 Quantization is not rounding: what it does to the answers has no bound that could be proved. So the float file is
 verified first (`converter.verification.verify`), the quantized one is compared with it, and the difference is reported.
@@ -22,7 +23,8 @@ from bnext_keras.extras import how_to_install
 
 import numpy as np
 
-from converter.quantization.roles import find_roles
+from converter.quantization.roles import BINARY, find_roles
+from converter.tflite.bits import unpack_signs
 from converter.tflite.flatbuffer import Flatbuffer
 from converter.tflite.interpreter import Interpreter, batches
 
@@ -43,6 +45,12 @@ class Quantization:
         drift: Root mean square difference of the outputs from the float file's, relative to their standard deviation.
         max_difference: Largest absolute difference of any output.
         top1_agreement: Share of inputs whose largest output is the same.
+        signs: Number of signs that binary convolutions take, for all these inputs together.
+        turned_signs: Number of those that are not the float file's.
+        activations: Type of the activations, ``"float32"`` or ``"int8"``.
+        calibrated_on: Number of inputs that decided on the steps of int8 activations.
+        left_float: Number of operators that give floats though activations are int8, by type.
+        file_bytes: What the float file took, and what this one takes; without names of classes and the like.
         errors: Why the file is of no use, a line each. Empty if it is.
     """
 
@@ -54,6 +62,12 @@ class Quantization:
     drift: float = 0.0
     max_difference: float = 0.0
     top1_agreement: float = 1.0
+    signs: int = 0
+    turned_signs: int = 0
+    activations: str = "float32"
+    calibrated_on: int = 0
+    left_float: dict[str, int] = field(default_factory=dict)
+    file_bytes: tuple[int, int] = (0, 0)
     errors: list[str] = field(default_factory=list)
 
 
@@ -93,6 +107,7 @@ def quantize(flatbuffer: Flatbuffer, weights: Mapping[str, str]) -> tuple[Flatbu
         layers={role: len(operations) for role, operations in roles.items()},
         bytes_before=_weight_bytes(flatbuffer, kept),
         bytes_after=_weight_bytes(quantized, kept),
+        file_bytes=(len(flatbuffer.pack()), len(content)),
     )
     return quantized, result
 
@@ -103,16 +118,19 @@ def compare(
     """Runs both files and notes in ``result`` how far they drift apart, and what makes the quantized one useless.
 
     Args:
-        result: From `quantize`.
+        result: From `quantize`, or from `converter.quantization.activations.quantize_activations`.
         flatbuffer: The float file.
         quantized: The quantized file.
         inputs: float32 ``(samples, height, width, channels)``; of a file of several inputs a list.
     """
-    result.errors += _structural_errors(flatbuffer, quantized)
+    result.errors += _structural_errors(flatbuffer, quantized, result.activations)
     if result.errors:
         return
-    expected, answers = (_run(file, inputs) for file in (flatbuffer, quantized))
+    (expected, signs), (answers, new_signs) = (_run(file, inputs) for file in (flatbuffer, quantized))
     result.samples = len(batches(inputs)[0])
+    for (words, channels), (new_words, _) in zip(signs, new_signs, strict=True):
+        result.signs += words[..., 0].size * channels
+        result.turned_signs += int((unpack_signs(words, channels) != unpack_signs(new_words, channels)).sum())
     for tensor, before, after in zip(flatbuffer.outputs, expected, answers, strict=True):
         _compare(result, before, after, "" if len(expected) == 1 else f" of '{flatbuffer.names[tensor]}'")
 
@@ -120,7 +138,7 @@ def compare(
 def _compare(result, expected, answers, which):
     """Notes of one output how far it drifts; of several the largest drift counts."""
     if not np.isfinite(answers).all():
-        result.errors.append(f"with quantized weights the answers{which} are not finite (infinite or NaN)")
+        result.errors.append(f"with {_what(result)} the answers{which} are not finite (infinite or NaN)")
         return
     difference = answers.astype(np.float64) - expected
     deviation = np.std(expected, dtype=np.float64)
@@ -132,9 +150,19 @@ def _compare(result, expected, answers, which):
         result.top1_agreement = min(result.top1_agreement, agreement)
     if not drift <= MAX_DRIFT:
         result.errors.append(
-            f"with quantized weights the answers{which} differ by {drift:.0%} of their standard deviation (at most "
-            f"{MAX_DRIFT:.0%} is let pass); keep more roles float32, or train the network first if it is not"
+            f"with {_what(result)} the answers{which} differ by {drift:.0%} of their standard deviation (at most "
+            f"{MAX_DRIFT:.0%} is let pass); {_remedy(result)}, or train the network first if it is not"
         )
+
+
+def _what(result):
+    return "quantized weights" if result.activations == "float32" else "int8 activations"
+
+
+def _remedy(result):
+    if result.activations == "float32":
+        return "keep more roles float32"
+    return "calibrate on more inputs like those that it will see, or keep activations float (--weights int8)"
 
 
 def _weight_bytes(flatbuffer, kept):
@@ -151,7 +179,7 @@ def _weight_bytes(flatbuffer, kept):
     return sizes
 
 
-def _structural_errors(flatbuffer, quantized):
+def _structural_errors(flatbuffer, quantized, activations):
     before = {conv.name: conv.kernel for conv in flatbuffer.binary_convs}
     after = {conv.name: conv.kernel for conv in quantized.binary_convs}
     if before.keys() != after.keys():
@@ -161,15 +189,18 @@ def _structural_errors(flatbuffer, quantized):
         for name, kernel in before.items()
         if not np.array_equal(kernel, after[name])
     ]
+    expected = {"FLOAT32", "INT32", activations.upper()}
     for operation in quantized.operations:
-        activations = {quantized.type(tensor) for tensor in operation.outputs} - {"FLOAT32", "INT32"}
-        if activations:
-            errors.append(
-                f"operator {operation.index} ({operation.type}): its result is {activations.pop()}, not float"
-            )
+        found = {quantized.type(tensor) for tensor in operation.outputs} - expected
+        if found:
+            errors.append(f"operator {operation.index} ({operation.type}): its result is {found.pop()}, not float")
     return errors
 
 
 def _run(flatbuffer, inputs):
-    interpreter = Interpreter(flatbuffer.pack(), threads=os.cpu_count() or 1, kernels="indirect")
-    return interpreter.run_each(inputs)
+    """The outputs; and the packed signs that binary convolutions take, with their numbers of channels."""
+    binary = [operation for operation in flatbuffer.operations if operation.type == BINARY]
+    channels = {operation.inputs[0]: flatbuffer.options(operation)["channels_in"] for operation in binary}
+    interpreter = Interpreter(flatbuffer.pack([*channels]), threads=os.cpu_count() or 1, kernels="indirect")
+    results, count = interpreter.run_each(inputs), len(flatbuffer.outputs)
+    return results[:count], list(zip(results[count:], channels.values(), strict=True))

@@ -24,9 +24,8 @@ import numpy as np
 import tensorflow as tf
 
 from converter.quantization.roles import WEIGHTED
-from converter.tflite.adding import new_code, new_operator
+from converter.tflite.adding import add_constant, new_code, new_operator, quantization_of
 from converter.tflite.flatbuffer import Flatbuffer
-from converter.tflite.schema import BufferT, QuantizationParametersT, TensorT, TensorType
 
 #: By so much of itself a weight may differ from a whole number of steps: the rounding of eight products.
 _TOLERANCE = 8 * 2.0**-24
@@ -162,17 +161,10 @@ def _with_int8(file, stored):
     code, operators = len(model.operatorCodes), []
     model.operatorCodes.append(new_code("DEQUANTIZE", _DEQUANTIZE))
     for tensor, (axis, levels, steps) in stored.items():
-        constant, buffer, quantization = TensorT(), BufferT(), QuantizationParametersT()
-        buffer.data = np.ascontiguousarray(levels).reshape(-1).view(np.uint8)
-        quantization.scale, quantization.zeroPoint = steps, np.zeros(len(steps), np.int64)
-        quantization.quantizedDimension = axis
-        constant.name = (graph.tensors[tensor].name or b"") + b"/int8"
-        constant.shape, constant.shapeSignature = np.array(levels.shape, np.int32), None
-        constant.type, constant.buffer, constant.quantization = TensorType.INT8, len(model.buffers), quantization
-        model.buffers.append(buffer)
-        graph.tensors.append(constant)
+        quantization = quantization_of(steps, np.zeros(len(steps)), axis)
+        constant = add_constant(model, f"{file.names[tensor]}/int8", levels, quantization)
         graph.tensors[tensor].buffer = 0
-        operators.append(new_operator("DEQUANTIZE", code, [len(graph.tensors) - 1], [tensor]))
+        operators.append(new_operator("DEQUANTIZE", code, [constant], [tensor]))
     graph.operators = [*operators, *graph.operators]
     new = Flatbuffer(file.pack())
     new.prune()

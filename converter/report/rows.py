@@ -4,6 +4,7 @@ from bnext_keras.text import format_bytes, format_milliseconds, format_percent
 
 from converter.report.charts import times_by
 from converter.report.words import (
+    compared_in_words,
     cost_in_words,
     differences_in_words,
     engine_in_words,
@@ -65,17 +66,24 @@ def rows(result: ConversionResult) -> list[tuple[str, str]]:
 
 def _quantization(quantization):
     roles = [role for role, count in quantization.layers.items() if count and quantization.weights[role] == "int8"]
+    if quantization.activations == "int8":
+        before, after = map(format_bytes, quantization.file_bytes)
+        return (
+            f"weights and activations in int8, an approximation: {after} instead of {before}; ranges of "
+            f"{quantization.calibrated_on} inputs; {compared_in_words(quantization)}{_left_float(quantization)}"
+        )
     if not roles:
         return "no float weights of these roles are left to quantize"
     before, after = (
         format_bytes(sum(sizes[role] for role in roles))
         for sizes in (quantization.bytes_before, quantization.bytes_after)
     )
-    return (
-        f"{', '.join(roles)} in int8: {after} instead of {before}; on {quantization.samples} inputs the same first "
-        f"answer as the float file for {format_percent(quantization.top1_agreement)}, outputs changed by "
-        f"{format_percent(quantization.drift)} of their standard deviation"
-    )
+    return f"{', '.join(roles)} in int8: {after} instead of {before}; {compared_in_words(quantization)}"
+
+
+def _left_float(quantization):
+    left = ", ".join(f"{count} {name}" for name, count in quantization.left_float.items())
+    return f"; still float: the results of {left}" if left else ""
 
 
 def _profile(result):

@@ -4,6 +4,7 @@ from collections import Counter
 
 from bnext_keras.text import format_bytes, format_milliseconds, format_percent
 
+from converter.quantization.quantize import Quantization
 from converter.quantization.trained import TrainedWeights
 from converter.result import ConversionResult
 from converter.verification.verify import OutputVerification, Verification
@@ -63,6 +64,15 @@ def trained_in_words(trained: TrainedWeights) -> str:
         else "none are in int8"
     )
     return words + (f"; {len(trained.left_float)} layers stay float" if trained.left_float else "")
+
+
+def compared_in_words(quantization: Quantization) -> str:
+    """How far a quantized file's answers, and the signs on their way, are from the float file's."""
+    return (
+        f"on {quantization.samples} inputs the same first answer as the float file for "
+        f"{format_percent(quantization.top1_agreement)}, outputs changed by {format_percent(quantization.drift)} of "
+        f"their standard deviation, {quantization.turned_signs:,} of {quantization.signs:,} signs turned over"
+    )
 
 
 def engine_in_words(found: Verification) -> str:

@@ -30,16 +30,13 @@ from bnext_keras.errors import ConversionError
 
 import numpy as np
 
-from converter.tflite.adding import new_code, new_operator
+from converter.tflite.adding import add_constant, new_code, new_operator, new_tensor, quantization_of
 from converter.tflite.bits import unpack_signs
 from converter.tflite.flatbuffer import Flatbuffer, Operation
 from converter.tflite.schema import (
     ActivationFunctionType,
-    BufferT,
     OperatorT,
     Padding,
-    QuantizationParametersT,
-    TensorT,
     TensorType,
 )
 from converter.tflite.writing import serialize
@@ -123,29 +120,17 @@ class _Rewriting:
 
     def tensor(self, like: int, suffix: str, shape: tuple[int, ...] | None = None) -> int:
         """A new tensor of floats, named after another one."""
-        tensor = TensorT()
         name = (self.graph.tensors[like].name or b"").decode()
-        tensor.name, tensor.type, tensor.buffer = f"{name}/{suffix}".encode(), TensorType.FLOAT32, 0
-        tensor.shape = np.array(self.shape(like) if shape is None else shape, np.int32)
-        tensor.shapeSignature = None
-        self.graph.tensors.append(tensor)
+        size = self.shape(like) if shape is None else shape
+        self.graph.tensors.append(new_tensor(f"{name}/{suffix}", "FLOAT32", size))
         return len(self.graph.tensors) - 1
 
     def constant(self, values: np.ndarray, name: str) -> int:
         """A constant; equal ones are one."""
         key = values.shape, values.dtype.str, values.tobytes()
         if key not in self.constants:
-            tensor, buffer = TensorT(), BufferT()
-            buffer.data = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
-            tensor.name, tensor.shape = name.encode(), np.array(values.shape, np.int32)
-            tensor.type, tensor.buffer = getattr(TensorType, values.dtype.name.upper()), len(self.model.buffers)
-            if values.dtype == np.int8:
-                quantization = QuantizationParametersT()
-                quantization.scale, quantization.zeroPoint = np.ones(1, np.float32), np.zeros(1, np.int64)
-                tensor.quantization = quantization
-            self.model.buffers.append(buffer)
-            self.graph.tensors.append(tensor)
-            self.constants[key] = len(self.graph.tensors) - 1
+            quantization = quantization_of([1], [0]) if values.dtype == np.int8 else None
+            self.constants[key] = add_constant(self.model, name, values, quantization)
         return self.constants[key]
 
     def values(self, tensor: int, dtype: Any) -> np.ndarray:

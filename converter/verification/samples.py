@@ -30,14 +30,17 @@ def users_inputs(
     specs: Mapping[str, tuple[tuple[int, ...], str]],
     verify_data: np.ndarray | Mapping[str, np.ndarray] | Sequence[np.ndarray] | str | Path | None,
     normalization: Normalization | None = None,
+    *,
+    purpose: str = "verification",
 ) -> list[np.ndarray]:
-    """The user's inputs to verify a file on.
+    """The user's inputs to verify a file on, or to calibrate it on.
 
     Args:
         specs: Shape, without the batch, and type of each of the model's inputs by name.
         verify_data: The inputs, or where to read them: see `read_samples`; for several inputs it is an ``.npz`` file.
             None for none.
         normalization: How the model wants images; by default like ImageNet's.
+        purpose: What errors say they are for.
 
     Returns:
         ``(samples, ...)`` for each input.
@@ -58,17 +61,17 @@ def users_inputs(
         verify_data = dict.fromkeys(specs, verify_data)
     given = verify_data if isinstance(verify_data, Mapping) else dict(zip(specs, verify_data, strict=False))
     if given.keys() != specs.keys() or len(verify_data) != len(specs):
-        raise ConversionError(f"verification data must be one array for each of the inputs {', '.join(specs)}")
-    arrays = {name: as_inputs(np.asarray(given[name]), kind) for name, (_, kind) in specs.items()}
+        raise ConversionError(f"{purpose} data must be one array for each of the inputs {', '.join(specs)}")
+    arrays = {name: as_inputs(np.asarray(given[name]), kind, purpose) for name, (_, kind) in specs.items()}
     for name, (shape, _) in specs.items():
         if arrays[name].shape[1:] != tuple(shape):
             expected, of_which = (None, *shape), f" '{name}'" if len(specs) > 1 else ""
             raise ConversionError(
-                f"verification data of shape {arrays[name].shape} does not fit the input{of_which} {expected}"
+                f"{purpose} data of shape {arrays[name].shape} does not fit the input{of_which} {expected}"
             )
     if len({len(array) for array in arrays.values()}) > 1:
         counts = ", ".join(f"{name} {len(array)}" for name, array in arrays.items())
-        raise ConversionError(f"verification data must have as many samples for each input, not {counts}")
+        raise ConversionError(f"{purpose} data must have as many samples for each input, not {counts}")
     return list(arrays.values())
 
 
@@ -81,7 +84,7 @@ def _read_arrays(path, names):
         raise ConversionError(error.what, where=error.where, remedy=what) from error
 
 
-def as_inputs(images: np.ndarray, dtype: np.dtype | type | str) -> np.ndarray:
+def as_inputs(images: np.ndarray, dtype: np.dtype | type | str, purpose: str = "verification") -> np.ndarray:
     """Inputs as numbers of a model's own type; pixels are rounded.
 
     Raises:
@@ -98,7 +101,7 @@ def as_inputs(images: np.ndarray, dtype: np.dtype | type | str) -> np.ndarray:
     rounded = np.rint(images)
     if images.size and not limits.min <= rounded.min() <= rounded.max() <= limits.max:
         raise ConversionError(
-            f"verification data from {images.min():.4g} to {images.max():.4g} are no pixels from {limits.min} to "
+            f"{purpose} data from {images.min():.4g} to {images.max():.4g} are no pixels from {limits.min} to "
             f"{limits.max}, which this file takes",
             remedy="give images, or an array of pixels as they are",
         )
