@@ -82,7 +82,8 @@ def test_a_run_begins_with_its_weights_and_continues_without_their_file(init, tm
     start = recipe(f"init={init}", "freeze=backbone", "epochs=1", "final_learning_rate=2e-3")
     train(start, tmp_path / "run")
     record = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert record["recipe"]["start"] == {"init": str(init), "freeze": ["backbone"], "temperature": 0.0}
+    expected = {"init": str(init), "freeze": ["backbone"], "temperature": 0.0, "measure_bounds": False}
+    assert record["recipe"]["start"] == expected
     assert record["init_sha256"] == digest
     for path in ("initial.h5", "final.h5"):
         after = of_file(tmp_path / "run" / path)
