@@ -1,7 +1,7 @@
 # make demo             trains, converts and runs a binary network on real digits
 # make test             runs the tests, in two processes: some 20 minutes on two cores, at most 5 GiB of memory
 # make test-fast        runs those that take no more than a second or two each, in less than 3 minutes
-# make test-exhaustive  runs what the others leave out: one more of many alike, in some ten minutes
+# make test-exhaustive  runs what the others leave out: one more of many alike, in some twenty minutes
 # make test-oldest      runs these with the lowest versions that pyproject.toml promises
 # make test-memory      runs them as make test does and says how much memory that took
 # make lint             checks style and types
