@@ -122,10 +122,8 @@ def training_data(
         return mix_batch(images, tf.one_hot(labels, examples.num_classes), augmentation, seed, epoch, step)
 
     data = tf.data.Dataset.range(first_epoch, epochs).flat_map(places_of).shard(count, index)
-    in_step = not (normalized or augmentation.mixes)
-    data = _batches(
-        data, loader, None if in_step else normalization, batch_size // count, threads, processes, whole=True
-    )
+    normalization = normalization if normalized or augmentation.mixes else None
+    data = _batches(data, loader, normalization, batch_size // count, threads, processes, whole=True)
     if augmentation.mixes:
         data = data.enumerate().map(mixed)
     data = data.apply(tf.data.experimental.assert_cardinality((epochs - first_epoch) * steps))
