@@ -2,7 +2,9 @@
 
     python tests/peak_memory.py python -m pytest
 
-What processes share, such as TensorFlow's libraries, counts once (it is the sum of their proportional set sizes).
+What processes share, such as TensorFlow's libraries, counts once (it is the sum of their proportional set sizes). The
+largest processes of that moment are listed. With the package setproctitle, those of pytest-xdist are called by their
+tests.
 """
 
 import re
@@ -13,15 +15,23 @@ from pathlib import Path
 
 #: Seconds. A look at a large process takes the kernel tens of milliseconds.
 INTERVAL = 1
+#: So many processes are listed, those above so many kilobytes.
+LISTED, LARGE = 8, 50 * 2**10
 
 
 def main(command):
-    peak = 0
+    peak, largest = 0, []
     with subprocess.Popen(command) as process:
         while process.poll() is None:
-            peak = max(peak, sum(map(_kilobytes, _with_descendants(process.pid))))
+            sizes = {pid: _kilobytes(pid) for pid in _with_descendants(process.pid)}
+            if sum(sizes.values()) > peak:
+                peak = sum(sizes.values())
+                pids = sorted(sizes, key=sizes.get, reverse=True)[:LISTED]
+                largest = [(sizes[pid], _command(pid)) for pid in pids if sizes[pid] > LARGE]
             time.sleep(INTERVAL)
     print(f"peak memory of all processes: {peak / 2**20:.2f} GiB")
+    for size, name in largest:
+        print(f"{size / 2**20:6.2f} GiB  {name}")
     return process.returncode
 
 
@@ -41,6 +51,10 @@ def _with_descendants(pid):
 def _kilobytes(pid):
     size = re.search(r"^Pss:\s+(\d+)", _read(Path(f"/proc/{pid}/smaps_rollup")), re.MULTILINE)
     return int(size[1]) if size else 0
+
+
+def _command(pid):
+    return _read(Path(f"/proc/{pid}/cmdline")).replace("\0", " ")[:200]
 
 
 def _read(path):

@@ -44,7 +44,13 @@ REFERENCE = "kernels/reference.cpp"
 #: Kernels by the machine's name, with the options that they alone are compiled with. A module of WebAssembly has one
 #: kind: where there is another choice, there is another module.
 KERNELS: dict[str, dict[str, list[str]]] = {
-    "x86_64": {REFERENCE: [], "kernels/avx2.cpp": ["-mavx2", "-mfma"]},
+    "x86_64": {
+        REFERENCE: [],
+        "kernels/avx2.cpp": ["-mavx2", "-mfma"],
+        "kernels/avx512.cpp": [
+            f"-m{feature}" for feature in ["fma", *(f"avx512{name}" for name in ("f", "bw", "dq", "vl", "vnni", "vpopcntdq"))]
+        ],
+    },
     "aarch64": {REFERENCE: [], "kernels/neon.cpp": []},
     "wasm32": {REFERENCE: []},
     "wasm32-simd128": {"kernels/wasm.cpp": []},

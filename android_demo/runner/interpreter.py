@@ -37,7 +37,7 @@ class Interpreter(OneImageInterpreter):
     Args:
         model: The bytes or the path of a ``.tflite`` file or of a plan.
         num_threads: How many threads it runs on. Answers are the same bits for any number.
-        kernels: ``"avx2"``, ``"neon"`` or ``"reference"``; by default the best that this CPU has.
+        kernels: ``"avx512"``, ``"avx2"``, ``"neon"`` or ``"reference"``; by default the best that this CPU has.
 
     Attributes:
         kernels: Name of the kernels that are used.

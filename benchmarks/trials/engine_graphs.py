@@ -28,7 +28,7 @@ from converter.tflite.interpreter import lite_interpreter
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "support"))
 from random_graphs import graphs
 
-KERNELS = ["reference", *{"x86_64": ["avx2"], "aarch64": ["neon"]}.get(platform.machine(), [])]
+KERNELS = ["reference", *{"x86_64": ["avx2", "avx512"], "aarch64": ["neon"]}.get(platform.machine(), [])]
 
 
 def faults(graph):

@@ -22,7 +22,7 @@ def build_program(folder, kernels="reference"):
 
     Loops in assembly, those of ARM64's binary convolutions, are beyond a sanitizer; the rest of their kernels is not.
     """
-    target = {"avx2": "x86_64", "neon": "aarch64"}.get(kernels, machine())
+    target = {"avx2": "x86_64", "avx512": "x86_64", "neon": "aarch64"}.get(kernels, machine())
     native = (shutil.which("clang++") or shutil.which("g++")) if target == machine() else None
     compiler = native or shutil.which(f"{target}-linux-gnu-g++")
     if compiler is None or (kernels in _EMULATORS and not native and not shutil.which(_EMULATORS[kernels][0])):
@@ -36,8 +36,9 @@ def build_program(folder, kernels="reference"):
         sources += [NATIVE / REFERENCE, Path(folder, "other.cpp")]
         sources[-1].write_text(
             '#include "kernels/kernels.h"\nnamespace runner { extern const Kernels reference_kernels;\n'
-            "extern const Kernels avx2_kernels, neon_kernels;\n"
-            "const Kernels avx2_kernels = reference_kernels, neon_kernels = reference_kernels; }\n"
+            "extern const Kernels avx512_kernels, avx2_kernels, neon_kernels;\n"
+            "const Kernels avx512_kernels = reference_kernels, avx2_kernels = reference_kernels;\n"
+            "const Kernels neon_kernels = reference_kernels; }\n"
         )
     else:
         sources += [NATIVE / name for name in KERNELS[target]]

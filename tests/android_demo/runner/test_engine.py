@@ -21,7 +21,7 @@ from converter.tflite.interpreter import Interpreter as LceInterpreter
 
 KERNELS = ["reference"]
 if platform.machine() == "x86_64":
-    KERNELS.append("avx2")
+    KERNELS += ["avx2", "avx512"]
 
 
 @pytest.mark.parametrize("kernels", KERNELS)

@@ -10,7 +10,7 @@ from random_graphs import graphs
 from android_demo.runner import EngineError, Interpreter, compile_plan
 from converter.tflite.interpreter import lite_interpreter
 
-KERNELS = ["reference", *{"x86_64": ["avx2"], "aarch64": ["neon"]}.get(platform.machine(), [])]
+KERNELS = ["reference", *{"x86_64": ["avx2", "avx512"], "aarch64": ["neon"]}.get(platform.machine(), [])]
 
 
 def opened(plan, **options):

@@ -64,7 +64,7 @@ def test_pokebnns_pair_is_the_papers_product():
         y = tf.matmul(PokeSign()(x), PokeKernelSign()(kernel))
     halves = np.array([0.4, 0.15])  # max |w| / 2
     signs = np.array([[1, 1], [-1, 1]])
-    np.testing.assert_allclose(y, 1.5 * np.array([[1, -1]]) @ (signs * halves), rtol=1e-6)
+    np.testing.assert_allclose(y, 1.5 * np.array([[1, -1]]) @ (signs * halves), rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(tape.gradient(y, x)[0], (signs * halves).sum(axis=1), rtol=1e-6)
     np.testing.assert_allclose(tape.gradient(y, kernel), [[1.5, 1.5], [0, 0]], rtol=1e-6)
 

@@ -18,7 +18,7 @@ struct runner_engine {
 namespace runner {
 
 #if defined(__x86_64__)
-extern const Kernels avx2_kernels;
+extern const Kernels avx512_kernels, avx2_kernels;
 #endif
 #if defined(__aarch64__)
 extern const Kernels neon_kernels;
@@ -34,6 +34,7 @@ namespace {
 // Best first.
 const Kernels* const ALL[] = {
 #if defined(__x86_64__)
+    &avx512_kernels,
     &avx2_kernels,
 #endif
 #if defined(__aarch64__)

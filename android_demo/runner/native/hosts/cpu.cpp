@@ -11,10 +11,16 @@ uint64_t cpu_features() {
 #if defined(__x86_64__)
   // Asked by hand: __builtin_cpu_supports says no to everything where zig's own library stands in for libgcc.
   uint32_t a, b, c, d, state = 0;
-  constexpr uint32_t FMA = 1u << 12, OSXSAVE = 1u << 27, YMM = 6, AVX2 = 1u << 5;
+  constexpr uint32_t FMA = 1u << 12, OSXSAVE = 1u << 27, YMM = 6, ZMM = 0xe6, AVX2 = 1u << 5;
+  constexpr uint32_t AVX512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;  // F, DQ, BW, VL
+  constexpr uint32_t VNNI_VPOPCNTDQ = 1u << 11 | 1u << 14;
   if (__get_cpuid(1, &a, &b, &c, &d) && (c & OSXSAVE)) __asm__("xgetbv" : "=a"(state), "=d"(d) : "c"(0));
   const bool has_fma = (c & FMA) && (state & YMM) == YMM;  // The operating system saves those registers.
-  if (has_fma && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & AVX2)) features |= runner::CPU_AVX2;
+  if (has_fma && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & AVX2)) {
+    features |= runner::CPU_AVX2;
+    const bool has_all = (b & AVX512) == AVX512 && (c & VNNI_VPOPCNTDQ) == VNNI_VPOPCNTDQ;
+    if (has_all && (state & ZMM) == ZMM) features |= runner::CPU_AVX512;
+  }
 #elif defined(__aarch64__)
   features |= runner::CPU_NEON;  // Part of every ARMv8.0.
 #endif

@@ -129,5 +129,6 @@ struct Kernels {
 // Features of CPUs that kernels need; hosts find out which there are.
 constexpr u64 CPU_AVX2 = 1;  // with FMA
 constexpr u64 CPU_NEON = 2;
+constexpr u64 CPU_AVX512 = 4;  // F, BW, DQ, VL, VNNI and VPOPCNTDQ, besides AVX2
 
 }  // namespace runner
