@@ -18,12 +18,12 @@
 namespace runner {
 namespace avx512 {
 
-// Float convolutions, dense layers and pooling are AVX2's, with twice the registers: these are a small part of a network,
-// and their channels seldom fill longer vectors.
+constexpr bool MULTIPLIES_LANES = false, ADDS_DISTANCES = false, ADDS_PAIRS = false;
+
+// Where channels seldom fill longer vectors, or memory is what counts, vectors are AVX2's.
 namespace shorter {
 #define LANES 8
 #include "vectors.inl"
-constexpr bool MULTIPLIES_LANES = false, ADDS_PAIRS = false;
 #include "floats.inl"
 }  // namespace shorter
 #undef LANES
@@ -37,9 +37,16 @@ INLINE V maximum(V a, V b) { return (V)_mm512_max_ps((__m512)a, (__m512)b); }
 INLINE V load_part(const i16* p, int n) { return load(p + n * LANES); }
 INLINE u32 masks(const VI* conditions) { return _mm512_movepi32_mask((__m512i)*conditions); }
 
-constexpr bool ADDS_DISTANCES = false;
+#include "floats.inl"
 #include "map.inl"
 #include "means.inl"
+
+// Whole blocks of channels with longer vectors, the rest with shorter ones.
+static void conv_in_blocks(const Conv& job, u32 y) {
+  const Conv c = job;
+  const u32 o = conv_blocks(c, y, rows_of_taps(c, y), whole_columns(c));
+  shorter::conv_rest(c, y, shorter::rows_of_taps(c, y), shorter::whole_columns(c), o);
+}
 
 typedef __m512i Bits;
 constexpr u32 BLOCK = 16;  // Filters of a vector.
@@ -358,7 +365,7 @@ const Kernels avx512_kernels = {
     avx512::copy_row,
     avx512::parts,
     avx512::convolve,
-    avx512::shorter::conv,
+    avx512::conv_in_blocks,
     avx512::shorter::depthwise,
     avx512::shorter::pool,
     avx512::shorter::dense,

@@ -123,7 +123,7 @@ static void conv_single(const Conv& c, u32 y, u32 x, u32 o) {
   c.output.at(y, x)[o] = smaller(larger(acc, c.least), c.most);
 }
 
-// As many pixels from column x on as are a power of two up to TILE and lie before `end`.
+// As many pixels from column x on as are TILE, or half of it again and again, and lie before `end`.
 template <int TILE, int COUNT, u32 WIDTH>
 INLINE u32 conv_some(const Conv& c, u32 y, u32 x, u32 o, u32 end, const Taps& taps) {
   if (TILE == 1 || x + TILE <= end) {
@@ -140,30 +140,51 @@ static void conv_columns(const Conv& c, u32 y, u32 o, Taps taps, Span inner) {
     const bool whole = x >= inner.from && x < inner.to;
     const Span columns = whole ? Span{0, c.window.width} : taps_of(c.window, x, 1, c.input.width);
     taps.left = columns.from < columns.to ? columns.from : 0, taps.right = columns.from < columns.to ? columns.to : 0;
+    // A wide tile that does not fit any more goes over pixels once more, if there are enough of them.
+    if (TILE > 4 && whole && x + TILE > inner.to && inner.from + TILE <= inner.to) x = inner.to - TILE;
     if (whole) x += conv_some<TILE, COUNT, WIDTH>(c, y, x, o, inner.to, taps);
     else x += conv_some<1, COUNT, WIDTH>(c, y, x, o, x + 1, taps);
   }
 }
 
-static void conv(const Conv& job, u32 y) {
-  const Conv c = job;  // What is written to could otherwise be what says where to write.
-  // So many pixels that the vectors of a block leave registers for weights.
-  constexpr int WHOLE = CONV_BLOCK / LANES, HALF = WHOLE / 2, MORE = MULTIPLIES_LANES ? 8 : 4;
+// Rows of taps that are inside for a row of the output, and its columns that have all taps of a row.
+INLINE Taps rows_of_taps(const Conv& c, u32 y) {
   Taps taps = {c.window.height, 0, 0, 0};
   for (u32 ky = 0, row; ky < c.window.height; ky++) {
     if (!row_inside(c.window, y, ky, c.input.height, &row)) continue;
     if (ky < taps.top) taps.top = ky;
     taps.bottom = ky + 1;
   }
+  return taps;
+}
+INLINE Span whole_columns(const Conv& c) {
   const Span first = inside(c.window, 0, c.input.width, c.output.width);
   const Span last = inside(c.window, c.window.width - 1, c.input.width, c.output.width);
-  const Span inner = {first.from, last.to};
+  return {first.from, last.to};
+}
+
+// The blocks that have CONV_BLOCK channels. Returns how many channels these are.
+INLINE u32 conv_blocks(const Conv& c, u32 y, Taps taps, Span inner) {
+  constexpr int WHOLE = CONV_BLOCK / LANES;
   u32 o = 0;
-  for (; o + CONV_BLOCK <= c.output.channels; o += CONV_BLOCK) conv_columns<4, WHOLE, CONV_BLOCK>(c, y, o, taps, inner);
-  if (o + CONV_BLOCK / 2 == c.output.channels) return conv_columns<MORE, HALF, CONV_BLOCK / 2>(c, y, o, taps, inner);
+  for (; o + CONV_BLOCK <= c.output.channels; o += CONV_BLOCK)
+    conv_columns<WHOLE == 1 ? 8 : 4, WHOLE, CONV_BLOCK>(c, y, o, taps, inner);
+  return o;
+}
+// The channels behind them.
+INLINE void conv_rest(const Conv& c, u32 y, Taps taps, Span inner, u32 o) {
+  constexpr int HALF = LANES < CONV_BLOCK ? CONV_BLOCK / LANES / 2 : 1;
+  if (LANES < CONV_BLOCK && o + CONV_BLOCK / 2 == c.output.channels)
+    return conv_columns<8, HALF, CONV_BLOCK / 2>(c, y, o, taps, inner);
   for (; o + LANES <= c.output.channels; o += LANES) conv_columns<4, 1, 0>(c, y, o, taps, inner);
   for (; o < c.output.channels; o++)
     for (u32 x = 0; x < c.output.width; x++) conv_single(c, y, x, o);
+}
+static void conv(const Conv& job, u32 y) {
+  const Conv c = job;  // What is written to could otherwise be what says where to write.
+  const Taps taps = rows_of_taps(c, y);
+  const Span inner = whole_columns(c);
+  conv_rest(c, y, taps, inner, conv_blocks(c, y, taps, inner));
 }
 
 static void depthwise(const Conv& c, u32 y) {
