@@ -244,11 +244,11 @@ struct Sequence {
     unrolled<int(COUNT)>([&](auto i) INLINED {
       constexpr u32 k = slopes(i.value);
       if constexpr (k < 4) {
-        if constexpr (source(i.value, k) == VECTOR)
-          unrolled<N>([&](auto n) INLINED {
-            for (int lane = 0; lane < LANES; lane++) all_are = all_are && state.vectors[i.value][k][n.value][lane] <= 1;
-          });
-        else all_are = false;
+        if constexpr (source(i.value, k) == VECTOR) {
+          VI is_gentle[N];
+          unrolled<N>([&](auto n) INLINED { is_gentle[n.value] = state.vectors[i.value][k][n.value] <= all(1.f); });
+          all_are = all_are && masks(is_gentle) == (1 << GROUP) - 1;
+        } else all_are = false;
       }
     });
     return all_are;
