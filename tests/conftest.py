@@ -1,8 +1,10 @@
 """Shared by all tests. Importing bnext_keras first binds tf.keras to Keras 2 whatever a test imports."""
 
 import collections
+import ctypes
 import gc
 import os
+import platform
 import shlex
 import shutil
 import signal
@@ -41,6 +43,10 @@ SLOW_FIXTURES = {"imported_bnext", "killed", "quantized", "runs", "uninterrupted
 
 #: That many times have 10,000 or so new objects outlived the collection of young ones since all were last looked at.
 SOME_GARBAGE = 2
+#: Bytes that a process may grow by before that: few objects can hold large networks.
+MUCH_MEMORY = 200 * 2**20
+#: Gives memory back to the system; glibc only.
+_C_LIBRARY = ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
 
 
 def pytest_collection_modifyitems(items):
@@ -80,8 +86,39 @@ def _fresh_keras():
     _forget_custom_gradients()
     # Keras models are full of reference cycles: gigabytes would pile up before Python looks for them. To look takes a
     # quarter of a second, though, which is more than most tests do: those that leave little behind wait for others.
-    if gc.get_count()[2] >= SOME_GARBAGE:
-        gc.collect()
+    if gc.get_count()[2] >= SOME_GARBAGE or _resident_bytes() > _after_collection + MUCH_MEMORY:
+        _collect()
+
+
+#: Bytes of memory after garbage was last looked for.
+_after_collection = 0
+
+
+def _collect():
+    global _after_collection
+    gc.collect()
+    if _C_LIBRARY is not None:
+        # What was freed stays with the process otherwise, in pieces between what lives on.
+        _C_LIBRARY.malloc_trim(0)
+    _after_collection = _resident_bytes()
+
+
+def _resident_bytes():
+    """Memory of this process: Linux only, 0 elsewhere."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _forget_cached_networks(request):
+    """What a file's tests share by a cache lives no longer than they do."""
+    yield
+    module = getattr(request.node, "obj", None)
+    for value in list(vars(module).values()) if module else ():
+        if hasattr(value, "cache_clear") and value.__module__ == module.__name__:
+            value.cache_clear()
 
 
 def _forget_custom_gradients():
