@@ -3,14 +3,17 @@
     python benchmarks/pipeline.py
     python benchmarks/pipeline.py photos/ --threads 1 2 4 --processes 1 2 4 8 16 --images 4000
     python benchmarks/pipeline.py --augmentation all
+    python benchmarks/pipeline.py --tfrecords 12000 --threads 2 --processes 2
 
 Takes the photographs in a folder, wherever in it they lie; without one, JPEGs of ImageNet's usual 500x375 pixels and
-about 70 kB, made on the spot. Results are 224x224, and as in bnext-train it is the train step that normalizes them.
-Compare the rate with what the accelerators consume: one that trains on 1000 images per second needs as many from here.
+about 70 kB, made on the spot. With --tfrecords these images, over and over, become records of 16 files. Results are
+224x224, and as in bnext-train it is the train step that normalizes them. Compare the rate with what the accelerators
+consume: one that trains on 1000 images per second needs as many from here.
 
 CPU times per image are what stays comparable on a machine that others use too: `main` is that of the process that
 trains, all its threads together; `others` that of the processes that prepare images. With enough of these the rate is
-bounded by `main` alone. The load, how many programs wanted a core in the minute before, tells how far the rates count.
+bounded by `main` alone. Memory is that of the process that trains, without what the system keeps of files. The load,
+how many programs wanted a core in the minute before, tells how far the rates count.
 """
 
 import argparse
@@ -24,16 +27,19 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from bnext_keras import data
+from bnext_keras.data.locations import ImageFile
 from bnext_keras.data.processes import cores
 from bnext_keras.image_files import find_images
 
 import numpy as np
+import tensorflow as tf
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
 BATCH_SIZE = 64
 DIFFERENT_IMAGES = 64
+RECORD_FILES = 16
 
 
 class DecodeOnly(data.Augmentation):
@@ -79,14 +85,28 @@ class Photos:
         return str(self._files[number])
 
     def locate(self, number):
-        return self._files[number], 0
+        return ImageFile(self._files[number], 0)
 
     def read(self, number):
-        return self._files[number].read_bytes(), 0
+        return self.locate(number).read()
 
 
-def measure(examples: Photos, augmentation: data.Augmentation, images: int, **way: int) -> tuple[float, ...]:
-    """Images per second, and CPU milliseconds per image, of this process and of others.
+def write_records(folder: Path, images: list[Path], count: int) -> None:
+    """Writes so many records of some images, in turn."""
+    for file in range(RECORD_FILES):
+        with tf.io.TFRecordWriter(str(folder / f"train-{file:02}")) as writer:
+            for number in range(file, count, RECORD_FILES):
+                feature = {
+                    "image/encoded": tf.train.Feature(
+                        bytes_list=tf.train.BytesList(value=[images[number % len(images)].read_bytes()])
+                    ),
+                    "image/class/label": tf.train.Feature(int64_list=tf.train.Int64List(value=[0])),
+                }
+                writer.write(tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString())
+
+
+def measure(examples: data.Examples, augmentation: data.Augmentation, images: int, **way: int) -> tuple[float, ...]:
+    """Images per second; CPU milliseconds per image, of this process and of others; and MB of this one.
 
     Without the first batches, for which processes must be started.
     """
@@ -109,7 +129,14 @@ def measure(examples: Photos, augmentation: data.Augmentation, images: int, **wa
         count / (time.perf_counter() - start),
         1000 * (time.process_time() - cpu) / count,
         1000 * (cpu_of_children() - others) / count,
+        memory() / 1e6,
     )
+
+
+def memory() -> int:
+    """Bytes of this process that are no file's."""
+    fields = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
+    return 1024 * int(fields["RssAnon"].split()[0])
 
 
 def cpu_of_children() -> float:
@@ -124,6 +151,7 @@ def cpu_of_children() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?", help="photographs (default: images made on the spot)")
+    parser.add_argument("--tfrecords", type=int, metavar="N", help="put the images into N records")
     parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
     counts = [number for number in (1, 2, 4, 8, 16) if number <= cores()]
     parser.add_argument("--processes", type=int, nargs="*", default=counts, help=f"(default here {counts})")
@@ -134,19 +162,25 @@ def main() -> None:
 
     ways = [{"threads": number} for number in arguments.threads]
     ways += [{"processes": number} for number in arguments.processes]
-    table = Table("augmentation", "prepared by", "images/s", "CPU ms/image: main", "others", "load")
-    with tempfile.TemporaryDirectory() as made:
+    table = Table("augmentation", "prepared by", "images/s", "CPU ms/image: main", "others", "MB: main", "load")
+    with tempfile.TemporaryDirectory() as made, tempfile.TemporaryDirectory() as records:
         if arguments.folder is None:
             write_images(Path(made))
-        examples = Photos(arguments.folder or Path(made))
+        examples: data.Examples = Photos(arguments.folder or Path(made))
+        if arguments.tfrecords:
+            write_records(Path(records), find_images(arguments.folder or Path(made)), arguments.tfrecords)
+            start = time.perf_counter()
+            examples = data.from_tfrecords(records, num_classes=1)
+            Console().print(f"{len(examples)} records, found in {time.perf_counter() - start:.3f} s")
         for name in AUGMENTATIONS if arguments.augmentation == "all" else [arguments.augmentation]:
             for way in ways:
                 ((kind, number),) = way.items()
                 runs = [measure(examples, AUGMENTATIONS[name], arguments.images, **way) for _ in range(arguments.runs)]
-                rate, main_cpu, other_cpu = (statistics.median(values) for values in zip(*runs, strict=True))
+                rate, main_cpu, other_cpu, held = (statistics.median(values) for values in zip(*runs, strict=True))
                 who = f"{number} {kind if number > 1 else {'threads': 'thread', 'processes': 'process'}[kind]}"
+                load = os.getloadavg()[0]
                 table.add_row(
-                    name, who, f"{rate:.0f}", f"{main_cpu:.3f}", f"{other_cpu:.2f}", f"{os.getloadavg()[0]:.1f}"
+                    name, who, f"{rate:.0f}", f"{main_cpu:.3f}", f"{other_cpu:.2f}", f"{held:.0f}", f"{load:.1f}"
                 )
     Console().print(f"{len(examples)} images, {cores()} cores")
     Console().print(table)

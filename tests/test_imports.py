@@ -53,6 +53,7 @@ WITHOUT_TENSORFLOW = (
     "bnext_keras.recipes",
     "bnext_keras.runs",
     "bnext_keras.data.processes",
+    "bnext_keras.data.records",
     "bnext_keras.cli",
     "converter.cli",
     "converter.inspection.stopwatch",

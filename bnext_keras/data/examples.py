@@ -14,15 +14,12 @@ import tensorflow as tf
 class Examples(Protocol):
     """Labelled images in an order.
 
-    A *key* is a tuple of scalars that stands for one example: its number, or its encoded record. Keys are drawn in
-    TensorFlow, in order, by every worker; only what a worker needs is then read, in parallel, in Python.
+    A *key* is a tuple of scalars that stands for one example: its number, say, or its encoded record. Keys are drawn in
+    TensorFlow, in order, by every worker; only what a worker needs is then read, in parallel, in Python. Numbers of an
+    epoch are held where broken images are to be replaced; records are too large for that, so they are drawn once more.
 
-    A source may have two more methods, which spare time and memory:
-
-    - ``locate(*key)`` is ``read``, but for the path (`pathlib.Path`) of an image that is a file of its own; the file is
-      then read in the process that decodes it.
-    - ``places(epoch, seed)`` gives ``keys`` that bring no records along; ``read`` and ``name`` take them as well. Those
-      of an epoch are held where broken images are to be replaced.
+    A source may have one more method, which spares time and memory: ``locate(*key)`` reads nothing, but says where the
+    example is kept, as a `bnext_keras.data.locations.Location`; it is then read in the process that decodes it.
 
     Attributes:
         num_classes: How many classes there are, labels being ``0 .. num_classes - 1``.
@@ -95,7 +92,6 @@ class Order:
     """
 
     def __init__(self, examples: Examples, seed: int):
-        self._places = getattr(examples, "places", None)
         self._keys = examples.keys
         self._seed = seed
         self._lock = threading.Lock()
@@ -112,13 +108,13 @@ class Order:
             >>> [int(number) for number, in Order(examples, seed=0).after(5, 1, count=3)] == order[2:] + order[:2]
             True
         """
-        if self._places is None and any(part.dtype == tf.string for part in _spec(self._keys(epoch, self._seed))):
+        if any(part.dtype == tf.string for part in _spec(self._keys(epoch, self._seed))):
             # All records of an epoch would be too many to hold.
             yield from _each(self._keys(epoch, self._seed).repeat().skip(position + 1).take(count))
             return
         with self._lock:
             if epoch != self._epoch:
-                self._epoch, self._parts = epoch, _listed((self._places or self._keys)(epoch, self._seed))
+                self._epoch, self._parts = epoch, _listed(self._keys(epoch, self._seed))
             parts = self._parts
         for number in range(position + 1, position + 1 + count):
             yield tuple(part[number % len(part)] for part in parts)

@@ -5,6 +5,7 @@ from typing import Any
 
 from bnext_keras.data.broken import BrokenImages
 from bnext_keras.data.examples import Examples, Order
+from bnext_keras.data.locations import InMemory, Location
 from bnext_keras.data.processes import Processes
 from bnext_keras.data.views import View, look
 from bnext_keras.errors import LabelError
@@ -31,8 +32,8 @@ class Loader:
         self, examples: Examples, view: View, broken: BrokenImages, order: Order | None = None, processes: int = 0
     ):
         self._examples = examples
-        # A file is read where it is decoded.
-        self._locate: Callable[..., tuple[Any, int]] = getattr(examples, "locate", examples.read)
+        # What can be read by another process is read where it is decoded.
+        self._locate: Callable[..., Location] = getattr(examples, "locate", self._read)
         self._view = view
         self._broken = broken
         self._order = order
@@ -61,9 +62,9 @@ class Loader:
         keys = list(zip(*keys, strict=True))
         located = [self._located(key) for key in keys]
         there = [i for i, image in enumerate(located) if image is not None]
-        images = [located[i][0] for i in there]
-        pixels, faults = self._look(images, epochs[there].tolist(), positions[there].tolist())
-        labels = np.array([located[i][1] for i in there], np.int32)
+        locations = [located[i] for i in there]
+        pixels, labels, faults = self._look(locations, epochs[there].tolist(), positions[there].tolist())
+        labels = np.array(labels, np.int32)
         sound = np.array([fault is None for fault in faults], bool)
         for i, fault in zip(there, faults, strict=True):
             if fault is not None:
@@ -89,14 +90,17 @@ class Loader:
             located = self._located(key)
             if located is None:
                 continue
-            (fault,) = look(self._view, located[:1], [epoch], [position], pixels)
+            (label,), (fault,) = look(self._view, [located], [epoch], [position], pixels)
             if fault is None:
-                return pixels[0], located[1]
+                return pixels[0], label
             self._broken.report(self._examples.name(*key), fault)
         raise RuntimeError(f"{1 + LONGEST_BROKEN_RUN} broken images in a row; {self._broken.summary()}")
 
+    def _read(self, *key):
+        return InMemory(*self._examples.read(*key))
+
     def _located(self, key: Sequence[Any]):
-        """Image and label, or None if the image is broken."""
+        """Where the example is kept, or None if it is broken."""
         try:
             return self._locate(*key)
         except LabelError as error:
@@ -105,9 +109,9 @@ class Loader:
             self._broken.report(self._examples.name(*key), error)
             return None
 
-    def _look(self, images, epochs, positions):
-        if self._count and images:
+    def _look(self, locations, epochs, positions):
+        if self._count and locations:
             self._processes = Processes.of(self._count)
-            return self._processes.look(self._view, images, epochs, positions)
-        pixels = np.zeros((len(images), *self._view.size, 3), self._view.dtype)
-        return pixels, look(self._view, images, epochs, positions, pixels)
+            return self._processes.look(self._view, locations, epochs, positions)
+        pixels = np.zeros((len(locations), *self._view.size, 3), self._view.dtype)
+        return pixels, *look(self._view, locations, epochs, positions, pixels)

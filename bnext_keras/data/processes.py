@@ -19,9 +19,9 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
+from bnext_keras.data.locations import InMemory, Location
 from bnext_keras.data.views import View, look
 
 import numpy as np
@@ -103,36 +103,38 @@ class Processes:
     def look(
         self,
         view: View,
-        images: Sequence[bytes | np.ndarray | Path],
+        locations: Sequence[Location],
         epochs: Sequence[int],
         positions: Sequence[int],
-    ) -> tuple[np.ndarray, list[str | None]]:
+    ) -> tuple[np.ndarray, list[int], list[str | None]]:
         """Does what `bnext_keras.data.views.look` does, in one of the processes; from any thread.
 
         Returns:
-            The pixels, and what keeps each image from being read.
+            The pixels, the labels, and what keeps each image from being read.
 
         Raises:
             RuntimeError: if a process was killed, there is no memory for images, or none could be started.
+            LabelError: if a label is not one of the classes.
             Exception: whatever a view raises.
         """
-        shape = (len(images), *view.size, 3)
+        shape = (len(locations), *view.size, 3)
         taken = int(np.prod(shape)) * view.dtype.itemsize
         block = self._block()
         try:
-            paths, size = _arrange(images, taken)
+            arranged, size = _arrange(locations, taken)
             block.reserve(size)
-            for image, place in zip(images, paths, strict=True):
-                if isinstance(place, _Place):
+            for location, place in zip(locations, arranged, strict=True):
+                if isinstance(location, InMemory) and isinstance(place, _Place):
+                    image = location.image
                     content = image.tobytes() if isinstance(image, np.ndarray) else image
                     block.memory[place.start : place.start + place.size] = content
             # Pickled here: what cannot be unpickled is then an error of this task, and not the end of a process.
-            task = pickle.dumps(_Task(view, block.path, size, shape, tuple(paths), tuple(epochs), tuple(positions)))
-            faults = self._run(task)
+            task = pickle.dumps(_Task(view, block.path, size, shape, tuple(arranged), tuple(epochs), tuple(positions)))
+            labels, faults = self._run(task)
             pixels = np.frombuffer(block.memory, view.dtype, taken // view.dtype.itemsize).reshape(shape).copy()
         finally:
             self._blocks.put(block)
-        return pixels, faults
+        return pixels, labels, faults
 
     def _block(self):
         try:
@@ -179,38 +181,39 @@ def _cannot_start(error):
 
 @dataclass(frozen=True)
 class _Place:
-    """Where in a block an encoded image or, if it has a shape, an array lies."""
+    """Where in a block an encoded image or, if it has a shape, an array lies; and its label."""
 
     start: int
     size: int
+    label: int
     shape: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
 class _Task:
-    """What a process needs to know: its arguments of `look`, and where in which block its images and pixels are."""
+    """What a process needs to know: its arguments of `look`, some of which lie in a block."""
 
     view: View
     block: str
     size: int
     shape: tuple[int, ...]
-    images: tuple[Path | _Place, ...]
+    locations: tuple[Location | _Place, ...]
     epochs: tuple[int, ...]
     positions: tuple[int, ...]
 
 
-def _arrange(images, start):
-    """Where images lie behind the pixels, which are not to cover them; and where the last one ends."""
-    places: list[Path | _Place] = []
-    for image in images:
-        if isinstance(image, Path):
-            places.append(image)
-        elif isinstance(image, np.ndarray):
-            places.append(_Place(start, image.nbytes, image.shape))
-            start += image.nbytes
-        else:
-            places.append(_Place(start, len(image)))
-            start += len(image)
+def _arrange(locations, start):
+    """Where images of this process lie behind the pixels, which are not to cover them; and where the last one ends."""
+    places: list[Location | _Place] = []
+    for location in locations:
+        if not isinstance(location, InMemory):
+            places.append(location)
+            continue
+        image = location.image
+        is_array = isinstance(image, np.ndarray)
+        size = image.nbytes if is_array else len(image)
+        places.append(_Place(start, size, location.label, image.shape if is_array else None))
+        start += size
     return places, start
 
 
@@ -266,9 +269,9 @@ def _end_with_parent():
 def _work(task):
     task = pickle.loads(task)
     memory = _memory(task.block, task.size)
-    images = [place if isinstance(place, Path) else _image(memory, place) for place in task.images]
+    locations = [_taken(memory, place) if isinstance(place, _Place) else place for place in task.locations]
     pixels = np.frombuffer(memory, task.view.dtype, int(np.prod(task.shape))).reshape(task.shape)
-    return look(task.view, images, task.epochs, task.positions, pixels)
+    return look(task.view, locations, task.epochs, task.positions, pixels)
 
 
 def _memory(path, size):
@@ -281,6 +284,7 @@ def _memory(path, size):
     return _memories[path]
 
 
-def _image(memory, place):
+def _taken(memory, place):
     content = memory[place.start : place.start + place.size]
-    return content if place.shape is None else np.frombuffer(content, np.uint8).reshape(place.shape)
+    image = content if place.shape is None else np.frombuffer(content, np.uint8).reshape(place.shape)
+    return InMemory(image, place.label)

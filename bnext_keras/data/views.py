@@ -6,12 +6,13 @@ Nothing here needs TensorFlow, so that it may run in processes of its own (`bnex
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, Protocol
 
 from bnext_keras.data.augment import Augmentation
 from bnext_keras.data.augment.erasing import erase
+from bnext_keras.data.locations import Location
 from bnext_keras.data.randomness import generator
+from bnext_keras.errors import LabelError
 from bnext_keras.preprocessing import Normalization, centre_crop, open_image
 
 import numpy as np
@@ -81,8 +82,8 @@ class EvaluationView:
         return np.asarray(centre_crop(image, self.size, crop=self.crop))
 
 
-def decode(image: bytes | np.ndarray | Path) -> Image.Image:
-    """An RGB image from a file, any file's bytes, or uint8 ``(height, width)``, ``(..., 1)`` or ``(..., 3)``.
+def decode(image: bytes | np.ndarray) -> Image.Image:
+    """An RGB image from any file's bytes, or uint8 ``(height, width)``, ``(..., 1)`` or ``(..., 3)``.
 
     Files are read by `bnext_keras.preprocessing.open_image`. A camera's orientation (EXIF) is not applied, as it was
     not in the published training.
@@ -96,49 +97,57 @@ def decode(image: bytes | np.ndarray | Path) -> Image.Image:
     """
     if isinstance(image, np.ndarray):
         return Image.fromarray(image[..., 0] if image.shape[-1] == 1 and image.ndim == 3 else image).convert("RGB")
-    content = image.read_bytes() if isinstance(image, Path) else image
     try:
-        return open_image(io.BytesIO(content))
+        return open_image(io.BytesIO(image))
     except UnidentifiedImageError as error:
         # Pillow's own message names the buffer.
-        raise ValueError("no image that Pillow knows" if content else "the file is empty") from error
+        raise ValueError("no image that Pillow knows" if image else "the file is empty") from error
 
 
 def look(
     view: View,
-    images: Sequence[bytes | np.ndarray | Path],
+    locations: Sequence[Location],
     epochs: Sequence[int],
     positions: Sequence[int],
     pixels: np.ndarray,
-) -> list[str | None]:
-    """Decodes images and writes what a view makes of them into an array.
+) -> tuple[list[int], list[str | None]]:
+    """Reads and decodes images and writes what a view makes of them into an array.
 
     Args:
         view: What becomes of an image.
-        images: As `decode` takes them.
+        locations: Where the examples are kept.
         epochs: The epoch in which each stands.
         positions: Its position there.
         pixels: Of the view's type, ``(images, *size, 3)``; of a broken image it stays as it is.
 
     Returns:
-        What keeps each image from being read, None if nothing does. Mistakes of a view are not mistaken for that: they
-        are raised.
+        The label of each image, 0 for a broken one; and what keeps it from being read, None if nothing does. Mistakes
+        of a view are not mistaken for that: they are raised.
+
+    Raises:
+        LabelError: if a label is not one of the classes; it names the example.
 
     Example:
+        >>> from bnext_keras.data.locations import InMemory
         >>> pixels = np.zeros((2, 4, 4, 3), np.uint8)
-        >>> look(EvaluationView((4, 4), crop=1.0), [np.full((8, 8), 9, np.uint8), b""], [0, 0], [0, 1], pixels)
-        [None, 'the file is empty']
+        >>> kept = [InMemory(np.full((8, 8), 9, np.uint8), label=5), InMemory(b"", label=6)]
+        >>> look(EvaluationView((4, 4), crop=1.0), kept, [0, 0], [0, 1], pixels)
+        ([5, 0], [None, 'the file is empty'])
         >>> pixels[:, 0, 0].tolist()
         [[9, 9, 9], [0, 0, 0]]
     """
-    faults: list[str | None] = []
-    for place, image, epoch, position in zip(pixels, images, epochs, positions, strict=True):
+    labels = [0] * len(locations)
+    faults: list[str | None] = [None] * len(locations)
+    for i, (location, epoch, position) in enumerate(zip(locations, epochs, positions, strict=True)):
         try:
+            image, label = location.read()
             decoded = decode(image)
+        except LabelError as error:
+            raise LabelError(f"{location}: {error}") from error
         # Pillow's decoders let through whatever a broken file provokes: SyntaxError, struct.error, EOFError ...
         except Exception as error:
-            faults.append(str(error) or repr(error))
+            faults[i] = str(error) or repr(error)
             continue
-        place[...] = view(decoded, int(epoch), int(position))
-        faults.append(None)
-    return faults
+        pixels[i] = view(decoded, int(epoch), int(position))
+        labels[i] = int(label)
+    return labels, faults

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bnext_keras.data.examples import in_words, shuffled_numbers
+from bnext_keras.data.locations import ImageFile
 from bnext_keras.image_files import IMAGE_SUFFIXES, is_image, walk_images, warn_of_skipped
 from bnext_keras.logs import get_logger
 
@@ -46,15 +47,13 @@ class FolderExamples:
         return shuffled_numbers(len(self), epoch, seed)
 
     def name(self, number) -> str:
-        return str(self._folder / self._files[int(number)])
+        return str(self.locate(number))
 
     def read(self, number) -> tuple[bytes, int]:
-        path, label = self.locate(number)
-        return path.read_bytes(), label
+        return self.locate(number).read()
 
-    def locate(self, number) -> tuple[Path, int]:
-        """The image's file and its label."""
-        return self._folder / self._files[int(number)], int(self._labels[int(number)])
+    def locate(self, number) -> ImageFile:
+        return ImageFile(self._folder / self._files[int(number)], int(self._labels[int(number)]))
 
 
 def from_folder(folder: str | Path, *, class_names: Sequence[str] | None = None) -> FolderExamples:

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bnext_keras.data.records import index
 from bnext_keras.data.sources.tfrecords import TFRecordExamples
+from bnext_keras.data.tf_example import Layout
 from bnext_keras.extras import how_to_install
 
 if TYPE_CHECKING:
@@ -35,8 +37,9 @@ def from_tfds(
 
     Raises:
         ImportError: if `tensorflow-datasets` is not installed.
-        FileNotFoundError: if the data set has not been prepared and is not to be downloaded.
-        ValueError: if it has no such split or features, or not in TFRecord files.
+        FileNotFoundError: if the data set has not been prepared and is not to be downloaded, or if its files are not on
+            a disk of this machine.
+        ValueError: if it has no such split or features, or not in TFRecord files, or these are not whole.
     """
     tfds = _library()
     builder = tfds.builder(dataset, data_dir=data_dir) if isinstance(dataset, str) else dataset
@@ -56,13 +59,16 @@ def from_tfds(
             raise ValueError(f"{name}: has no {kind.__name__} {key!r} among its features {', '.join(features)}")
     info = builder.info.splits[split]
     label = features[label_key]
+    files = [str(file) for file in info.filepaths]
+    starts = index(files)
+    for file, each, length in zip(files, starts, info.shard_lengths, strict=True):
+        if len(each) - 1 != length:
+            raise ValueError(f"{file}: has {len(each) - 1} records and should have {length}; prepare {name} anew")
     return TFRecordExamples(
-        [str(file) for file in info.filepaths],
-        info.shard_lengths,
-        num_classes=label.num_classes,
+        files,
+        starts,
+        Layout(image_key, label_key, label_offset=0, num_classes=label.num_classes),
         class_names=tuple(label.names),
-        image_key=image_key,
-        label_key=label_key,
         shuffle_buffer=shuffle_buffer,
     )
 

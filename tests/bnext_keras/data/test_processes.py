@@ -12,7 +12,10 @@ from pathlib import Path
 
 from bnext_keras import data
 from bnext_keras.data import processes
+from bnext_keras.data.loading import Loader
+from bnext_keras.data.locations import InMemory
 from bnext_keras.data.processes import Processes, default_processes
+from bnext_keras.data.records import Record
 from bnext_keras.data.views import EvaluationView
 
 import numpy as np
@@ -94,9 +97,56 @@ def test_an_evaluation_leaves_broken_images_out(photos):
     assert len(broken) == 3
 
 
+@pytest.fixture
+def records(photos):
+    """The photos as two files of records; the last one of the second file is corrupt, too."""
+    files = [sorted(photos.glob(f"{name}/*.png")) for name in ("cat", "dog")]
+    for label, images in enumerate(files):
+        with tf.io.TFRecordWriter(str(photos / f"train-{label}")) as writer:
+            for image in images:
+                feature = {
+                    "image/encoded": tf.train.Feature(bytes_list=tf.train.BytesList(value=[image.read_bytes()])),
+                    "image/class/label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
+                }
+                writer.write(tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString())
+    content = bytearray((photos / "train-1").read_bytes())
+    content[-100] ^= 1
+    (photos / "train-1").write_bytes(content)
+    return str(photos / "train-*")
+
+
+def test_records_are_read_by_the_processes(records, monkeypatch):
+    def unread(record):
+        raise AssertionError(f"{record} is read by the process that trains")
+
+    examples, broken = data.from_tfrecords(records, num_classes=2), data.BrokenImages()
+    # None but those that take a broken one's place.
+    monkeypatch.setattr(Loader, "_next_sound", lambda *place: (np.zeros((8, 8, 3), np.uint8), 0))
+    monkeypatch.setattr(Record, "read", unread)
+    assert len(batches_of(examples, processes=2, epochs=1, broken=broken)) == 3
+    names = ["0, record 0", "0, record 3", "0, record 4", "1, record 9"]
+    assert sorted(broken.errors) == [records.replace("*", name) for name in names]
+
+
+def test_records_make_the_same_batches_however_they_are_read(records):
+    examples = data.from_tfrecords(records, num_classes=2)
+    expected = batches_of(examples, epochs=2, threads=2)
+    assert_same(batches_of(examples, epochs=2, first_epoch=1, processes=2), expected[3:])
+    shard = batches_of(examples, epochs=1, shard=(1, 2), processes=2)
+    assert_same(shard, [(images[1::2], labels[1::2]) for images, labels in expected[:3]])
+
+
+def test_a_wrong_label_that_a_process_finds_is_named(records):
+    examples = data.from_tfrecords(records, num_classes=1)
+    with pytest.raises(tf.errors.OpError, match=r"train-1, record \d: label 1 is not from 0 to 0; label_offset is the"):
+        batches_of(examples, processes=1)
+
+
 @pytest.mark.parametrize("image", [IMAGE, IMAGE[..., 0], IMAGE[..., :1]], ids=["rgb", "grey", "channel"])
 def test_arrays_of_every_kind_reach_a_process(started, image):
-    pixels, faults = started[0].look(VIEW, [image, b"", image], [0] * 3, [0, 1, 2])
+    kept = [InMemory(image, 4), InMemory(b"", 5), InMemory(image, 6)]
+    pixels, labels, faults = started[0].look(VIEW, kept, [0] * 3, [0, 1, 2])
+    assert labels == [4, 0, 6]
     assert faults == [None, "the file is empty", None]
     np.testing.assert_array_equal(pixels[[0, 2]], np.stack([IMAGE, IMAGE]))
 
@@ -104,7 +154,8 @@ def test_arrays_of_every_kind_reach_a_process(started, image):
 def test_larger_images_may_follow_smaller_ones(started):
     for size in (4, 300, 8):
         view = EvaluationView((size, size), crop=1.0)
-        pixels, _ = started[0].look(view, [np.full((size, size), size % 256, np.uint8)], [0], [0])
+        image = InMemory(np.full((size, size), size % 256, np.uint8), 0)
+        pixels, _, _ = started[0].look(view, [image], [0], [0])
         assert pixels.shape == (1, size, size, 3)
         assert (pixels == size % 256).all()
 
@@ -119,7 +170,7 @@ def test_a_mistake_in_augmentation_is_raised_and_the_processes_go_on(photos):
 
 def test_a_killed_process_is_an_error_of_one_line_and_others_can_be_started():
     before, victims = set(multiprocessing.active_children()), Processes.of(3)
-    victims.look(VIEW, [IMAGE], [0], [0])
+    victims.look(VIEW, [InMemory(IMAGE, 0)], [0], [0])
     (victim,) = set(multiprocessing.active_children()) - before
     os.kill(victim.pid, signal.SIGKILL)
     victim.join()
@@ -132,7 +183,7 @@ def test_a_killed_process_is_an_error_of_one_line_and_others_can_be_started():
 
 def test_processes_end_when_nobody_needs_them():
     before, unneeded = set(multiprocessing.active_children()), Processes(1)
-    unneeded.look(VIEW, [IMAGE], [0], [0])
+    unneeded.look(VIEW, [InMemory(IMAGE, 0)], [0], [0])
     (process,) = set(multiprocessing.active_children()) - before
     del unneeded
     process.join(timeout=60)
@@ -180,13 +231,13 @@ def test_a_system_at_its_limits_is_an_error_of_one_line(monkeypatch):
 
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(RuntimeError, match=r"^no memory for images \(No space left on device\): take fewer processes"):
-        Processes.of(1).look(EvaluationView((400, 400), crop=1.0), [IMAGE], [0], [0])
+        Processes.of(1).look(EvaluationView((400, 400), crop=1.0), [InMemory(IMAGE, 0)], [0], [0])
     monkeypatch.setattr(processes, "ProcessPoolExecutor", full)
     with pytest.raises(RuntimeError, match=r"cannot start \(No space left on device; /dev/shm, or the number of"):
         Processes(1)
     monkeypatch.setattr(ProcessPoolExecutor, "submit", full)
     with pytest.raises(RuntimeError, match=r"cannot start \(No space left on device; /dev/shm, or the number of"):
-        Processes.of(2).look(VIEW, [IMAGE], [0], [0])
+        Processes.of(2).look(VIEW, [InMemory(IMAGE, 0)], [0], [0])
 
 
 def test_the_default_suits_machine_and_images(monkeypatch):

@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+from pathlib import Path
 
 from bnext_keras import data, recipes
 from bnext_keras.errors import RunError
@@ -25,9 +26,7 @@ def labels_of(batches):
 
 
 def order_of(examples, epoch=None, seed=0):
-    """The numbers of examples whose keys are numbers, or else the names."""
-    keys = examples.keys(epoch, seed).as_numpy_iterator()
-    return [examples.name(*key) if isinstance(key, tuple) else int(key) for key in keys]
+    return [int(number) for number in examples.keys(epoch, seed).as_numpy_iterator()]
 
 
 @pytest.fixture
@@ -223,7 +222,9 @@ def records(tmp_path):
 def test_tfrecords_are_counted_and_read_in_order(records):
     examples = data.from_tfrecords(records / "train-*", num_classes=30, label_offset=1)
     assert len(examples) == 30
-    assert order_of(examples)[9:11] == [f"{records}/train-0, record 9", f"{records}/train-1, record 0"]
+    assert order_of(examples) == list(range(30))
+    assert examples.name(9) == f"{records}/train-0, record 9"
+    assert examples.name(10) == f"{records}/train-1, record 0"
     batches = list(data.evaluation_data(examples, image_size=4, batch_size=8))
     assert labels_of(batches) == list(range(30))
     np.testing.assert_allclose(
@@ -241,59 +242,109 @@ def test_tfrecord_files_are_named_by_folder_pattern_or_list(records, chosen):
 def test_tfrecords_are_shuffled_by_seed_and_epoch_alone(records):
     examples = data.from_tfrecords(records, num_classes=31, shuffle_buffer=8)
     first = order_of(examples, epoch=0)
-    assert sorted(first) == sorted(order_of(examples))
+    assert sorted(first) == list(range(30))
     assert len({tuple(order_of(examples, *place)) for place in [(0, 0), (1, 0), (0, 1)]}) == 3
     tf.random.set_seed(7)
     assert order_of(examples, epoch=0) == first
     # Out of all files from the start on, and not in the order of any of them.
-    assert {name.split(",")[0] for name in first[:8]} == {f"{records}/train-{file}" for file in range(3)}
-    in_file = [name for name in first if "train-0" in name]
+    assert {number // 10 for number in first[:8]} == {0, 1, 2}
+    in_file = [number for number in first if number < 10]
     assert in_file != sorted(in_file)
 
 
-def test_a_corrupt_record_costs_the_rest_of_its_file_by_name(records, caplog):
-    damaged = bytearray((records / "train-1").read_bytes())
-    damaged[len(damaged) * 65 // 100] ^= 255  # in the data of record 6
-    (records / "train-1").write_bytes(damaged)
+def test_runs_of_0_1_0_go_on_in_the_same_order(tmp_path):
+    for file, numbers in enumerate((range(3), range(3, 7), range(7, 12))):
+        write_records(tmp_path / f"t-{file:03}", [example(b"x", number) for number in numbers])
+    examples = data.from_tfrecords(tmp_path, num_classes=12, shuffle_buffer=4)
+    assert order_of(examples, epoch=0) == [8, 1, 4, 9, 3, 7, 10, 6, 0, 2, 5, 11]
+    assert order_of(examples, epoch=3, seed=7) == [0, 7, 4, 3, 1, 2, 5, 10, 9, 6, 11, 8]
+    # A run is continued only with examples of the same fingerprint.
+    assert examples.fingerprint() == "dd0cd96c74c894ccfd709709e3bbe21d9c578d0f045f33b8c81a6d3fe061a0b6"
+
+
+def change(path, position, number=255):
+    content = bytearray(path.read_bytes())
+    content[position] ^= number
+    path.write_bytes(content)
+
+
+def starts(path):
+    """Where the ten records of a file begin, which are of the same size."""
+    return range(0, path.stat().st_size, path.stat().st_size // 10)
+
+
+@pytest.mark.parametrize(
+    ("place", "fault"),
+    [
+        (8, "its length does not have the checksum that stands beside it"),
+        (40, "its data do not have the checksum that stands beside them"),
+        (-1, "its data do not have the checksum that stands beside them"),
+    ],
+)
+def test_a_corrupt_record_costs_nothing_but_itself(records, place, fault):
+    change(records / "train-1", starts(records / "train-1")[6 if place > 0 else 7] + place)
     examples = data.from_tfrecords(records, num_classes=31, label_offset=1)
     broken = data.BrokenImages()
     labels = labels_of(data.evaluation_data(examples, image_size=4, batch_size=8, broken=broken))
-    assert labels == [*range(16), *range(20, 30)]
-    assert sorted(broken.errors) == [f"{records}/train-1, record {number}" for number in range(6, 10)]
-    assert set(broken.errors.values()) == {"the file is corrupt here or in a record before"}
+    assert labels == [*range(16), *range(17, 30)]
+    assert broken.errors == {f"{records}/train-1, record 6": f"the record is corrupt: {fault}"}
 
     labels = labels_of(data.training_data(examples, image_size=4, batch_size=10, epochs=2))
     assert len(labels) == 60
-    assert not set(labels) & set(range(16, 20))
+    assert set(labels) == {*range(16), *range(17, 30)}
 
 
-@pytest.mark.parametrize("epoch", [None, 0, 3])
-def test_places_are_keys_without_their_records(records, epoch):
-    examples = data.from_tfrecords(records, num_classes=31, shuffle_buffer=8)
-    places = list(examples.places(epoch).as_numpy_iterator())
-    assert [examples.name(*place) for place in places] == order_of(examples, epoch)
-    keys = list(examples.keys(epoch).as_numpy_iterator())
-    assert [examples.read(*place) for place in places[:3]] == [examples.read(*key) for key in keys[:3]]
+def test_a_corrupt_length_leads_nowhere_and_is_named(records):
+    change(records / "train-1", starts(records / "train-1")[6])
+    with pytest.raises(ValueError, match=r"train-1: is no TFRecord file, or corrupt in the length of record 6$"):
+        data.from_tfrecords(records, num_classes=31)
 
 
-def test_a_broken_record_is_replaced_alike_with_places_and_without(records):
-    class WithoutPlaces:
+def test_a_file_that_is_cut_while_it_is_used_costs_what_it_lost(records):
+    examples = data.from_tfrecords(records, num_classes=31, label_offset=1)
+    os.truncate(records / "train-1", starts(records / "train-1")[8] + 20)
+    broken = data.BrokenImages()
+    labels = labels_of(data.evaluation_data(examples, image_size=4, batch_size=8, broken=broken))
+    assert labels == [*range(18), *range(20, 30)]
+    assert set(broken.errors) == {f"{records}/train-1, record {number}" for number in (8, 9)}
+    assert set(broken.errors.values()) == {"the file has been cut short since it was opened"}
+
+
+@pytest.mark.parametrize("kind", ["GZIP", "ZLIB"])
+def test_a_compressed_file_is_refused_with_a_way_out(tmp_path, kind):
+    with tf.io.TFRecordWriter(str(tmp_path / "train-0"), tf.io.TFRecordOptions(compression_type=kind)) as writer:
+        writer.write(example(png(0), 0))
+    with pytest.raises(ValueError, match=rf"train-0: is compressed with {kind}, .* write it anew without compression$"):
+        data.from_tfrecords(tmp_path, num_classes=1)
+
+
+def test_a_broken_image_is_replaced_alike_whether_keys_are_numbers_or_records(records):
+    class WithRecords:
         """A source of somebody's own, all of whose keys hold records."""
 
         def __init__(self, examples):
             self._examples = examples
             self.num_classes, self.class_names = examples.num_classes, None
-            self.keys, self.name, self.read = examples.keys, examples.name, examples.read
 
         def __len__(self):
             return len(self._examples)
+
+        def keys(self, epoch=None, seed=0):
+            read = lambda number: tf.numpy_function(self._examples.read, [number], [tf.string, tf.int64])  # noqa: E731
+            return self._examples.keys(epoch, seed).map(read)
+
+        def name(self, image, label):
+            return f"image of {label}"
+
+        def read(self, image, label):
+            return image, int(label)
 
     write_records(
         records / "train-1", [example(png(number) if number % 3 else b"", number + 1) for number in range(10)]
     )
     examples = data.from_tfrecords(records, num_classes=31, shuffle_buffer=8)
     options = {"image_size": 4, "batch_size": 6, "epochs": 2}
-    replaced, alike = (data.training_data(each, **options) for each in (examples, WithoutPlaces(examples)))
+    replaced, alike = (data.training_data(each, **options) for each in (examples, WithRecords(examples)))
     for (images, labels), (other_images, other_labels) in zip(replaced, alike, strict=True):
         np.testing.assert_array_equal(images, other_images)
         np.testing.assert_array_equal(labels, other_labels)
@@ -307,10 +358,10 @@ def test_tfrecords_of_no_use_are_refused_with_the_files_name(records):
     with pytest.raises(ValueError, match=r"train-0, record 0: has no single 'image/encoded' \(int64_list\)"):
         data.from_tfrecords(records, num_classes=31, label_key="image/encoded")
     (records / "cut").write_bytes((records / "train-2").read_bytes()[:-5])
-    with pytest.raises(ValueError, match=r"cut: is no TFRecord file, or corrupt or cut short in record 9"):
+    with pytest.raises(ValueError, match=r"cut: is cut short in record 9$"):
         data.from_tfrecords(records, num_classes=31)
     (records / "cut").write_text("This is no TFRecord file at all.")
-    with pytest.raises(ValueError, match=r"cut: is no TFRecord file, or corrupt or cut short in record 0"):
+    with pytest.raises(ValueError, match=r"cut: is no TFRecord file, or corrupt in the length of record 0$"):
         data.from_tfrecords(records / "cut", num_classes=31)
     (records / "cut").write_bytes(b"")
     with pytest.raises(ValueError, match=r"cut: no records in 1 files"):
@@ -379,6 +430,17 @@ def test_tensorflow_datasets_train_like_any_other_source(pet_builder):
     examples = data.from_tfds(pet_builder)
     labels = labels_of(data.training_data(examples, image_size=4, batch_size=6, epochs=3))
     assert np.bincount(labels).tolist() == [12, 12, 12]
+
+
+def test_records_that_tensorflow_datasets_has_lost_are_missed(pet_builder):
+    prepare(pet_builder)
+    file = pet_builder.info.splits["train"].filepaths[1]
+    write_records(Path(file), [b""] * 2)
+    with pytest.raises(ValueError, match=r"00001-of-00002: has 2 records and should have \d; prepare pets/1\.0\.0 "):
+        data.from_tfds(pet_builder)
+    Path(file).unlink()
+    with pytest.raises(FileNotFoundError, match=r"00001-of-00002: no such file on this machine$"):
+        data.from_tfds(pet_builder)
 
 
 def test_what_tensorflow_datasets_does_not_have_is_said(pet_builder):

@@ -3,6 +3,7 @@
 import multiprocessing
 import threading
 
+from bnext_keras.data.locations import InMemory
 from bnext_keras.data.processes import Processes
 from bnext_keras.data.views import EvaluationView
 
@@ -10,7 +11,7 @@ import numpy as np
 
 
 def feed(processes, started, stop):
-    view, image = EvaluationView((64, 64), crop=1.0), np.zeros((500, 500, 3), np.uint8)
+    view, image = EvaluationView((64, 64), crop=1.0), InMemory(np.zeros((500, 500, 3), np.uint8), label=0)
     while not stop.is_set():
         processes.look(view, [image] * 4, [0] * 4, range(4))
         started.set()
