@@ -26,7 +26,7 @@ from converter.compiler.trace import trace
 from converter.graph import ANSWER, IMAGE
 from converter.inspection.inspection import inspect
 from converter.quantization.activations import quantize_activations
-from converter.quantization.precision import check_activations, parse_weights
+from converter.quantization.precision import check_activations, check_weights, parse_weights
 from converter.quantization.quantize import check_installed, compare, quantize
 from converter.quantization.trained import store_trained
 from converter.result import ConversionResult
@@ -103,7 +103,8 @@ def convert(
             images. The model itself stays what it is, and the report tells how many images it were.
         float32: Whether a model of float64 or float16 is converted, and compared, as one of float32. One that was
             trained in mixed precision, whose weights are float32, is in any case. The report tells so.
-        weights: Type of the weights of float layers, ``"float32"`` or ``"int8"``, for all or by role
+        weights: Type of the weights of float layers, ``"float32"``, ``"int8"`` or, for this project's engine,
+            ``"int4"``, for all or by role; or bits as in training, ``"8/4/8"``
             (`converter.quantization.precision.parse_weights`). Anything but float32 changes the answers: the float file
             is verified first, then the quantized one is compared with it. Weights that were trained in few bits
             (`bnext_keras.weight_bits`) are in the file as they were trained, whatever is said here.
@@ -122,8 +123,9 @@ def convert(
             (`bnext_keras.model_files`).
         engines: What else runs such files, by the name that errors give it: each is given the file's bytes, returns an
             interpreter with the interface of LCE's, and is verified on the same inputs as LCE.
-        target: What the file is for, one of `converter.runtimes.RUNTIMES`: ``"lce"``; or ``"tflite"``, any runtime of
-            TensorFlow Lite's own operators, in which binary convolutions are exact, larger and slower.
+        target: What the file is for, one of `converter.runtimes.RUNTIMES`: ``"lce"``; ``"engine"``, this project's
+            engine alone, which reads weights of 4 bits, so that those trained in so few take no more; or ``"tflite"``,
+            any runtime of TensorFlow Lite's own operators, in which binary convolutions are exact, larger and slower.
         input_type: ``"uint8"`` for a file that takes pixels from 0 to 255 as they are and normalizes them itself; a
             model whose own input is uint8 makes such a file anyway. ``verify_data`` are pixels then.
         softmax: Whether the file gives probabilities though the model gives logits.
@@ -151,13 +153,16 @@ def convert(
     runtime.check()
     if engines and not runtime.is_lce:
         raise ConversionError(
-            f"--target {target} writes no file for {', '.join(engines)}", remedy="leave out --verify-engine"
+            f"--target {target}: the file is verified in {runtime.title} alone", remedy="leave out --verify-engine"
         )
     if input_type not in camera.INPUT_TYPES:
         raise ConversionError(f"--input {input_type}: not one of {', '.join(camera.INPUT_TYPES)}")
     if batch < 1:
         raise ConversionError(f"--batch {batch}: must be at least 1")
+    if batch > 1 and runtime.is_engine:
+        raise ConversionError(f"--target {target}: the engine takes one image at a time", remedy="leave out --batch")
     weights = parse_weights(weights)
+    check_weights(weights, target)
     check_activations(
         activations, weights, is_calibrated=calibration_data is not None, target=target, engine=bool(engines)
     )
@@ -274,7 +279,7 @@ def _convert(
     flatbuffer, trained_weights = lce.to_flatbuffer(frozen), None
     # ONNX Runtime computes with int8 weights otherwise than with the floats that they stand for.
     if runtime.suffix == ".tflite":
-        flatbuffer, trained_weights = store_trained(flatbuffer, model)
+        flatbuffer, trained_weights = store_trained(flatbuffer, model, 4 if runtime.is_engine else 8)
     clock.start("verify")
     scale = normalization and (normalization.mean, normalization.std)
     made = choose(flatbuffer, min(map(synthetic_count, shapes)), scale, index_bound(model))
@@ -287,7 +292,7 @@ def _convert(
     if (names, answers) != ([IMAGE], [ANSWER]):
         flatbuffer.name_interface(names, answers)
     quantization = None
-    if verification.passed and "int8" in (activations, *weights.values()):
+    if verification.passed and {activations, *weights.values()} != {"float32"}:
         clock.start("quantize")
         float_file = flatbuffer
         if activations == "int8":
@@ -296,12 +301,14 @@ def _convert(
             flatbuffer, quantization = quantize(float_file, weights)
         # Where there are the user's inputs, they alone tell what became of the answers.
         users = next((values for values in (inputs, calibration) if len(values[0])), made)
-        compare(quantization, float_file, flatbuffer, users)
+        # Weights of 4 bits are compared where they are read.
+        make = runtime.interpreters[runtime.title] if runtime.is_engine else None
+        compare(quantization, float_file, flatbuffer, users, make)
 
+    rewritten = runtime.rewrite(flatbuffer)
     content, cost = write_metadata(flatbuffer, metadata), None
     size_notes = notes.large_floats(model, flatbuffer, len(content)) if quantization is None else []
     if not runtime.is_lce:
-        rewritten = runtime.rewrite(flatbuffer)
         lce_content, content = content, runtime.encode(rewritten, metadata)
         if verification.passed:
             cost = measure(lce_content, content, runtime.make, [values[:1] for values in samples])
@@ -337,6 +344,7 @@ def _convert(
         input_type=model.inputs[0].dtype.name,
         runtime=runtime,
         cost=cost,
+        has_int4=flatbuffer.has_int4,
     )
     result.inspection = inspect(model, flatbuffer, result.binary_convs, len(content))
     clock.stop()

@@ -46,7 +46,8 @@ class ConversionResult:
         inputs: Shapes of the file's inputs by name, each for one image; its outputs are those of the `verification`.
         input_type: Type of the input's numbers, ``"float32"`` or ``"uint8"``.
         runtime: What the file is for, one of `converter.runtimes.RUNTIMES`.
-        cost: What it costs to do without LCE; None for LCE's own file.
+        cost: What another runtime costs, or gains, beside LCE; None for LCE's own file.
+        has_int4: Whether it has weights of 4 bits, so that this project's engine alone reads it.
         seconds: Duration of each step.
         advice: What keeps the model from running right or fast, the gravest first.
         inspection: The model's layers and the file's operators, one by one.
@@ -83,6 +84,7 @@ class ConversionResult:
     input_type: str = "float32"
     runtime: Runtime = RUNTIMES["lce"]
     cost: Cost | None = None
+    has_int4: bool = False
 
     @property
     def title(self) -> str:
@@ -113,8 +115,8 @@ class ConversionResult:
 
     @property
     def parameter_bytes(self) -> int:
-        """The `theoretical_size`, with 8 bits for the weights that have been quantized to them. The file may still be
-        smaller: simplification folds parameters into others."""
+        """The `theoretical_size`, with 8 or 4 bits for the weights that have been quantized to them. The file may still
+        be smaller: simplification folds parameters into others."""
         if self.quantization is None:
             return self.theoretical_size
         before, after = self.quantization.bytes_before, self.quantization.bytes_after
@@ -138,6 +140,7 @@ class ConversionResult:
             "inputs": [{"name": name, "shape": list(shape)} for name, shape in self.inputs.items()],
             "input_type": self.input_type,
             "target": self.runtime.name,
+            "has_int4": self.has_int4,
             "cost": None if self.cost is None else asdict(self.cost),
             "input_orientation": self.input_orientation.value,
             "normalization": None if self.normalization is None else asdict(self.normalization),

@@ -12,8 +12,9 @@ from android_demo.targets import Target
 from android_demo.tools.app import App, write_app
 from android_demo.tools.downloads import CACHE, Downloads
 from android_demo.tools.engine import Engine, program_for, write_plan
-from android_demo.tools.model_file import custom_operators
+from android_demo.tools.model_file import custom_operators, has_int4
 from android_demo.tools.programs import HostInterpreter, LceTool, TfliteTool, Tool, fits
+from converter.tflite.engine import INT4_REASON
 
 #: What may stand behind a model's file, after an @.
 SUFFIXES = ("bnext", "lce", "tflite")
@@ -55,12 +56,14 @@ class Request:
         record: The file as results describe it.
         lce: Whether it has operators of LCE's.
         tool: One of `SUFFIXES` if the user chose one, or else empty.
+        int4: Whether it has weights of 4 bits, which LCE does not read.
     """
 
     path: Path
     record: ModelFile
     lce: bool
     tool: str = ""
+    int4: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ class Tools:
             try:
                 engine = self._in_engine(request, target)
             except UserError as error:
-                if wanted is Runner.BNEXT:
+                if wanted is Runner.BNEXT or (request.int4 and wanted is None):
                     raise
                 progress(f"{request.path.name}: runs in LCE alone ({error})")
         if engine is not None and wanted is not Runner.BOTH:
@@ -152,6 +155,8 @@ class Tools:
             if request.lce:
                 raise BenchmarkError(f"{request.path}@tflite: has operators of LCE's, which benchmark_model lacks")
             return TfliteTool(self.rival)
+        if request.int4:
+            raise BenchmarkError(f"{request.path}: {INT4_REASON}; measure it there, {request.path.name}@bnext")
         if target.kind is Kind.HOST and not (self.lce and fits(self.lce, target)):
             return HostInterpreter()
         return LceTool(self.downloads, self.lce, self.lce_sha256)
@@ -170,4 +175,4 @@ def find_model(text: str, top1: Mapping[str, float]) -> Request:
     stem, _, suffix = text.rpartition("@")
     path, tool = (Path(stem), suffix) if suffix in SUFFIXES and stem else (Path(text), "")
     lce = any(name.startswith("Lce") for name in custom_operators(path))
-    return Request(path, describe_file(path, top1.get(path.name)), lce, tool)
+    return Request(path, describe_file(path, top1.get(path.name)), lce, tool, has_int4(path))

@@ -5,7 +5,7 @@ import argparse
 from bnext_keras.cli._tool import positive
 
 #: As in `converter.runtimes.RUNTIMES` and `converter.source.camera.INPUT_TYPES`, which are not imported for ``--help``.
-TARGETS, INPUT_TYPES = ("lce", "tflite", "onnx"), ("float32", "uint8")
+TARGETS, INPUT_TYPES = ("lce", "engine", "tflite", "onnx"), ("float32", "uint8")
 
 
 def suffix(target: str) -> str:
@@ -24,8 +24,10 @@ def add_form_arguments(parser: argparse.ArgumentParser) -> None:
         "--target",
         choices=TARGETS,
         default="lce",
-        help="lce (default); or tflite, without custom operators, for runtimes that lack LCE's, such as LiteRT on iOS; "
-        "or onnx: binary convolutions stay exact, and become larger and slower; the report says by how much",
+        help="lce (default); engine, for this project's engine alone: weights that were trained in 4 bits, or get so "
+        "many by --weights, take 4, which LCE cannot read; or tflite, without custom operators, for runtimes that lack "
+        "LCE's, such as LiteRT on iOS; or onnx: in these two binary convolutions stay exact, and become larger and "
+        "slower; the report says by how much",
     )
     group.add_argument(
         "--input",

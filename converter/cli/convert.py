@@ -28,9 +28,12 @@ from bnext_keras.files import check_exists, check_outputs, write_all
 from bnext_keras.labels import read_labels
 
 from converter.cli._form import add_form_arguments, suffix
-from converter.quantization.precision import TYPES, check_activations, parse_weights
+from converter.quantization.precision import ACTIVATIONS, check_activations, check_weights, parse_weights
 
 TOOL = "bnext-convert"
+
+#: Targets whose operators nothing times, one by one.
+_NOT_PROFILED = ("engine", "onnx")
 
 DESCRIPTION = """\
 Convert a trained Larq model into a .tflite file for Larq Compute Engine, with binary
@@ -45,6 +48,7 @@ examples:
   bnext-convert bnext_tiny.h5 --no-rotation                the caller turns the images (see bnext-import)
   bnext-convert model.h5 --weights int8 --verify-data photos/    8-bit weights for what is not binary
   bnext-convert model.h5 --activations int8 --calibration-data photos/    8 bits for activations, too
+  bnext-convert model.h5 --target engine --weights 8/4/8   4-bit squeeze-and-expand, for this project's engine alone
   bnext-convert model.h5 --target tflite                   for runtimes that lack LCE's operators: iOS, LiteRT
   bnext-convert model.h5 --input uint8 --softmax           takes a camera's pixels, gives probabilities
   bnext-convert model.h5 --verify-engine                   verifies this project's own engine as it verifies LCE
@@ -101,9 +105,13 @@ def _convert(arguments):
 
 
 def _convert_verified(arguments, console, messages):
-    if arguments.profile and arguments.target == "onnx":
-        raise ConversionError("--profile times the operators of .tflite files, not of ONNX; leave it out")
+    if arguments.profile and arguments.target in _NOT_PROFILED:
+        raise ConversionError(
+            f"--profile times the operators of a .tflite file in LCE, which does not run --target {arguments.target}",
+            remedy="leave it out",
+        )
     weights = parse_weights(arguments.weights)
+    check_weights(weights, arguments.target)
     check_activations(
         arguments.activations,
         weights,
@@ -149,7 +157,7 @@ def _convert_verified(arguments, console, messages):
             batch=arguments.batch,
             progress=lambda step: status.update(f"{arguments.input.name}: {step}"),
         )
-        if (arguments.profile or arguments.report) and arguments.target != "onnx":
+        if (arguments.profile or arguments.report) and arguments.target not in _NOT_PROFILED:
             from converter.inspection.profile import profile
 
             result.profile = profile(
@@ -292,13 +300,14 @@ def _parser():
         "--weights",
         default="float32",
         metavar="TYPE",
-        help="float32 (default) or int8 for all float layers, or by role: "
-        "stem=float32,se=int8,head=int8,other=float32; int8 changes the answers a little, and the report says by how "
-        "much: give --verify-data",
+        help="float32 (default) or int8 for all float layers; or by role: "
+        "stem=float32,se=int8,head=int8,other=float32; or bits of stem, squeeze-and-expand and head as in training, "
+        "8/32/8; 4 bits (int4, 8/4/8) go with --target engine alone, since LCE cannot read them; fewer bits change the "
+        "answers, and the report says by how much: give --verify-data",
     )
     parser.add_argument(
         "--activations",
-        choices=TYPES,
+        choices=ACTIVATIONS,
         default="float32",
         help="int8: float operators compute in 8 bits, weights and activations, which is an approximation that turns "
         "some signs over, and the report says how many: give --calibration-data, and --verify-data of other images",

@@ -33,7 +33,7 @@ from converter.tflite.classification import (
     stated_normalization,
 )
 from converter.tflite.classification import wants_rotated_images as wants_rotated
-from converter.tflite.engine import EngineUnavailable, open_engine
+from converter.tflite.engine import INT4_REASON, EngineUnavailable, open_engine
 from converter.tflite.flatbuffer import Flatbuffer
 from converter.tflite.interpreter import OneImageInterpreter
 from converter.tflite.isolated import InterpreterError, IsolatedInterpreter
@@ -184,7 +184,7 @@ def from_tflite(content: bytes, threads: int = 1, runner: str = "") -> Classifie
         metadata = read_metadata(content, file)
     except ConversionError as error:
         raise PredictionError(str(error)) from error
-    interpreter, note = _open(content, threads, runner)
+    interpreter, note = _open(content, threads, runner, in_lce=not file.has_int4)
     input_shape, num_classes = check_tflite(
         interpreter.input_shapes, interpreter.input_types, interpreter.output_shapes, interpreter.output_types
     )
@@ -210,14 +210,16 @@ def _of_type(batch, kind):
     return batch if np.dtype(kind).kind == "f" else np.clip(np.rint(batch), 0, 255).astype(kind)
 
 
-def _open(content: bytes, threads: int, runner: str) -> tuple[OneImageInterpreter, str]:
-    """What runs a file, and why it is not the engine if it could have been."""
+def _open(content: bytes, threads: int, runner: str, *, in_lce: bool) -> tuple[OneImageInterpreter, str]:
+    """What runs a file, and why it is not the engine if it could have been; LCE only if it can read the file."""
     note = ""
+    if runner == "lce" and not in_lce:
+        raise PredictionError(f"{INT4_REASON}; leave out --runner lce")
     if runner != "lce":
         try:
             return open_engine(content, threads=threads), ""
         except EngineUnavailable as error:
-            if runner == "bnext":
+            if runner == "bnext" or not in_lce:
                 raise PredictionError(str(error)) from error
             note = str(error)
     try:

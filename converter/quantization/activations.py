@@ -27,11 +27,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from converter.quantization.levels import in_steps, output_axis
 from converter.quantization.quantize import Quantization
 from converter.quantization.roles import BINARY, WEIGHTED, find_roles
 from converter.quantization.steps import Steps, measure_ranges
 from converter.quantization.tensors import Tensors
-from converter.quantization.trained import in_steps
 from converter.tflite.flatbuffer import Flatbuffer, Operation
 from converter.tflite.interpreter import batches
 from converter.tflite.schema import Padding
@@ -217,7 +217,7 @@ class _Rewriting:
         biases = [tensor for tensor in rest if tensor >= 0]
         if not {weights, *biases} <= tensors.constants.keys():
             return None
-        axis = 3 if operation.type == "DEPTHWISE_CONV_2D" else 0
+        axis = output_axis(operation)
         if weights in tensors.stored:
             levels, scales = tensors.stored[weights]
         else:

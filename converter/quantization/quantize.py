@@ -1,9 +1,10 @@
-"""8-bit weights for what is not binary.
+"""Weights of 8 and 4 bits for what is not binary.
 
 Binary layers stay exact and activations stay float, so that every sign is taken of a float value: float convolutions
 and dense layers get int8 weights, symmetric with one scale per output channel, which the interpreter turns into floats
-once, when it first runs. `ai-edge-quantizer` does it (``pip install '.[quantize]'``). Int8 activations are made in
-`converter.quantization.activations`; the comparison here is for both.
+once, when it first runs. `ai-edge-quantizer` does it (``pip install '.[quantize]'``). Weights of 4 bits are int8 here,
+too, from -7 to 7; `converter.tflite.int4` stores them in 4. Int8 activations are made in
+`converter.quantization.activations`; the comparison here is for all of them.
 
 Quantization is not rounding: what it does to the answers has no bound that could be proved. So the float file is
 verified first (`converter.verification.verify`), the quantized one is compared with it, and the difference is reported.
@@ -16,6 +17,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from bnext_keras.cli._tool import silenced
 from bnext_keras.errors import ConversionError
@@ -23,10 +25,12 @@ from bnext_keras.extras import how_to_install
 
 import numpy as np
 
+from converter.quantization.levels import float_weights, in_steps, output_axis, with_int8
 from converter.quantization.roles import BINARY, find_roles
+from converter.tflite import int4
 from converter.tflite.bits import unpack_signs
 from converter.tflite.flatbuffer import Flatbuffer
-from converter.tflite.interpreter import Interpreter, batches
+from converter.tflite.interpreter import Interpreter, Opener, batches
 
 #: Largest root mean square difference of the outputs, relative to their standard deviation, of a file that is of use.
 MAX_DRIFT = 0.5
@@ -85,35 +89,59 @@ def quantize(flatbuffer: Flatbuffer, weights: Mapping[str, str]) -> tuple[Flatbu
         weights: Type of each role's weights, as `converter.quantization.precision.parse_weights` returns them.
 
     Returns:
-        The new file and what became of which role; its comparison is `compare`.
+        The new file, in which weights of 4 bits are int8 still, and what became of which role; its comparison is
+        `compare`.
     """
-    with silenced(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        from ai_edge_quantizer import qtyping, quantizer
-
-        names = flatbuffer.names
-        roles = find_roles(flatbuffer)
-        rules, is_float = quantizer.Quantizer(flatbuffer.pack()), True
-        for role, operations in roles.items():
-            for operation in operations if weights[role] == "int8" else ():
-                # A rule is for all operators in whose outputs' names, each with a semicolon, its pattern is found.
-                pattern = f"^{re.escape(names[operation.outputs[0]])};$"
-                rules.add_weight_only_config(pattern, qtyping.TFLOperationName(operation.type), num_bits=8)
-                is_float = False
-        content = flatbuffer.pack() if is_float else rules.quantize().quantized_model
-    quantized = Flatbuffer(bytes(content))
+    names, roles = flatbuffer.names, find_roles(flatbuffer)
+    chosen = {
+        kind: [operation for role, operations in roles.items() if weights[role] == kind for operation in operations]
+        for kind in ("int8", "int4")
+    }
+    quantized = _in_8_bits(flatbuffer, chosen["int8"]) if chosen["int8"] else flatbuffer
+    if chosen["int4"]:
+        quantized = _in_4_bits(quantized, {names[operation.outputs[0]] for operation in chosen["int4"]})
+    stored = int4.to_int4(quantized) if chosen["int4"] else quantized
     kept = {role: [names[operation.outputs[0]] for operation in operations] for role, operations in roles.items()}
     result = Quantization(
         weights=dict(weights),
         layers={role: len(operations) for role, operations in roles.items()},
         bytes_before=_weight_bytes(flatbuffer, kept),
-        bytes_after=_weight_bytes(quantized, kept),
-        file_bytes=(len(flatbuffer.pack()), len(content)),
+        bytes_after=_weight_bytes(stored, kept),
+        file_bytes=(len(flatbuffer.pack()), len(stored.pack())),
     )
     return quantized, result
 
 
+def _in_8_bits(flatbuffer, operations):
+    with silenced(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        from ai_edge_quantizer import qtyping, quantizer
+
+        rules = quantizer.Quantizer(flatbuffer.pack())
+        for operation in operations:
+            # A rule is for all operators in whose outputs' names, each with a semicolon, its pattern is found.
+            pattern = f"^{re.escape(flatbuffer.names[operation.outputs[0]])};$"
+            rules.add_weight_only_config(pattern, qtyping.TFLOperationName(operation.type), num_bits=8)
+        return Flatbuffer(bytes(rules.quantize().quantized_model))
+
+
+def _in_4_bits(flatbuffer, outputs):
+    """The file with weights of 4 bits, as int8, for the operators that write tensors of these names."""
+    file, stored = Flatbuffer(flatbuffer.pack()), {}
+    for operation in file.operations:
+        if operation.outputs and file.names[operation.outputs[0]] in outputs:
+            tensor, axis = operation.inputs[1], output_axis(operation)
+            rows = np.moveaxis(float_weights(file, tensor), axis, 0)
+            levels, steps = in_steps(rows.reshape(len(rows), -1), 4)
+            stored[tensor] = axis, np.moveaxis(levels.reshape(rows.shape), 0, axis), steps
+    return with_int8(file, stored)
+
+
 def compare(
-    result: Quantization, flatbuffer: Flatbuffer, quantized: Flatbuffer, inputs: np.ndarray | Sequence[np.ndarray]
+    result: Quantization,
+    flatbuffer: Flatbuffer,
+    quantized: Flatbuffer,
+    inputs: np.ndarray | Sequence[np.ndarray],
+    make: Opener | None = None,
 ) -> None:
     """Runs both files and notes in ``result`` how far they drift apart, and what makes the quantized one useless.
 
@@ -122,11 +150,13 @@ def compare(
         flatbuffer: The float file.
         quantized: The quantized file.
         inputs: float32 ``(samples, height, width, channels)``; of a file of several inputs a list.
+        make: What runs them, given their bytes; by default the faster of LCE's kernels.
     """
     result.errors += _structural_errors(flatbuffer, quantized, result.activations)
     if result.errors:
         return
-    (expected, signs), (answers, new_signs) = (_run(file, inputs) for file in (flatbuffer, quantized))
+    make = make or partial(Interpreter, threads=os.cpu_count() or 1, kernels="indirect")
+    (expected, signs), (answers, new_signs) = (_run(file, inputs, make) for file in (flatbuffer, quantized))
     result.samples = len(batches(inputs)[0])
     for (words, channels), (new_words, _) in zip(signs, new_signs, strict=True):
         result.signs += words[..., 0].size * channels
@@ -197,10 +227,9 @@ def _structural_errors(flatbuffer, quantized, activations):
     return errors
 
 
-def _run(flatbuffer, inputs):
+def _run(flatbuffer, inputs, make):
     """The outputs; and the packed signs that binary convolutions take, with their numbers of channels."""
     binary = [operation for operation in flatbuffer.operations if operation.type == BINARY]
     channels = {operation.inputs[0]: flatbuffer.options(operation)["channels_in"] for operation in binary}
-    interpreter = Interpreter(flatbuffer.pack([*channels]), threads=os.cpu_count() or 1, kernels="indirect")
-    results, count = interpreter.run_each(inputs), len(flatbuffer.outputs)
+    results, count = make(flatbuffer.pack([*channels])).run_each(inputs), len(flatbuffer.outputs)
     return results[:count], list(zip(results[count:], channels.values(), strict=True))

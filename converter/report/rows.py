@@ -12,6 +12,8 @@ from converter.report.words import (
     is_classifier,
     normalization_in_words,
     output_in_words,
+    quantized_in_words,
+    reader_in_words,
     size_in_words,
     trained_in_words,
 )
@@ -32,6 +34,7 @@ def rows(result: ConversionResult) -> list[tuple[str, str]]:
     found = [
         ("file", "not written" if result.path is None else str(result.path)),
         ("size", f"{format_bytes(result.size)}, {size_in_words(result)}"),
+        *([("runs in", reader_in_words(result))] if result.runtime.is_engine else []),
         ("input orientation", str(result.input_orientation)),
         ("normalization", normalization_in_words(result)),
         *([("input", f"{result.input_type}, pixels from 0 to 255")] if result.input_type == "uint8" else []),
@@ -47,7 +50,7 @@ def rows(result: ConversionResult) -> list[tuple[str, str]]:
     ]
     found += [(name, engine_in_words(engine)) for name, engine in result.engines.items()]
     if result.cost is not None:
-        found.append(("without LCE", cost_in_words(result)))
+        found.append(("beside LCE" if result.runtime.is_engine else "without LCE", cost_in_words(result)))
     if result.passes:
         before, after = result.passes[0].before.total(), result.passes[-1].after.total()
         simplified = f"{before} operators of the graph became {after}"
@@ -65,20 +68,13 @@ def rows(result: ConversionResult) -> list[tuple[str, str]]:
 
 
 def _quantization(quantization):
-    roles = [role for role, count in quantization.layers.items() if count and quantization.weights[role] == "int8"]
     if quantization.activations == "int8":
         before, after = map(format_bytes, quantization.file_bytes)
         return (
             f"weights and activations in int8, an approximation: {after} instead of {before}; ranges of "
             f"{quantization.calibrated_on} inputs; {compared_in_words(quantization)}{_left_float(quantization)}"
         )
-    if not roles:
-        return "no float weights of these roles are left to quantize"
-    before, after = (
-        format_bytes(sum(sizes[role] for role in roles))
-        for sizes in (quantization.bytes_before, quantization.bytes_after)
-    )
-    return f"{', '.join(roles)} in int8: {after} instead of {before}; {compared_in_words(quantization)}"
+    return quantized_in_words(quantization)
 
 
 def _left_float(quantization):

@@ -16,7 +16,8 @@ def verification_in_words(result: ConversionResult) -> list[str]:
     inputs, (difference, same_signs) = inputs_in_words(result), differences_in_words(checked)
     agreement = f"The largest output was the same for {format_percent(checked.top1_agreement)} of them; outputs"
     words = [
-        f"{title} ran the file on {checked.samples} inputs ({inputs}) with each of its kernels, and Keras the model. "
+        f"{title[0].upper()}{title[1:]} ran the file on {checked.samples} inputs ({inputs}) with each of its kernels, "
+        "and Keras the model. "
         f"{agreement if is_classifier(checked) else 'Outputs'} differ by at most {difference}."
     ]
     if len(checked.outputs) > 1:
@@ -46,7 +47,10 @@ def verification_in_words(result: ConversionResult) -> list[str]:
     if checked.hangs_on_rounding:
         words.append(rounding_in_words(checked))
     if result.cost is not None:
-        words.append(f"Without LCE's operators the file is {cost_in_words(result)}.")
+        beside = "Beside one for LCE" if result.runtime.is_engine else "Without LCE's operators"
+        words.append(f"{beside} the file is {cost_in_words(result)}.")
+    if result.runtime.is_engine:
+        words.append(f"The file runs in {reader_in_words(result)}.")
     if result.trained_weights is not None:
         words.append(f"Weights that were trained in few bits: {trained_in_words(result.trained_weights)}.")
     words += [f"{name[0].upper()}{name[1:]}: {engine_in_words(found)}." for name, found in result.engines.items()]
@@ -56,14 +60,44 @@ def verification_in_words(result: ConversionResult) -> list[str]:
 def trained_in_words(trained: TrainedWeights) -> str:
     """What became of weights that were trained in few bits."""
     counts = Counter(trained.layers.values())
-    parts = [f"{counts[bits]} layers of {bits} bits" for bits in sorted(counts)]
+    halved = [bits for bits in sorted(counts) if bits <= trained.least_bits == 4]
+    kinds = {"int4": halved, "int8": [bits for bits in sorted(counts) if bits not in halved]}
+    parts = [
+        f"{', '.join(f'{counts[bits]} layers of {bits} bits' for bits in widths)} in {kind}"
+        for kind, widths in kinds.items()
+        if widths
+    ]
     words = (
-        f"{', '.join(parts)} in int8, exactly as trained: {format_bytes(trained.bytes_after)} instead of "
+        f"{', '.join(parts)}, exactly as trained: {format_bytes(trained.bytes_after)} instead of "
         f"{format_bytes(trained.bytes_before)}"
         if parts
         else "none are in int8"
     )
     return words + (f"; {len(trained.left_float)} layers stay float" if trained.left_float else "")
+
+
+def quantized_in_words(quantization: Quantization) -> str:
+    """Which roles' weights were quantized, to what, and what became of the answers."""
+    by_kind: dict[str, list[str]] = {}
+    for role, count in quantization.layers.items():
+        if count and quantization.weights[role] != "float32":
+            by_kind.setdefault(quantization.weights[role], []).append(role)
+    if not by_kind:
+        return "no float weights of these roles are left to quantize"
+    roles = [role for found in by_kind.values() for role in found]
+    before, after = (
+        format_bytes(sum(sizes[role] for role in roles))
+        for sizes in (quantization.bytes_before, quantization.bytes_after)
+    )
+    kinds = ", ".join(f"{', '.join(found)} in {kind}" for kind, found in by_kind.items())
+    return f"{kinds}: {after} instead of {before}; {compared_in_words(quantization)}"
+
+
+def reader_in_words(result: ConversionResult) -> str:
+    """What reads a file that is for this project's engine."""
+    if result.has_int4:
+        return "this project's engine alone: LCE does not read its weights of 4 bits"
+    return "this project's engine, and in LCE: it has no weights of 4 bits"
 
 
 def compared_in_words(quantization: Quantization) -> str:
@@ -95,11 +129,11 @@ def inputs_in_words(result: ConversionResult) -> str:
 
 
 def cost_in_words(result: ConversionResult) -> str:
-    """What a file for other runtimes than LCE costs, beside LCE's."""
+    """What a file for another runtime than LCE costs, or gains, beside LCE's."""
     cost = result.cost
     assert cost is not None
     return (
-        f"{result.size / cost.lce_bytes:.1f} times the bytes of LCE's file, {format_bytes(cost.lce_bytes)}; here an "
+        f"{result.size / cost.lce_bytes:.2f} times the bytes of LCE's file, {format_bytes(cost.lce_bytes)}; here an "
         f"image takes {format_milliseconds(cost.milliseconds)} in {result.runtime.title} and "
         f"{format_milliseconds(cost.lce_milliseconds)} in LCE, one thread each. Not a phone's figures"
     )
@@ -108,10 +142,11 @@ def cost_in_words(result: ConversionResult) -> str:
 def size_in_words(result: ConversionResult) -> str:
     """The file's size by that of the parameters alone, which is no bound: simplification needs fewer."""
     few = "" if result.trained_weights is None else "as many as trained for those of few, "
-    eight = few + ("" if result.quantization is None else "8 for those in int8, ")
+    kinds = set() if result.quantization is None else {*result.quantization.weights.values()}
+    stored = "".join(f"{bits} for those in {kind}, " for bits, kind in ((8, "int8"), (4, "int4")) if kind in kinds)
     return (
         f"{result.size / max(1, result.parameter_bytes):.3f} times the model's parameters "
-        f"({format_bytes(result.parameter_bytes)}: 1 bit for binary weights, {eight}32 for others)"
+        f"({format_bytes(result.parameter_bytes)}: 1 bit for binary weights, {few}{stored}32 for others)"
     )
 
 

@@ -1,7 +1,8 @@
-"""What a file can be written for: LCE, any runtime of TensorFlow Lite's operators, or ONNX.
+"""What a file can be written for: LCE, this project's engine, any runtime of TensorFlow Lite's operators, or ONNX.
 
 Every conversion goes through Larq Compute Engine's compiler. For a runtime without LCE's operators its file is written
-anew in others (`converter.tflite.plain`), and it is that file, run in that runtime, which is verified against Keras.
+anew in others (`converter.tflite.plain`), for the engine with weights of 4 bits (`converter.tflite.int4`), and it is
+that file, run in that runtime, which is verified against Keras.
 
 >>> RUNTIMES["tflite"].suffix
 '.tflite'
@@ -22,7 +23,9 @@ from converter.runtimes.litert import KERNELS as LITERT_KERNELS
 from converter.runtimes.litert import LiteRTInterpreter
 from converter.runtimes.onnx import OnnxInterpreter
 from converter.tflite.bits import pack_channels
+from converter.tflite.engine import EngineUnavailable, open_engine
 from converter.tflite.flatbuffer import Flatbuffer
+from converter.tflite.int4 import to_int4
 from converter.tflite.interpreter import KERNELS as LCE_KERNELS
 from converter.tflite.interpreter import Interpreter, OneImageInterpreter, Opener
 from converter.tflite.metadata import Metadata, write_metadata
@@ -63,6 +66,11 @@ class Runtime:
         """Whether it is Larq Compute Engine, with its own operators."""
         return self.name == "lce"
 
+    @property
+    def is_engine(self) -> bool:
+        """Whether it is this project's engine, which alone reads weights of 4 bits."""
+        return self.name == "engine"
+
     def check(self) -> None:
         """Raises MissingPackage if it is not installed here."""
         require(*self.packages, extra=self.extra)
@@ -102,6 +110,13 @@ class Rewritten(OneImageInterpreter):
 _CORES = os.cpu_count() or 1
 
 
+def _run_in_engine(content: bytes) -> OneImageInterpreter:
+    try:
+        return open_engine(to_int4(Flatbuffer(content)).pack(), threads=_CORES)
+    except EngineUnavailable as error:
+        raise ConversionError(str(error), where="--target engine") from error
+
+
 def _for_onnx(flatbuffer: Flatbuffer) -> Flatbuffer:
     # tf2onnx knows two of the three activations that TFLite has for bounds, and not the one that signs need.
     return to_plain(flatbuffer, clamps=False)
@@ -125,6 +140,15 @@ RUNTIMES: dict[str, Runtime] = {
             rewrite=lambda flatbuffer: flatbuffer,
             binary="LceBconv2d",
             make=partial(Interpreter, kernels="indirect"),
+        ),
+        Runtime(
+            name="engine",
+            title="the engine",
+            suffix=".tflite",
+            interpreters={"the engine": _run_in_engine},
+            rewrite=to_int4,
+            binary="LceBconv2d",
+            make=open_engine,
         ),
         Runtime(
             name="tflite",

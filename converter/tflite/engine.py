@@ -14,6 +14,9 @@ from converter.tflite.interpreter import OneImageInterpreter
 #: What runs ``.tflite`` files: the engine, or Larq Compute Engine.
 RUNNERS = ("bnext", "lce")
 
+#: Why LCE does not run a file that the engine runs.
+INT4_REASON = "LCE cannot read its weights of 4 bits, which are for this project's engine alone"
+
 
 class EngineUnavailable(UserError, RuntimeError):
     """The engine cannot run a file, or cannot be compiled here."""

@@ -176,6 +176,11 @@ class Flatbuffer:
         return self.nbytes(tensor) > 0
 
     @property
+    def has_int4(self) -> bool:
+        """Whether it has numbers of 4 bits, which no runtime of binary operators reads but this project's engine."""
+        return any(TENSOR_TYPES[tensor.type] == "INT4" for tensor in self._graph.tensors)
+
+    @property
     def binary_convs(self) -> list[BinaryConv]:
         """The ``LceBconv2d`` operators in the order of execution."""
         names, operators = self.names, self._of_type("LceBconv2d")

@@ -224,15 +224,19 @@ def _model_metadata(metadata, flatbuffer):
         builder,
         _MODEL,
         name=builder.CreateString(metadata.name),
-        description=builder.CreateString(
-            f"binary neural network for Larq Compute Engine, by bnext-keras {metadata.version}"
-        ),
+        description=builder.CreateString(f"binary neural network for {_reader(flatbuffer, metadata)}"),
         version=builder.CreateString(metadata.source_sha256),
         subgraphs=write_tables(builder, [subgraph]),
         min_parser_version=builder.CreateString("1.0.0"),
     )
     builder.Finish(model, file_identifier=IDENTIFIER)
     return bytes(builder.Output())
+
+
+def _reader(flatbuffer, metadata):
+    if flatbuffer.has_int4:
+        return f"the engine of bnext-keras {metadata.version} alone: it has weights of 4 bits, which LCE does not read"
+    return f"Larq Compute Engine, by bnext-keras {metadata.version}"
 
 
 def _image(builder, metadata, name):

@@ -12,7 +12,7 @@ from bnext_keras.errors import ConversionError
 
 import numpy as np
 
-from converter.tflite.schema import BUILTIN_NAMES, TENSOR_TYPES, Model, ModelT
+from converter.tflite.schema import BUILTIN_NAMES, TENSOR_TYPES, Model, ModelT, TensorType
 
 IDENTIFIER = b"TFL3"
 #: More operators, tensors or buffers than any network has.
@@ -56,6 +56,15 @@ def custom_operators(content: bytes) -> set[str]:
         DamagedFile: if the bytes are no whole file; nothing else, whatever the bytes.
     """
     return _guarded(_custom_operators, content)
+
+
+def has_int4(content: bytes) -> bool:
+    """Whether a file has numbers of 4 bits, which LCE does not read. It takes what `custom_operators` takes.
+
+    Raises:
+        DamagedFile: if the bytes are no whole file; nothing else, whatever the bytes.
+    """
+    return _guarded(_has_int4, content)
 
 
 def _guarded(read: Callable[[bytes], _Result], content: bytes) -> _Result:
@@ -187,3 +196,16 @@ def _custom_operators(content):
         _require(length <= size, "its names overlap")
         names.add(encoded.decode())
     return names - {""}
+
+
+def _has_int4(content):
+    _require(is_tflite(content), "it does not begin like one")
+    model, size = Model.GetRootAsModel(content, 0), len(content)
+    _require_count(model.SubgraphsLength(), "subgraphs", size)
+    count = 0
+    for graph in map(model.Subgraphs, range(model.SubgraphsLength())):
+        count += graph.TensorsLength()
+        _require_count(count, "tensors", size)
+        if any(graph.Tensors(index).Type() == TensorType.INT4 for index in range(graph.TensorsLength())):
+            return True
+    return False

@@ -2,7 +2,9 @@
 
 from bnext_keras.errors import BenchmarkError
 
+import numpy as np
 import pytest
+from tflite_graphs import Graph
 
 from android_demo.runner import UnsupportedOperator
 from android_demo.runner.build import BuildError
@@ -11,6 +13,8 @@ from android_demo.tools.choice import Runner, Tools, find_model
 from android_demo.tools.downloads import Downloads
 from android_demo.tools.engine import Engine
 from android_demo.tools.programs import HostInterpreter, LceTool, TfliteTool
+from converter.tflite.flatbuffer import Flatbuffer
+from converter.tflite.int4 import to_int4
 
 pytest_plugins = ["device_fixtures"]
 
@@ -67,6 +71,37 @@ def test_without_a_compiler_lce_runs_it_and_a_line_says_what_to_install(chosen, 
     assert chosen(binary_model)[1] == [f"binary.tflite: runs in LCE alone ({line})"]
     with pytest.raises(BuildError, match="needs a C"):
         chosen(binary_model, runner=Runner.BNEXT)
+
+
+@pytest.fixture
+def int4_model(tmp_path):
+    """A dense layer whose weights have 4 bits."""
+    graph = Graph()
+    weights = graph.add("DEQUANTIZE", [graph.constant(np.ones((4, 8), np.int8), [1.0])], (4, 8))
+    content = graph.content(graph.add("FULLY_CONNECTED", [graph.input((1, 8)), weights], (1, 4)))
+    file = tmp_path / "int4.tflite"
+    file.write_bytes(to_int4(Flatbuffer(content)).pack())
+    return file
+
+
+def test_weights_of_4_bits_are_for_the_engine_alone(chosen, int4_model, arm_tool, monkeypatch):
+    assert chosen(int4_model) == ([Engine], [])
+    assert chosen(int4_model, "qemu", rival=arm_tool) == ([TfliteTool], [])
+    reason = "LCE cannot read its weights of 4 bits, .*; measure it there, int4.tflite@bnext"
+    for text, options in (
+        (f"{int4_model}@lce", {}),
+        (int4_model, {"runner": Runner.BOTH}),
+        (int4_model, {"lce": arm_tool}),
+    ):
+        with pytest.raises(BenchmarkError, match=reason):
+            chosen(text, **options)
+
+    def refuse(content):
+        raise UnsupportedOperator("CUMSUM x: the engine has no such operator")
+
+    monkeypatch.setattr("android_demo.runner.compiler.compile_plan", refuse)
+    with pytest.raises(UnsupportedOperator, match="CUMSUM x"):
+        chosen(int4_model)
 
 
 def test_a_machine_that_the_engine_has_no_program_for_is_named(phone, chosen, binary_model):

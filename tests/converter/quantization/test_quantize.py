@@ -17,7 +17,7 @@ from converter.compiler.freeze import freeze
 from converter.compiler.lce import to_flatbuffer
 from converter.compiler.trace import trace
 from converter.passes import simplify
-from converter.quantization.precision import parse_weights
+from converter.quantization.precision import check_weights, parse_weights
 from converter.quantization.roles import find_roles
 from converter.tflite.flatbuffer import Flatbuffer
 
@@ -136,8 +136,9 @@ def test_a_file_that_is_of_no_use_is_not_written(tmp_path):
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ("paper", "no type 'paper'; .* 4-bit weights, .* are not possible: .* DEQUANTIZE does not know INT4"),
-        ("int4", "no type 'int4'; there are float32, int8"),
+        ("paper", "no type 'paper'; there are float32, int8, int4, or bits as 8/4/8"),
+        ("8/6/8", "--weights 8/6/8: files have weights of 32, 8, 4 bits"),
+        ("8/4", "--weights 8/4: must be bits of stem, squeeze-and-expand and head"),
         ("neck=int8", "no role 'neck'; there are stem, se, head, other"),
         ("se=int8,se=float32", "names a role twice"),
         ("se=int8,squeeze-and-expand=float32", "names a role twice"),
@@ -150,13 +151,27 @@ def test_weights_that_there_are_none_of(weights, message):
         parse_weights(weights)
 
 
+@pytest.mark.parametrize("target", ["lce", "tflite", "onnx"])
+@pytest.mark.parametrize("weights", ["int4", "8/4/8", {"se": "int4"}])
+def test_4_bits_are_refused_where_lce_would_have_to_read_them(weights, target):
+    message = "4 bits are for this project's engine alone; .* does not know INT4.; add --target engine"
+    with pytest.raises(ConversionError, match=message):
+        check_weights(parse_weights(weights), target)
+    check_weights(parse_weights(weights), "engine")
+    check_weights(parse_weights("int8"), target)
+
+
+def test_bits_are_written_as_in_training():
+    assert parse_weights("8/4/32") == {"stem": "int8", "se": "int4", "head": "float32", "other": "float32"}
+
+
 def test_roles_may_be_spelled_out():
     expected = {"stem": "float32", "se": "int8", "head": "float32", "other": "float32"}
     assert parse_weights("squeeze-and-expand=int8") == parse_weights({"se": "int8"}) == expected
 
 
 def test_weights_of_four_bits_are_refused_because_lce_does_not_load_them():
-    """If this fails, a newer interpreter does, and 4 bits, with which the papers count, can be had."""
+    """If this fails, a newer interpreter does, and 4 bits need not be for the engine alone."""
     from ai_edge_quantizer import qtyping, quantizer
 
     model = bnext_keras.models.BNext([32, 64], input_shape=(32, 32, 3), num_classes=10)
@@ -173,7 +188,7 @@ def test_on_the_command_line(refused_by, tmp_path, capsys):
     model = bnext_keras.models.BNext([32, 64], input_shape=(32, 32, 3), num_classes=10)
     model.save(tmp_path / "model.h5")
     assert "no role 'neck'" in refused_by(main)(tmp_path / "model.h5", "--weights", "neck=int8")
-    assert "4-bit weights" in refused_by(main)(tmp_path / "model.h5", "--weights", "paper")
+    assert "add --target engine" in refused_by(main)(tmp_path / "model.h5", "--weights", "8/4/8")
     assert [path.name for path in tmp_path.iterdir()] == ["model.h5"]
     assert main([str(tmp_path / "model.h5"), "--weights", "head=int8"]) == 0
     assert Flatbuffer((tmp_path / "model.tflite").read_bytes()).operators["DEQUANTIZE"] == 1

@@ -11,7 +11,8 @@ from rewrites import randomize, sequential
 
 from converter import convert
 from converter.advice.notes import left_float
-from converter.quantization.trained import in_steps, store_trained
+from converter.quantization.levels import in_steps
+from converter.quantization.trained import store_trained
 from converter.tflite.flatbuffer import Flatbuffer
 
 Layers = tf.keras.layers

@@ -324,7 +324,7 @@ def test_rows_name_the_kernels_and_claim_no_minimum(result):
     assert f" an image, 1 thread, {result.profile.kernels} kernels, " in shown["time on this machine"]
     assert "minimum" not in shown["size"]
     assert shown["size"].endswith("1 bit for binary weights, 32 for others)")
-    quantization = Quantization({}, {}, {"head": 2560}, {"head": 640})
+    quantization = Quantization({"head": "int8"}, {}, {"head": 2560}, {"head": 640})
     quantized = dataclasses.replace(result, quantization=quantization)
     assert quantized.parameter_bytes == result.theoretical_size - 1920
     assert dict(rows(quantized))["size"].endswith("1 bit for binary weights, 8 for those in int8, 32 for others)")

@@ -117,15 +117,14 @@ def test_what_is_not_installed_is_told_before_any_work(monkeypatch):
         convert("no such file", target="onnx")
 
 
-def test_the_engine_does_not_run_such_files(model):
-    with pytest.raises(
-        ConversionError, match="--target tflite writes no file for the engine; leave out --verify-engine"
-    ):
+def test_no_other_engine_is_verified(model):
+    message = "--target tflite: the file is verified in LiteRT alone; leave out --verify-engine"
+    with pytest.raises(ConversionError, match=message):
         convert(model, target="tflite", engines={"the engine": LiteRTInterpreter})
 
 
 def test_unknown_targets_are_refused(model):
-    with pytest.raises(ConversionError, match="--target coreml: not one of lce, tflite, onnx"):
+    with pytest.raises(ConversionError, match="--target coreml: not one of lce, engine, tflite, onnx"):
         convert(model, target="coreml")
 
 

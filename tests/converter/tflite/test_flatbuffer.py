@@ -13,7 +13,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 from converter import ConversionError, convert
 from converter.tflite.flatbuffer import Flatbuffer
 from converter.tflite.metadata import read_metadata
-from converter.tflite.parsing import custom_operators
+from converter.tflite.parsing import custom_operators, has_int4
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +35,7 @@ def read_or_refuse(content):
     assert not message or (message.isprintable() and len(message) < 300)
     try:
         custom_operators(content)
+        has_int4(content)
     except ConversionError as error:
         other = str(error)
     assert not other or other.isprintable()

@@ -12,7 +12,7 @@ def _dequantize(reader, operation, options):
         reader.arrays[operation.outputs[0]] = data.astype(np.float32)
         return
     quantization = reader.file.model.subgraphs[0].tensors[operation.inputs[0]].quantization
-    reader.require(data.dtype == np.int8 and quantization is not None, operation, "it is not of int8 weights")
+    reader.require(data.dtype == np.int8 and quantization is not None, operation, "it is not of int8 or int4 weights")
     reader.require(not np.any(quantization.zeroPoint), operation, "its weights are not symmetric")
     scale = np.asarray(quantization.scale, np.float32)
     axis = int(quantization.quantizedDimension)

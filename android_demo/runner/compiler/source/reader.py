@@ -9,6 +9,7 @@ import numpy as np
 
 from android_demo.runner.compiler.network import Network, Node, Value, vector
 from android_demo.runner.plan import Type
+from converter.tflite import int4
 from converter.tflite.flatbuffer import Flatbuffer, Operation
 
 #: Bounds of the results by TFLite's number of a fused activation.
@@ -107,11 +108,13 @@ class Reader:
         return 1, 1, math.prod(shape)
 
     def array(self, index: int) -> np.ndarray | None:
-        """The elements of a constant as they are stored; None for what is computed."""
+        """The elements of a constant as they are stored, those of 4 bits as int8; None for what is computed."""
         if index in self.arrays:
             return self.arrays[index]
         if not self.file.is_constant(index):
             return None
+        if self.file.type(index) == "INT4":
+            return int4.read(self.file, index)
         data = self.file.model.buffers[self.file.buffer(index)].data
         dtype = _TYPES.get(self.file.type(index))
         if dtype is None:
