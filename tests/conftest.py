@@ -10,7 +10,7 @@ import shutil
 import signal
 from pathlib import Path
 
-# With oneDNN, TensorFlow takes memory from a pool that grows and never shrinks: 700 MB more after one BNext-T in float64.
+# With oneDNN, TensorFlow takes memory from a pool that never shrinks: 700 MB more after one BNext-T in float64.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 import bnext_keras

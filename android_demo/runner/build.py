@@ -48,7 +48,8 @@ KERNELS: dict[str, dict[str, list[str]]] = {
         REFERENCE: [],
         "kernels/avx2.cpp": ["-mavx2", "-mfma"],
         "kernels/avx512.cpp": [
-            f"-m{feature}" for feature in ["fma", *(f"avx512{name}" for name in ("f", "bw", "dq", "vl", "vnni", "vpopcntdq"))]
+            f"-m{feature}"
+            for feature in ["fma", *(f"avx512{name}" for name in ("f", "bw", "dq", "vl", "vnni", "vpopcntdq"))]
         ],
     },
     "aarch64": {REFERENCE: [], "kernels/neon.cpp": []},

@@ -1,8 +1,8 @@
 """Records of TFRecord files, each read where it lies.
 
 A record is framed: ``length`` (8 bytes), its checksum (4), as many bytes of data, their checksum (4). So a file is
-indexed by going from length to length, without reading what is between. Nothing here needs TensorFlow, so that records
-may be read by processes of their own (`bnext_keras.data.processes`).
+indexed by going from length to length, without reading what is between. Files of this machine are read without
+TensorFlow, so that processes of their own may do so (`bnext_keras.data.processes`).
 """
 
 import os
@@ -47,7 +47,7 @@ class Record:
             ValueError: if the record is corrupt, no ``tf.train.Example``, or lacks a feature.
             LabelError: if the label is not one of the classes.
         """
-        with open(self.path, "rb", buffering=0) as file:
+        with _open(self.path) as file:
             file.seek(self.start)
             frame = memoryview(file.read(self.end - self.start))
         if len(frame) != self.end - self.start:
@@ -67,7 +67,7 @@ def index(files: Sequence[str]) -> list[np.ndarray]:
     """Where the records of each file begin, and the last one ends: int64 ``(records + 1,)``.
 
     Raises:
-        FileNotFoundError: if there is no such file on this machine.
+        FileNotFoundError: if there is no such file.
         ValueError: if a file is no TFRecord file, compressed, or has been cut short.
 
     Example:
@@ -85,17 +85,29 @@ def index(files: Sequence[str]) -> list[np.ndarray]:
 
 
 def _index_file(path):
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such file on this machine")
     starts = [0]
-    with open(path, "rb", buffering=0) as file:
-        size = os.fstat(file.fileno()).st_size
+    with _open(path) as file:
+        file.seek(0, os.SEEK_END)
+        size = file.tell()
         while starts[-1] < size:
             file.seek(starts[-1])
             starts.append(starts[-1] + _FRAME_BYTES + _length(file.read(_LENGTH_BYTES)))
         if starts[-1] > size:
             raise ValueError(f"{path}: {_fault(file, starts[:-1])}")
     return np.array(starts, np.int64)
+
+
+def _open(path):
+    """A file of this machine, or of another place that TensorFlow knows how to read, as ``gs://`` is one."""
+    if "://" not in path:
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"{path}: no such file on this machine")
+        return open(path, "rb", buffering=0)
+    import tensorflow as tf
+
+    if not tf.io.gfile.exists(path):
+        raise FileNotFoundError(f"{path}: no such file")
+    return tf.io.gfile.GFile(path, "rb")
 
 
 def _fault(file, starts):

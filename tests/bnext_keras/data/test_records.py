@@ -3,7 +3,7 @@
 import contextlib
 
 from bnext_keras.data.crc32c import crc32c
-from bnext_keras.data.records import index
+from bnext_keras.data.records import Record, index
 from bnext_keras.data.tf_example import Layout
 from bnext_keras.errors import LabelError
 
@@ -111,3 +111,15 @@ def test_whatever_is_no_example_is_a_value_error():
         damaged[random.integers(len(record))] = random.integers(256)
         with contextlib.suppress(ValueError):
             LAYOUT.parse(bytes(damaged))
+
+
+def test_records_of_another_place_are_read_where_they_lie():
+    """TensorFlow's file systems: this one is of memory, ``gs://`` is another."""
+    path = "ram://records/train-0"
+    with tf.io.TFRecordWriter(path) as writer:
+        writer.write(b"")
+        writer.write(encoded())
+    (starts,) = index([path])
+    assert Record(path, 1, *starts[1:].tolist(), LAYOUT).read() == (b"abc", 2)
+    with pytest.raises(FileNotFoundError, match=r"^ram://records/train-1: no such file$"):
+        index(["ram://records/train-1"])
