@@ -57,6 +57,7 @@ def test_answers_are_the_same_bits_for_any_number_of_threads(request, network):
         ((8, 8, 32), {"kernel_size": 3, "pad_values": 1.0, "strides": 2}),
         ((6, 7, 32), {"kernel_size": (3, 2), "padding": "valid"}),
         ((3, 3, 512), {"kernel_size": 3}),
+        ((52, 52, 8), {"kernel_size": 50, "padding": "valid"}),
         ((1, 1, 64), {"kernel_size": 3}),
         ((7, 3, 33), {"kernel_size": 3}),
         ((5, 4, 1), {"kernel_size": (1, 2), "pad_values": 1.0}),

@@ -254,12 +254,13 @@ static u32 parts(const BinaryConv& c) {
   return (c.output.height + rows - 1) / rows * ((geometry(c).blocks + PART_BLOCKS - 1) / PART_BLOCKS);
 }
 
-// A list of tiles, which all blocks of filters go through. A dot product of int16 has 2^10 words at most.
-constexpr u32 MOST_TILES = 32, MOST_GROUPS = 1 << 11;
+// A list of tiles, which all blocks of filters go through: MOST_TILES, or fewer with MANY_GROUPS. A rectangle has at most
+// as many groups as an int16 counts signs, should each tap be of one channel.
+constexpr u32 MOST_TILES = 32, MANY_GROUPS = 1 << 11, MOST_GROUPS = 1 << 15;
 struct List {
   u32 tiles, groups;
   Tile tile[MOST_TILES];
-  Group group[MOST_GROUPS];
+  Group group[MANY_GROUPS + MOST_GROUPS];
 };
 
 static Groups find_groups(const BinaryConv& c, const Geometry& g, const Inside& rows, const Inside& columns, u64 step,
@@ -320,7 +321,7 @@ static void convolve(const BinaryConv& c, u32 part) {
     for (u32 left = 0, right; left < c.output.width; left = right) {
       const Inside columns = columns_inside(left);
       for (right = left + 1; right < c.output.width && columns_inside(right) == columns;) right++;
-      if (list.groups > MOST_GROUPS / 2) run_all(), list.groups = 0;
+      if (list.groups > MANY_GROUPS) run_all(), list.groups = 0;
       const Groups groups = find_groups(c, g, rows, columns, step, list);
       const i16 signs = i16((rows.to - rows.from) * (columns.to - columns.from) * c.input.channels);
       // As many pixels in all tiles of the rectangle, or one less.
