@@ -1,6 +1,6 @@
 """BNext, MeliusNet and BNext in float layers on CIFAR-10: trained, converted, and evaluated from their files.
 
-    python benchmarks/cifar10.py cifar10/                            some eighty minutes of processor time
+    python benchmarks/cifar10.py cifar10/                            half an hour of one core, about, for each network
     python benchmarks/cifar10.py cifar10/ epochs=100 --out longer    longer, if there is more time
 
 ``cifar10/`` is what ``bnext-train cifar10 --data`` takes. Each network is trained by the recipe ``cifar10_cpu`` in a
