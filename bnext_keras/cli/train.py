@@ -32,6 +32,7 @@ examples:
   bnext-train digits --estimate                               how long it will take on this machine
   bnext-train my_recipe.py --data photos/ --out runs/mine     a recipe of your own, in any file
   bnext-train fine_tuning --data photos/ --out runs/mine init=bnext_tiny.h5 num_classes=37
+  bnext-train cifar10_cpu --data cifar-10-batches-bin/ --out runs/cifar10
   bnext-train cifar10 --data cifar-10-batches-bin/ --out runs/cifar epochs=100
   bnext-train bnext_tiny --data imagenet/ --out runs/tiny --teacher-weights teachers/
   bnext-train bnext_tiny --data 'tfrecord:imagenet/{split}-*' label_offset=1 --out runs/tiny --strategy mirrored

@@ -47,13 +47,14 @@ CLIP = 1.3
 
 
 class MeliusNetOptions(Options, total=False):
-    """The keyword arguments of `MeliusNet` and its variants: those of every network, and these two."""
+    """The keyword arguments of `MeliusNet` and its variants: those of every network, and these three."""
 
     stem: str
+    stem_stride: int
     pad_value: float
 
 
-_DEFAULTS: dict[str, Any] = {"stem": "grouped", "pad_value": 0.0}
+_DEFAULTS: dict[str, Any] = {"stem": "grouped", "stem_stride": 1, "pad_value": 0.0}
 
 
 @constructor(name="meliusnet", **_DEFAULTS)
@@ -66,11 +67,13 @@ def MeliusNet(
         blocks: Number of blocks of each section.
         transitions: Channels behind the transition after each section but the last.
         groups: Groups of the transitions' 1x1 convolutions; above 1 the channels are shuffled before.
-        **options: The two next ones, and those below. Both sides of an image must be divisible by the network's total
+        **options: The three next ones, and those below. Both sides of an image must be divisible by the network's total
             stride, 32 for the published variants, 8 for small images. (Larq Zoo's model ends in a softmax, this one in
             logits.)
         stem: ``"grouped"``, the paper's three 3x3 convolutions; ``"conv7x7"``, ResNet's; or ``"conv3x3"``, a bare 3x3
-            convolution that keeps the resolution, which images of up to 64 pixels get in any case.
+            convolution, which images of up to 64 pixels get in any case.
+        stem_stride: Of the bare 3x3 convolution: 1 keeps the resolution, and 2 halves it, which leaves a network for
+            small images a quarter of its operations. The other stems quarter the resolution.
         pad_value: What binary convolutions see beyond the map's edge: 0 as in the paper and Larq Zoo, -1 as in bitorch,
             or 1, in which form bitorch's networks convert to a smaller file (see
             `bnext_keras.importers.load_meliusnet_state_dict`).
@@ -146,14 +149,19 @@ def MeliusNetC(**options: "Unpack[MeliusNetOptions]") -> tf.keras.Model:
 
 def _meliusnet(blocks, transitions, groups, ends):
     _check_sections(blocks, transitions, groups)
-    stem, pad_value = ends.values["stem"], ends.values["pad_value"]
-    if stem not in _STEMS:
-        raise ValueError(f"stem must be one of {', '.join(map(repr, _STEMS))}, got {stem!r}")
+    stem, stem_stride, pad_value = (ends.values[name] for name in _DEFAULTS)
+    if stem not in (*_STEMS, "conv3x3"):
+        raise ValueError(f"stem must be one of {', '.join(map(repr, (*_STEMS, 'conv3x3')))}, got {stem!r}")
+    if stem_stride not in (1, 2):
+        raise ValueError(f"stem_stride must be 1 or 2, got {stem_stride}")
     if pad_value not in (-1, 0, 1):
         raise ValueError(f"pad_value must be -1, 0 or 1, got {pad_value}")
-    stem = "conv3x3" if ends.is_small else stem
-
-    x = _STEMS[stem](ends.image((1 if stem == "conv3x3" else 4) * 2 ** len(transitions)))
+    if ends.is_small or stem == "conv3x3":
+        x = _conv3x3_stem(ends.image(stem_stride * 2 ** len(transitions)), stem_stride)
+    elif stem_stride != 1:
+        raise ValueError(f"stem_stride={stem_stride}: the stem {stem!r} has strides of its own")
+    else:
+        x = _STEMS[stem](ends.image(4 * 2 ** len(transitions)))
     for i, number in enumerate(blocks):
         for j in range(number):
             x = _block(x, float(pad_value), f"section_{i}_block_{j}")
@@ -180,11 +188,12 @@ def _conv7x7_stem(x):
     return Layers.MaxPooling2D(3, strides=2, padding="same", name="stem_pool")(x)
 
 
-def _conv3x3_stem(x):
-    return _conv(64, 3, STEM, "stem_conv")(x)
+def _conv3x3_stem(x, stride):
+    return _conv(64, 3, STEM, "stem_conv", strides=stride)(x)
 
 
-_STEMS = {"grouped": _grouped_stem, "conv7x7": _conv7x7_stem, "conv3x3": _conv3x3_stem}
+#: The stems that quarter the resolution.
+_STEMS = {"grouped": _grouped_stem, "conv7x7": _conv7x7_stem}
 
 
 def _block(x, pad_value, name):

@@ -2,7 +2,7 @@
 
 >>> import bnext_keras
 >>> bnext_keras.recipes.names()  # doctest: +ELLIPSIS
-['bnext_large', 'bnext_middle', 'bnext_small', 'bnext_tiny', 'boolnet', 'cifar10', 'digits', 'fine_tuning', ...]
+['bnext_large', 'bnext_middle', 'bnext_small', 'bnext_tiny', 'boolnet', 'cifar10', 'cifar10_cpu', 'digits', ...]
 >>> description, recipe = bnext_keras.recipes.read("bnext_large")
 >>> recipe.data.batch_size, recipe.distillation.weak_teachers
 (128, ('EfficientNetB0', 'EfficientNetB4', 'ConvNeXtTiny'))

@@ -340,6 +340,14 @@ def test_channels_are_split_and_shuffled():
         ShuffleChannels(5, name="shuffle")(x)
 
 
+@pytest.mark.parametrize(("arguments", "side"), [({}, 32), ({"stem_stride": 2}, 16)])
+def test_the_stem_for_small_images_keeps_the_resolution_or_halves_it(arguments, side):
+    with zero_weights():
+        model = models.MeliusNet([1, 1], [64], input_shape=(32, 32, 3), num_classes=10, **arguments)
+    assert model.get_layer("stem_conv").output_shape == (None, side, side, 64)
+    assert model.get_layer("section_1_block_0_improve_add").output_shape == (None, side // 2, side // 2, 64)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -349,6 +357,9 @@ def test_channels_are_split_and_shuffled():
         ({"transitions": [66], "groups": 4}, "from 128 to 66 channels cannot have 4 groups"),
         ({"stem": "7x7"}, "stem must be one of 'grouped', 'conv7x7', 'conv3x3', got '7x7'"),
         ({"pad_value": 0.5}, "pad_value must be -1, 0 or 1, got 0.5"),
+        ({"stem_stride": 3}, "stem_stride must be 1 or 2, got 3"),
+        ({"stem_stride": 2}, "stem_stride=2: the stem 'grouped' has strides of its own"),
+        ({"stem_stride": 2, "input_shape": (34, 32, 3)}, "must be multiples of 4"),
         ({"input_shape": (100, 100, 3)}, "must be multiples of 8"),
         ({"input_shape": (33, 32, 3)}, "must be multiples of 2"),
     ],

