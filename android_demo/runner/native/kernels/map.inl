@@ -146,6 +146,13 @@ void single<OP_SUM>(const Strip& s, u32 at) {
     for (u32 p = 0; p < s.pixels; p++) sums[k] += a.data[u64(p) * a.stride + k];
 }
 
+// Whether no slope of a group is above 1. Apart from the loops, whose registers it would take.
+static __attribute__((noinline)) bool are_gentle(const float* slopes) {
+  VI below[N];
+  unrolled<N>([&](auto n) INLINED { below[n.value] = load(slopes + n.value * LANES) <= all(1.f); });
+  return masks(below) == (1 << GROUP) - 1;
+}
+
 // An operation of a sequence as a number: what it does, whether its result is needed behind the sequence, and where its
 // operands come from: the result of an operation of the sequence, a vector that stands for all pixels, or a map.
 constexpr u32 VECTOR = 30, MAPPED = 31;
@@ -239,16 +246,15 @@ struct Sequence {
       if (slopes(i) < 4) return true;
     return false;
   }
-  static INLINED bool gentle(const State& state) {
+  static INLINED bool gentle(const Strip& s, u32 at) {
     bool all_are = true;
     unrolled<int(COUNT)>([&](auto i) INLINED {
       constexpr u32 k = slopes(i.value);
+      const MapInstruction& m = s.job.instructions[at + i.value];
       if constexpr (k < 4) {
-        if constexpr (source(i.value, k) == VECTOR) {
-          VI is_gentle[N];
-          unrolled<N>([&](auto n) INLINED { is_gentle[n.value] = state.vectors[i.value][k][n.value] <= all(1.f); });
-          all_are = all_are && masks(is_gentle) == (1 << GROUP) - 1;
-        } else all_are = false;
+        const Operand& o = k == 1 ? m.b : m.s;
+        if constexpr (source(i.value, k) == VECTOR) all_are = all_are && are_gentle(row<const float>(s, o).data);
+        else all_are = false;
       }
     });
     return all_are;
@@ -262,10 +268,11 @@ struct Sequence {
 
   // A strip of GROUP channels, from instruction `at` on.
   static void run(const Strip& s, u32 at) {
+    const bool is_gentle = has_slopes() && gentle(s, at);
     State state;
     state.half = half_word(s);
     unrolled<int(COUNT)>([&](auto i) INLINED { begin<i.value>(s, at, state); });
-    if constexpr (has_slopes()) gentle(state) ? pixels_of<true>(s.pixels, state) : pixels_of<false>(s.pixels, state);
+    if constexpr (has_slopes()) is_gentle ? pixels_of<true>(s.pixels, state) : pixels_of<false>(s.pixels, state);
     else pixels_of<false>(s.pixels, state);
     unrolled<int(COUNT)>([&](auto i) INLINED {
       if constexpr (op(i.value) == OP_SUM)
