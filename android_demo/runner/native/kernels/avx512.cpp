@@ -122,13 +122,9 @@ static void copy_row(const BinaryConv& c, u32 row) {
   }
 }
 
-// Taps of a row or column of the output that lie inside: [from, to).
-struct Inside {
-  u32 from, to;
-  bool operator==(const Inside& other) const { return from == other.from && to == other.to; }
-};
-INLINE Inside taps_inside(u32 at, u32 stride, u32 dilation, u32 before, u32 taps, u32 size) {
-  Inside inside = {0, 0};
+// Taps of a row or column of the output that lie inside.
+INLINE Span taps_inside(u32 at, u32 stride, u32 dilation, u32 before, u32 taps, u32 size) {
+  Span inside = {0, 0};
   for (u32 tap = 0; tap < taps; tap++) {
     const u32 place = at * stride + tap * dilation - before;  // Beyond the size, if that is negative.
     if (place >= size) continue;
@@ -137,6 +133,7 @@ INLINE Inside taps_inside(u32 at, u32 stride, u32 dilation, u32 before, u32 taps
   }
   return inside;
 }
+INLINE bool same(const Span& a, const Span& b) { return a.from == b.from && a.to == b.to; }
 
 // Words that are counted together: where they are in the input, from a pixel's first tap on, and among a block's weights.
 struct Group {
@@ -263,7 +260,7 @@ struct List {
   Group group[MANY_GROUPS + MOST_GROUPS];
 };
 
-static Groups find_groups(const BinaryConv& c, const Geometry& g, const Inside& rows, const Inside& columns, u64 step,
+static Groups find_groups(const BinaryConv& c, const Geometry& g, const Span& rows, const Span& columns, u64 step,
                           List& list) {
   const Window& w = c.window;
   const u32 taps = (rows.to - rows.from) * (columns.to - columns.from);
@@ -316,11 +313,11 @@ static void convolve(const BinaryConv& c, u32 part) {
   const auto rows_inside = [&](u32 y) { return taps_inside(y, w.stride_y, w.dilation_y, w.top - g.top, w.height, g.height); };
   const auto columns_inside = [&](u32 x) { return taps_inside(x, w.stride_x, w.dilation_x, w.left - g.left, w.width, g.width); };
   for (u32 top = first_row, bottom; top < last_row; top = bottom) {
-    const Inside rows = rows_inside(top);
-    for (bottom = top + 1; bottom < last_row && rows_inside(bottom) == rows;) bottom++;
+    const Span rows = rows_inside(top);
+    for (bottom = top + 1; bottom < last_row && same(rows_inside(bottom), rows);) bottom++;
     for (u32 left = 0, right; left < c.output.width; left = right) {
-      const Inside columns = columns_inside(left);
-      for (right = left + 1; right < c.output.width && columns_inside(right) == columns;) right++;
+      const Span columns = columns_inside(left);
+      for (right = left + 1; right < c.output.width && same(columns_inside(right), columns);) right++;
       if (list.groups > MANY_GROUPS) run_all(), list.groups = 0;
       const Groups groups = find_groups(c, g, rows, columns, step, list);
       const i16 signs = i16((rows.to - rows.from) * (columns.to - columns.from) * c.input.channels);
