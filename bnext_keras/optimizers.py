@@ -7,12 +7,14 @@ PokeBNN's kernels by Adam with a penalty, QuickNet by one rule for binary kernel
 
 import re
 
+from bnext_keras.fused_adam import FusedAdam
+
 import larq as lq
 import tensorflow as tf
 
 
 @tf.keras.utils.register_keras_serializable(package="bnext_keras")
-class TwoGroupAdamW(tf.keras.optimizers.AdamW):
+class TwoGroupAdamW(FusedAdam, tf.keras.optimizers.AdamW):
     """AdamW that decays kernels by another rate than all other variables.
 
     Before each step a variable w becomes ``w - learning_rate * decay * w``. Kernels are the variables of four
@@ -61,14 +63,22 @@ class TwoGroupAdamW(tf.keras.optimizers.AdamW):
         return _is_kernel(variable) or bool(self.like_kernels and re.search(self.like_kernels, variable.name))
 
     def _apply_weight_decay(self, variables):
-        # AdamW's own method decays everything by `weight_decay`: call it once for each group.
-        others = self.weight_decay
-        super()._apply_weight_decay([variable for variable in variables if not self.is_kernel(variable)])
-        try:
-            self.weight_decay = self.kernel_weight_decay
-            super()._apply_weight_decay([variable for variable in variables if self.is_kernel(variable)])
-        finally:
-            self.weight_decay = others
+        # Sorted here: on several devices what decays is given the copies, which do not know what they are.
+        decaying = [variable for variable in variables if self._use_weight_decay(variable)]
+        rates = [self.kernel_weight_decay if self.is_kernel(variable) else self.weight_decay for variable in decaying]
+        tf.__internal__.distribute.interim.maybe_merge_call(
+            self._decay, self._distribution_strategy, list(zip(decaying, rates, strict=True))
+        )
+
+    def _decay(self, distribution, variables_and_rates):
+        def decay(variable, share):
+            variable.assign_sub(variable * share)
+
+        shares = {}
+        for variable, rate in variables_and_rates:
+            if (rate, variable.dtype) not in shares:
+                shares[rate, variable.dtype] = tf.cast(self.learning_rate, variable.dtype) * rate
+            distribution.extended.update(variable, decay, args=(shares[rate, variable.dtype],), group=False)
 
     def get_config(self):
         own = {"kernel_weight_decay": self.kernel_weight_decay, "like_kernels": self.like_kernels}
@@ -76,7 +86,7 @@ class TwoGroupAdamW(tf.keras.optimizers.AdamW):
 
 
 @tf.keras.utils.register_keras_serializable(package="bnext_keras")
-class RectifiedAdam(tf.keras.optimizers.Adam):
+class RectifiedAdam(FusedAdam, tf.keras.optimizers.Adam):
     """Adam that needs no warm-up: its first steps are those of plain momentum, until its variances can be trusted.
 
     Step t, counted from 1, knows rho = rho_max - 2 t beta_2^t / (1 - beta_2^t) with rho_max = 2 / (1 - beta_2) - 1.
@@ -107,6 +117,12 @@ class RectifiedAdam(tf.keras.optimizers.Adam):
         super().__init__(learning_rate, epsilon=epsilon, name=name, **kwargs)
 
     def update_step(self, gradient, variable):
+        place = self._index_dict[self._var_key(variable)]
+        factor, epsilon = self._shared("step", variable.dtype, self._step)
+        self._fused_update(gradient, variable, self._momentums[place], self._velocities[place], factor, epsilon)
+
+    def _step(self):
+        """Of an update: the factor and epsilon."""
         # In float64, for the two terms of rho are nearly equal at first.
         step = tf.cast(self.iterations + 1, tf.float64)
         beta_1, beta_2 = tf.constant(self.beta_1, tf.float64), tf.constant(self.beta_2, tf.float64)
@@ -115,21 +131,17 @@ class RectifiedAdam(tf.keras.optimizers.Adam):
         rho = rho_max - 2 * step * beta_2**step / variance_share
         trusted = tf.maximum(rho, 5.0)  # keeps the square root real where it is not used
         rectification = tf.sqrt((trusted - 4) * (trusted - 2) * rho_max / ((rho_max - 4) * (rho_max - 2) * trusted))
-
-        def number(value):
-            return tf.cast(value, variable.dtype)
-
-        index = self._index_dict[self._var_key(variable)]
-        mean, variance = self._momentums[index], self._velocities[index]
-        mean.assign_add((gradient - mean) * number(1 - beta_1))
-        variance.assign_add((tf.square(gradient) - variance) * number(1 - beta_2))
-        deviation = tf.sqrt(variance / number(variance_share)) + self.epsilon
-        factor = tf.where(rho > 5, number(rectification) / deviation, 1.0)
-        variable.assign_sub(number(self.learning_rate) * mean / number(mean_share) * factor)
+        rate, deviation = tf.cast(self.learning_rate, tf.float64) / mean_share, tf.sqrt(variance_share)
+        # Beside a huge epsilon the root of v vanishes: what is left is momentum.
+        huge = 1e18
+        return (
+            tf.where(rho > 5, rate * rectification * deviation, rate * huge),
+            tf.where(rho > 5, self.epsilon * deviation, huge),
+        )
 
 
 @tf.keras.utils.register_keras_serializable(package="bnext_keras")
-class TwoGroupAdam(tf.keras.optimizers.Adam):
+class TwoGroupAdam(FusedAdam, tf.keras.optimizers.Adam):
     """Adam with a penalty on squares of weights, of one strength for kernels and of another one for everything else.
 
     ``penalty * w`` is added to the gradient of a variable w, after clipping, and goes through Adam's means with it:
@@ -179,7 +191,7 @@ class TwoGroupAdam(tf.keras.optimizers.Adam):
 
 
 @tf.keras.utils.register_keras_serializable(package="bnext_keras")
-class AdamAndMomentum(tf.keras.optimizers.SGD):
+class AdamAndMomentum(FusedAdam, tf.keras.optimizers.SGD):
     """Adam for binary kernels, gradient descent with momentum for everything else, at two learning rates.
 
     Larq's `larq.optimizers.CaseOptimizer` of two optimizers does the same for Keras' older ones. This is one optimizer
@@ -238,22 +250,21 @@ class AdamAndMomentum(tf.keras.optimizers.SGD):
 
     def update_step(self, gradient, variable):
         key = self._var_key(variable)
-        if key not in self._place:
-            super().update_step(gradient, variable)
-            return
-
-        def number(value):
-            return tf.cast(value, variable.dtype)
-
-        gradient = tf.convert_to_tensor(gradient)
         mean = self.momentums[self._index_dict[key]]
-        step = number(self.iterations + 1)
-        variance = self._velocities[self._place[key]]
-        mean.assign_add((gradient - mean) * number(1 - self.beta_1))
-        variance.assign_add((tf.square(gradient) - variance) * number(1 - self.beta_2))
-        unbiased = tf.sqrt(1 - tf.pow(number(self.beta_2), step)) / (1 - tf.pow(number(self.beta_1), step))
-        rate = number(self.learning_rate) * number(self.kernel_factor)
-        variable.assign_sub(rate * unbiased * mean / (tf.sqrt(variance) + number(self.epsilon)))
+        dtype = variable.dtype
+        if key in self._place:
+            epsilon = self._shared("epsilon", dtype, lambda: self.epsilon)
+            variance, factor = self._velocities[self._place[key]], self._unbiased(dtype, self.kernel_factor)
+            self._fused_update(gradient, variable, mean, variance, factor, epsilon)
+            return
+        tf.raw_ops.ResourceApplyKerasMomentum(
+            var=variable.handle,
+            accum=mean.handle,
+            lr=self._shared("learning_rate", dtype, lambda: self.learning_rate),
+            grad=gradient,
+            momentum=self._shared("momentum", dtype, lambda: self.momentum),
+            use_nesterov=self.nesterov,
+        )
 
     def get_config(self):
         own = ("kernel_factor", "beta_1", "beta_2", "epsilon")

@@ -10,6 +10,7 @@ from bnext_keras.errors import RunError, UserError
 from bnext_keras.files import file_errors_as, write_atomically
 from bnext_keras.importers.pretrained import read_pretrained
 from bnext_keras.model_files import check_hdf5, load_model
+from bnext_keras.optimizers import TwoGroupAdam
 from bnext_keras.precision import global_policy
 from bnext_keras.preprocessing import Normalization
 from bnext_keras.recipes import Recipe
@@ -92,7 +93,7 @@ def _own_teacher(name, recipe, folder, fit, is_chief):
         return Teacher(model, **_computed(recipe, is_own=True))
     if is_chief and path is not None:
         print(f"Teacher {name}: {recipe.distillation.teacher_epochs} epochs on the labels")
-    compile_model(model, recipe, tf.keras.optimizers.Adam())
+    compile_model(model, recipe, TwoGroupAdam())
     fit(model, [WarmupCosine(recipe.distillation.teacher_epochs, peak=OWN_PEAK, final=0.0, warmup_epochs=0)])
     # By every worker, the chief or not: some variables are only there in parts.
     content = hdf5(model)

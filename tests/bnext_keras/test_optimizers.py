@@ -213,6 +213,41 @@ def test_two_steps_with_a_penalty_equal_pytorchs_adam():
     np.testing.assert_allclose(vector.numpy(), adam(0.0), rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("own", "kerass"),
+    [
+        (
+            lambda: TwoGroupAdamW(0.01, weight_decay=0.1, kernel_weight_decay=0.1, global_clipnorm=0.5),
+            lambda: tf.keras.optimizers.AdamW(0.01, weight_decay=0.1, epsilon=1e-8, global_clipnorm=0.5),
+        ),
+        (lambda: TwoGroupAdam(0.01), lambda: tf.keras.optimizers.Adam(0.01, epsilon=1e-8)),
+        (lambda: TwoGroupAdam(0.01, amsgrad=True), lambda: tf.keras.optimizers.Adam(0.01, epsilon=1e-8, amsgrad=True)),
+    ],
+)
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_steps_are_those_of_keras(own, kerass, jit_compile):
+    ours, theirs = trained(own(), jit_compile=jit_compile), trained(kerass())
+    for weight, expected in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(weight, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_rows_of_an_embedding_are_updated():
+    table = tf.Variable([[1.0], [2.0], [3.0]])
+    RectifiedAdam(0.1).apply_gradients([(tf.IndexedSlices(tf.constant([[0.5]]), [1], (3, 1)), table)])
+    np.testing.assert_allclose(table, [[1.0], [1.95], [3.0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("optimizer", [TwoGroupAdamW, RectifiedAdam, TwoGroupAdam, AdamAndMomentum])
+def test_an_update_is_one_operation_for_each_variable(optimizer):
+    model = binary_model()
+    model.compile(optimizer(0.1), "mse")
+    step = tf.function(lambda: model.train_step((tf.ones((8, 4)), tf.ones((8, 2)))))
+    kinds = [operation.type for operation in step.get_concrete_function().graph.get_operations()]
+    assert sum(kind.startswith("ResourceApply") for kind in kinds) == len(model.trainable_variables) == 6
+    # What depends on the number of the step alone is computed once.
+    assert kinds.count("Sqrt") <= 2
+
+
 def binary_model():
     tf.keras.utils.set_random_seed(1)
     quantizers = {"kernel_quantizer": "ste_sign", "kernel_constraint": "weight_clip", "input_quantizer": "ste_sign"}
@@ -221,9 +256,9 @@ def binary_model():
     )
 
 
-def trained(optimizer, steps=4):
+def trained(optimizer, steps=4, **options):
     model = binary_model()
-    model.compile(optimizer, "mse")
+    model.compile(optimizer, "mse", **options)
     data = np.random.default_rng(0)
     images, labels = data.normal(size=(8 * steps, 4)), data.normal(size=(8 * steps, 2))
     model.fit(images, labels, batch_size=8, shuffle=False, verbose=0)
