@@ -279,7 +279,7 @@ def _parser():
         "--processes",
         type=int,
         metavar="N",
-        help="processes that prepare images; 0: threads (default: threads for small images or up to four cores, else "
+        help="processes that prepare images; 0: threads (default: threads on up to four cores, else "
         "a process for each core but one)",
     )
     return parser

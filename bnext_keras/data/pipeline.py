@@ -75,9 +75,9 @@ def training_data(
             (Only mixup and cutmix differ: they mix within a worker's images.) Made for
             ``strategy.distribute_datasets_from_function``, which leaves batches as they are.
         threads: How many images are prepared at the same time; by default one per core.
-        processes: How many processes prepare them instead. Python's lock lets threads use about four cores, and large
-            images need more than that to keep a GPU busy; 0, the default, suits small ones. What comes out is the same,
-            bit for bit. A program of your own must begin its work below ``if __name__ == "__main__"``, as every process
+        processes: How many processes prepare them instead. Python's lock lets threads use about four cores for large
+            images and one for small ones, which may be too little to keep a GPU busy. What comes out is the same, bit
+            for bit. A program of your own must begin its work below ``if __name__ == "__main__"``, as every process
             imports it; `bnext_keras.data.processes.default_processes` suggests a number.
         broken: Collects the names of images that cannot be read, while the dataset is iterated.
 
@@ -227,7 +227,7 @@ def _batches(places, loader, normalization, size, threads, processes, whole):
     def normalize_pixels(images, labels):
         return normalize(images, normalization), labels
 
-    chunks = places.batch(CHUNK if processes else 1)
+    chunks = places.batch(CHUNK)
     chunks = chunks.map(load, num_parallel_calls=_calls(threads, processes), deterministic=True)
     batches = chunks.rebatch(size, drop_remainder=whole)
     if normalization is None or batches.element_spec[0].dtype == tf.float32:

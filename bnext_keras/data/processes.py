@@ -28,9 +28,7 @@ import numpy as np
 
 #: Fewer cores are kept busy by threads, without the start and the memory of processes.
 ENOUGH_FOR_THREADS = 4
-#: Images of up to so many pixels in height are prepared faster than handed on.
-SMALL = 64
-#: How many images a process is given at a time: they share the cost of handing on, about a millisecond.
+#: How many images are asked for at a time: they share the cost of asking, about a millisecond where a process answers.
 CHUNK = 16
 
 
@@ -39,14 +37,14 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def default_processes(image_size: int) -> int:
-    """How many processes suit this machine and images of this height: one is left for training; 0 stands for threads.
+def default_processes() -> int:
+    """How many processes suit this machine: one core is left for training; 0 stands for threads.
 
     Example:
-        >>> default_processes(32)
-        0
+        >>> 0 <= default_processes() < cores()
+        True
     """
-    return cores() - 1 if cores() > ENOUGH_FOR_THREADS and image_size > SMALL and hasattr(os, "memfd_create") else 0
+    return cores() - 1 if cores() > ENOUGH_FOR_THREADS and hasattr(os, "memfd_create") else 0
 
 
 def check_processes(count: int) -> None:

@@ -67,7 +67,7 @@ class Fitting:
             source: What to train on, see `bnext_keras.training.datasets.open_data`.
             strategy: One of `bnext_keras.training.strategy.STRATEGIES`.
             broken: Collects images that cannot be read.
-            processes: How many processes prepare images, by default as many as suit the machine and the images.
+            processes: How many processes prepare images, by default as many as suit the machine.
 
         Raises:
             RunError: if the data cannot be opened, or batches cannot be made of them, or shared by the devices.
@@ -77,7 +77,7 @@ class Fitting:
         devices = make_strategy(strategy)
         training, validation = open_data(source, recipe)
         steps = _steps(training, validation, recipe, devices.num_replicas_in_sync)
-        processes = default_processes(recipe.data.image_size) if processes is None else processes
+        processes = default_processes() if processes is None else processes
         console = sys.stdout if is_chief(devices) else None
         return cls(recipe, devices, training, validation, steps, broken, processes, console=console)
 

@@ -54,7 +54,7 @@ def train(
             by default the run's.
         teacher_weights: Folder of the published teachers' weights; by default the run's, or else Keras downloads them.
         processes: How many processes prepare images, see `bnext_keras.data.training_data`; 0 for threads, by default as
-            many as suit the machine and the size of the images. Nothing else depends on it.
+            many as suit the machine. Nothing else depends on it.
         broken: Collects the names of images that cannot be read; they are skipped.
 
     Returns:

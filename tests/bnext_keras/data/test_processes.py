@@ -240,12 +240,12 @@ def test_a_system_at_its_limits_is_an_error_of_one_line(monkeypatch):
         Processes.of(2).look(VIEW, [InMemory(IMAGE, 0)], [0], [0])
 
 
-def test_the_default_suits_machine_and_images(monkeypatch):
+def test_the_default_suits_the_machine(monkeypatch):
     suggestions = []
-    for cores, size in ((16, 224), (16, 32), (4, 224), (5, 224)):
+    for cores in (16, 4, 5):
         monkeypatch.setattr(processes, "cores", lambda cores=cores: cores)
-        suggestions.append(default_processes(size))
-    assert suggestions == [15, 0, 0, 4]
+        suggestions.append(default_processes())
+    assert suggestions == [15, 0, 4]
 
 
 def test_a_number_of_processes_that_cannot_be_is_refused_at_once(monkeypatch):
@@ -255,4 +255,4 @@ def test_a_number_of_processes_that_cannot_be_is_refused_at_once(monkeypatch):
     monkeypatch.delattr(os, "memfd_create")
     with pytest.raises(ValueError, match="processes=2: processes need Linux; 0 takes threads"):
         data.evaluation_data(examples, image_size=8, batch_size=2, processes=2)
-    assert default_processes(224) == 0
+    assert default_processes() == 0
