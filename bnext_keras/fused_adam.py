@@ -41,50 +41,32 @@ class FusedAdam(tf.keras.optimizers.Optimizer):
             # A graph's tensors are of no use to the next one.
             self._terms = _Terms()
 
-    def _shared(self, name, dtype, compute):
-        """What all variables of one type need in a step, computed for the first one of them."""
+    def _shared(self, name, dtype, value):
+        """What all variables of one type need in a step: a number, or a function of the type that computes some."""
         found = self._terms.found
         if (name, dtype) not in found:
-            found[name, dtype] = tf.nest.map_structure(lambda number: tf.cast(number, dtype), compute())
+            value = value(dtype) if callable(value) else value
+            found[name, dtype] = tf.nest.map_structure(lambda number: tf.cast(number, dtype), value)
         return found[name, dtype]
 
-    def _unbiased(self, dtype, factor=1.0):
-        """The learning rate times ``factor sqrt(1 - beta_2^t) / (1 - beta_1^t)``."""
-
-        def compute():
-            step = tf.cast(self.iterations + 1, dtype)
-            first, second = (1 - tf.pow(tf.cast(beta, dtype), step) for beta in (self.beta_1, self.beta_2))
-            return tf.cast(self.learning_rate, dtype) * factor * tf.sqrt(second) / first
-
-        return self._shared("unbiased", dtype, compute)
+    def _factor_and_epsilon(self, dtype):
+        """Of this step's m / (sqrt(v) + epsilon)."""
+        step = tf.cast(self.iterations + 1, dtype)
+        first, second = (1 - tf.pow(tf.cast(beta, dtype), step) for beta in (self.beta_1, self.beta_2))
+        return tf.cast(self.learning_rate, dtype) * tf.sqrt(second) / first, self.epsilon
 
     def update_step(self, gradient, variable):
         if self.amsgrad:
             super().update_step(gradient, variable)
             return
         place = self._index_dict[self._var_key(variable)]
+        self._fused_update(gradient, variable, self._momentums[place], self._velocities[place])
+
+    def _fused_update(self, gradient, variable, mean, variance):
+        """The update of one variable and of its means m and v."""
         dtype = variable.dtype
-        self._fused_update(
-            gradient,
-            variable,
-            self._momentums[place],
-            self._velocities[place],
-            self._unbiased(dtype),
-            self._shared("epsilon", dtype, lambda: self.epsilon),
-        )
-
-    def _fused_update(self, gradient, variable, mean, variance, factor, epsilon):
-        """The update of one variable and of its means.
-
-        Args:
-            gradient: Of the loss, dense, of the shape of the variable.
-            variable: What is updated.
-            mean: m.
-            variance: v.
-            factor: Of m / (sqrt(v) + epsilon), a scalar.
-            epsilon: A scalar.
-        """
-        none = self._shared("none", variable.dtype, lambda: 0.0)
+        factor, epsilon = self._shared("factor and epsilon", dtype, self._factor_and_epsilon)
+        none = self._shared("none", dtype, 0.0)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=mean.handle,
@@ -93,8 +75,8 @@ class FusedAdam(tf.keras.optimizers.Optimizer):
             beta1_power=none,
             beta2_power=none,
             lr=factor,
-            beta1=self._shared("beta_1", variable.dtype, lambda: self.beta_1),
-            beta2=self._shared("beta_2", variable.dtype, lambda: self.beta_2),
+            beta1=self._shared("beta_1", dtype, self.beta_1),
+            beta2=self._shared("beta_2", dtype, self.beta_2),
             epsilon=epsilon,
             grad=gradient,
         )

@@ -116,13 +116,7 @@ class RectifiedAdam(FusedAdam, tf.keras.optimizers.Adam):
     def __init__(self, learning_rate=1e-3, epsilon=1e-8, name="RectifiedAdam", **kwargs):
         super().__init__(learning_rate, epsilon=epsilon, name=name, **kwargs)
 
-    def update_step(self, gradient, variable):
-        place = self._index_dict[self._var_key(variable)]
-        factor, epsilon = self._shared("step", variable.dtype, self._step)
-        self._fused_update(gradient, variable, self._momentums[place], self._velocities[place], factor, epsilon)
-
-    def _step(self):
-        """Of an update: the factor and epsilon."""
+    def _factor_and_epsilon(self, dtype):
         # In float64, for the two terms of rho are nearly equal at first.
         step = tf.cast(self.iterations + 1, tf.float64)
         beta_1, beta_2 = tf.constant(self.beta_1, tf.float64), tf.constant(self.beta_2, tf.float64)
@@ -251,20 +245,22 @@ class AdamAndMomentum(FusedAdam, tf.keras.optimizers.SGD):
     def update_step(self, gradient, variable):
         key = self._var_key(variable)
         mean = self.momentums[self._index_dict[key]]
-        dtype = variable.dtype
         if key in self._place:
-            epsilon = self._shared("epsilon", dtype, lambda: self.epsilon)
-            variance, factor = self._velocities[self._place[key]], self._unbiased(dtype, self.kernel_factor)
-            self._fused_update(gradient, variable, mean, variance, factor, epsilon)
+            self._fused_update(gradient, variable, mean, self._velocities[self._place[key]])
             return
+        dtype = variable.dtype
         tf.raw_ops.ResourceApplyKerasMomentum(
             var=variable.handle,
             accum=mean.handle,
-            lr=self._shared("learning_rate", dtype, lambda: self.learning_rate),
+            lr=self._shared("learning_rate", dtype, self.learning_rate),
             grad=gradient,
-            momentum=self._shared("momentum", dtype, lambda: self.momentum),
+            momentum=self._shared("momentum", dtype, self.momentum),
             use_nesterov=self.nesterov,
         )
+
+    def _factor_and_epsilon(self, dtype):
+        factor, epsilon = super()._factor_and_epsilon(dtype)
+        return factor * self.kernel_factor, epsilon
 
     def get_config(self):
         own = ("kernel_factor", "beta_1", "beta_2", "epsilon")
