@@ -276,10 +276,7 @@ def _convert(
     pass_reports = passes.simplify(graph) if simplify else []
     frozen = freeze(graph)
     clock.start("compile")
-    flatbuffer, trained_weights = lce.to_flatbuffer(frozen), None
-    # ONNX Runtime computes with int8 weights otherwise than with the floats that they stand for.
-    if runtime.suffix == ".tflite":
-        flatbuffer, trained_weights = store_trained(flatbuffer, model, 4 if runtime.is_engine else 8)
+    flatbuffer, trained_weights = store_trained(lce.to_flatbuffer(frozen), model, 4 if runtime.is_engine else 8)
     clock.start("verify")
     scale = normalization and (normalization.mean, normalization.std)
     made = choose(flatbuffer, min(map(synthetic_count, shapes)), scale, index_bound(model))
@@ -301,8 +298,8 @@ def _convert(
             flatbuffer, quantization = quantize(float_file, weights)
         # Where there are the user's inputs, they alone tell what became of the answers.
         users = next((values for values in (inputs, calibration) if len(values[0])), made)
-        # Weights of 4 bits are compared where they are read.
-        make = runtime.interpreters[runtime.title] if runtime.is_engine else None
+        # They are compared where they will run.
+        make = None if runtime.is_lce else next(iter(runtime.interpreters.values()))
         compare(quantization, float_file, flatbuffer, users, make)
 
     rewritten = runtime.rewrite(flatbuffer)

@@ -1,6 +1,7 @@
 """Files for runtimes that lack LCE's operators: verified in them, and what they cost."""
 
 import json
+import math
 import sys
 from dataclasses import replace
 
@@ -20,6 +21,7 @@ from converter.runtimes import RUNTIMES, Rewritten
 from converter.runtimes.litert import LiteRTInterpreter
 from converter.runtimes.onnx import OnnxInterpreter
 from converter.tflite.flatbuffer import Flatbuffer
+from converter.tflite.interpreter import Interpreter
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +110,41 @@ def test_an_onnx_file_is_verified_in_onnx_runtime(model, tmp_path):
     properties = {entry.key: entry.value for entry in written.metadata_props}
     assert properties["labels"] == "a\nb\nc\nd\ne"
     assert properties["mean"] == "0.5,0.5,0.5"
+
+
+def stored_types(content):
+    """How many numbers an ONNX file has of each type, weights of several dimensions alone."""
+    import onnx
+
+    counts: dict[str, int] = {}
+    for constant in onnx.load_from_string(content).graph.initializer:
+        if len(constant.dims) > 1:
+            kind = onnx.TensorProto.DataType.Name(constant.data_type)
+            counts[kind] = counts.get(kind, 0) + math.prod(constant.dims)
+    return counts
+
+
+def test_8_bit_weights_in_onnx_are_those_of_lce(model):
+    pytest.importorskip("onnxruntime")
+    images = np.random.default_rng(0).normal(size=(4, 16, 16, 3)).astype(np.float32)
+    floats, result = (convert(model, target="onnx", weights=weights) for weights in ("float32", "int8"))
+    of_lce = convert(model, weights="int8")
+    answers = OnnxInterpreter(result.content).run_each(images)[0]
+    np.testing.assert_allclose(answers, Interpreter(of_lce.content).run_each(images)[0], atol=1e-4)
+    assert result.quantization.drift == pytest.approx(of_lce.quantization.drift, rel=1e-3)
+    kept, weights = stored_types(floats.content), 864 // 4 + 192 // 4 + 320 // 4
+    assert stored_types(result.content)["INT8"] == kept["INT8"] + weights
+
+
+def test_weights_that_were_trained_in_few_bits_are_bytes_in_onnx():
+    pytest.importorskip("onnxruntime")
+    model = bnext_keras.models.BNext([8, 16], input_shape=(16, 16, 3), num_classes=5)
+    of_floats = stored_types(convert(model, target="onnx").content)
+    bnext_keras.quantize_weights(model, "8/4/8")
+    result = convert(model, target="onnx")
+    assert result.verification.passed
+    assert stored_types(result.content)["INT8"] == of_floats["INT8"] + result.trained_weights.bytes_after
+    assert len(result.trained_weights.layers) == 8
 
 
 def test_what_is_not_installed_is_told_before_any_work(monkeypatch):
