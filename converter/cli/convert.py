@@ -32,8 +32,8 @@ from converter.quantization.precision import ACTIVATIONS, check_activations, che
 
 TOOL = "bnext-convert"
 
-#: Targets whose operators nothing times, one by one.
-_NOT_PROFILED = ("engine", "onnx")
+#: The target whose operators nothing times, one by one.
+_NOT_PROFILED = "onnx"
 
 DESCRIPTION = """\
 Convert a trained Larq model into a .tflite file for Larq Compute Engine, with binary
@@ -105,10 +105,13 @@ def _convert(arguments):
 
 
 def _convert_verified(arguments, console, messages):
-    if arguments.profile and arguments.target in _NOT_PROFILED:
+    if arguments.profile and arguments.target == _NOT_PROFILED:
         raise ConversionError(
-            f"--profile times the operators of a .tflite file in LCE, which does not run --target {arguments.target}",
-            remedy="leave it out",
+            f"--profile times operators of .tflite files, not of --target {_NOT_PROFILED}", remedy="leave it out"
+        )
+    if arguments.no_engine and arguments.target == "engine":
+        raise ConversionError(
+            "--no-engine: files of --target engine are timed in the engine alone", remedy="leave it out"
         )
     weights = parse_weights(arguments.weights)
     check_weights(weights, arguments.target)
@@ -157,17 +160,23 @@ def _convert_verified(arguments, console, messages):
             batch=arguments.batch,
             progress=lambda step: status.update(f"{arguments.input.name}: {step}"),
         )
-        if (arguments.profile or arguments.report) and arguments.target not in _NOT_PROFILED:
-            from converter.inspection.profile import profile
-
-            result.profile = profile(
-                result.content,
-                progress=lambda step: status.update(f"{result.name}: {step}"),
-                engine=not arguments.no_engine,
-            )
+        if (arguments.profile or arguments.report) and arguments.target != _NOT_PROFILED:
+            result.profile = _profile(result, not arguments.no_engine, status)
     print_report(result, console)
     _write_reports(arguments, result)
     return 0
+
+
+def _profile(result, engine, status):
+    """How long each operator takes: in the engine if the file is for it, otherwise in LCE's interpreter."""
+    from converter import profile, profile_engine
+
+    def progress(step):
+        status.update(f"{result.name}: {step}")
+
+    if result.runtime.is_engine:
+        return profile_engine(result.content, progress=progress)
+    return profile(result.content, progress=progress, engine=engine)
 
 
 def _engines(arguments):
