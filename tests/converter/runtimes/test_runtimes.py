@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 
 from converter import convert
+from converter.cli._arguments import TARGETS, suffix
 from converter.cli.convert import main
 from converter.inspection.profile import profile
 from converter.report.rows import rows
@@ -158,6 +159,10 @@ def test_no_other_engine_is_verified(model):
     message = "--target tflite: the file is verified in LiteRT alone; leave out --verify-engine"
     with pytest.raises(ConversionError, match=message):
         convert(model, target="tflite", engines={"the engine": LiteRTInterpreter})
+
+
+def test_the_command_knows_all_targets_and_how_their_files_end():
+    assert {name: suffix(name) for name in TARGETS} == {runtime.name: runtime.suffix for runtime in RUNTIMES.values()}
 
 
 def test_unknown_targets_are_refused(model):
