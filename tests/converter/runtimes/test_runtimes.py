@@ -61,6 +61,25 @@ def test_8_bit_weights_go_with_it(model):
     assert np.isfinite(answers).all()
 
 
+def test_quantized_files_are_compared_where_they_will_run(model, monkeypatch):
+    class Careless(LiteRTInterpreter):
+        """Computes with weights of 8 bits otherwise than with the floats that they stand for."""
+
+        def __init__(self, content):
+            super().__init__(content)
+            kernels_of_signs = 3
+            self.factor = 2 if Flatbuffer(content).operators["DEQUANTIZE"] > kernels_of_signs else 1
+
+        def run(self, inputs):
+            answers, *signs = super().run(inputs)
+            return [self.factor * answers, *signs]
+
+    interpreters = {"a careless one": lambda content: Rewritten(content, Careless)}
+    monkeypatch.setitem(RUNTIMES, "tflite", replace(RUNTIMES["tflite"], interpreters=interpreters))
+    with pytest.raises(VerificationError, match="with quantized weights the answers differ by"):
+        convert(model, target="tflite", weights="int8")
+
+
 def test_signatures_name_input_and_output(converted):
     from ai_edge_litert.interpreter import Interpreter
 
