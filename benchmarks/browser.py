@@ -33,7 +33,7 @@ from android_demo.export.model import read_model
 from android_demo.export.web import render
 from android_demo.runner import Interpreter
 from android_demo.runner.build import WEB_MODULES
-from converter.inspection.profile import processor_name
+from converter.inspection.times import processor_name
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 import browser as browsers

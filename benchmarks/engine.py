@@ -38,7 +38,7 @@ from android_demo.runner import Interpreter, build
 from android_demo.tools.benchmark_model import parse
 from android_demo.tools.engine import write_plan
 from converter import convert
-from converter.inspection.profile import processor_name
+from converter.inspection.times import processor_name
 from converter.tflite.interpreter import KERNELS
 from converter.tflite.interpreter import Interpreter as LceInterpreter
 

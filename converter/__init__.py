@@ -27,6 +27,7 @@ _HOMES = {
     "evaluate": "converter.evaluation.evaluate",
     "load_classifier": "converter.predict.classifier",
     "profile": "converter.inspection.profile",
+    "profile_engine": "converter.inspection.engine",
     "read_metadata": "converter.tflite.metadata",
     "render_html": "converter.report.html",
 }

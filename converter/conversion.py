@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from bnext_keras.errors import ConversionError, UserError, VerificationError
@@ -25,9 +26,10 @@ from converter.compiler.freeze import freeze
 from converter.compiler.trace import trace
 from converter.graph import ANSWER, IMAGE
 from converter.inspection.inspection import inspect
+from converter.options import Data, Options
 from converter.quantization.activations import quantize_activations
-from converter.quantization.precision import check_activations, check_weights, parse_weights
-from converter.quantization.quantize import check_installed, compare, quantize
+from converter.quantization.precision import parse_weights
+from converter.quantization.quantize import compare, quantize
 from converter.quantization.trained import store_trained
 from converter.result import ConversionResult
 from converter.runtimes import find_runtime
@@ -52,7 +54,7 @@ def convert(
     model: tf.keras.Model | str | Path,
     output: str | Path | None = None,
     *,
-    verify_data: np.ndarray | Mapping[str, np.ndarray] | Sequence[np.ndarray] | str | Path | None = None,
+    verify_data: Data | None = None,
     architecture: str | None = None,
     input_size: int | None = None,
     num_classes: int = 1000,
@@ -63,7 +65,7 @@ def convert(
     float32: bool = False,
     weights: str | Mapping[str, str] = "float32",
     activations: str = "float32",
-    calibration_data: np.ndarray | Mapping[str, np.ndarray] | Sequence[np.ndarray] | str | Path | None = None,
+    calibration_data: Data | None = None,
     labels: Sequence[str] | None = None,
     normalization: Normalization | None = None,
     trusted: bool = False,
@@ -149,28 +151,26 @@ def convert(
     """
     clock = _Clock(progress)
     source = None
-    runtime = find_runtime(target)
-    runtime.check()
-    if engines and not runtime.is_lce:
-        raise ConversionError(
-            f"--target {target}: the file is verified in {runtime.title} alone", remedy="leave out --verify-engine"
-        )
-    if input_type not in camera.INPUT_TYPES:
-        raise ConversionError(f"--input {input_type}: not one of {', '.join(camera.INPUT_TYPES)}")
-    if batch < 1:
-        raise ConversionError(f"--batch {batch}: must be at least 1")
-    if batch > 1 and runtime.is_engine:
-        raise ConversionError(f"--target {target}: the engine takes one image at a time", remedy="leave out --batch")
-    weights = parse_weights(weights)
-    check_weights(weights, target)
-    check_activations(
-        activations, weights, is_calibrated=calibration_data is not None, target=target, engine=bool(engines)
+    options = Options(
+        runtime=find_runtime(target),
+        weights=parse_weights(weights),
+        activations=activations,
+        calibration_data=calibration_data,
+        verify_data=verify_data,
+        engines=engines or {},
+        rotation=rotation,
+        simplify=simplify,
+        harden=harden,
+        labels=labels,
+        normalization=normalization,
+        input_type=input_type,
+        softmax=softmax,
+        batch=batch,
     )
-    if activations == "float32" and "int8" in weights.values():
-        check_installed()
+    options.check()
     if isinstance(model, str | Path):
         source = Path(model)
-        output = Path(output) if output is not None else source.with_suffix(runtime.suffix)
+        output = Path(output) if output is not None else source.with_suffix(options.runtime.suffix)
         clock.start("load")
         model = load(source, architecture, input_size, num_classes, trusted=trusted)
     else:
@@ -185,29 +185,13 @@ def convert(
         _recalibrated(model, recalibrate, normalization) as recalibrated_on,
         signs_moved_into_convolutions(model),
     ):
-        return _convert(
-            model,
-            source,
-            output,
-            verify_data=verify_data,
-            rotation=rotation,
-            simplify=simplify,
-            harden=harden,
-            weights=weights,
-            activations=activations,
-            calibration_data=calibration_data,
-            labels=labels,
-            normalization=normalization,
-            engines=engines or {},
-            runtime=runtime,
-            input_type=input_type,
-            softmax=softmax,
-            batch=batch,
-            progress=progress,
-            clock=clock,
-            precision=precision,
-            recalibrated_on=recalibrated_on,
-        )
+        preflight.check(model, harden=harden)
+        changes = [
+            *notes.hardened(model),
+            *notes.recalibrated(model, recalibrated_on),
+            *notes.in_float32(model, precision),
+        ]
+        return _convert(model, source, output, options, clock, changes)
 
 
 @contextmanager
@@ -224,86 +208,52 @@ def _recalibrated(model, data, normalization):
         yield images
 
 
-def _convert(
-    model,
-    source,
-    output,
-    *,
-    verify_data,
-    rotation,
-    simplify,
-    harden,
-    weights,
-    activations,
-    calibration_data,
-    labels,
-    normalization,
-    engines,
-    runtime,
-    input_type,
-    softmax,
-    batch,
-    progress,
-    clock,
-    precision,
-    recalibrated_on,
-):
-    preflight.check(model, harden=harden)
-    metadata = describe(model, labels, normalization, source)
-    normalization = metadata.normalization
-    if not rotation:
+def _convert(model, source, output, options, clock, changes):
+    """The file of a model that nobody else uses meanwhile.
+
+    Args:
+        model: The model.
+        source: Where it was read; None for a model in memory.
+        output: Where the file is written; None for nowhere.
+        options: What the file is to be.
+        clock: Measures the steps.
+        changes: Notes on what has become of the model already.
+    """
+    runtime = options.runtime
+    metadata = describe(model, options.labels, options.normalization, source)
+    if not options.rotation:
         model, metadata = _without_rotation(model), replace(metadata, input_orientation=InputOrientation.ROTATED_180)
     trained = model
-    if input_type == "uint8":
-        model = camera.of_pixels(model, normalization)
-    if camera.takes_pixels(model):
-        normalization = Normalization.of_scale(255).of_channels(metadata.channels)
-        metadata = replace(metadata, mean=normalization.mean, std=normalization.std)
-    if softmax:
-        model = camera.giving_probabilities(model)
-    if camera.ends_in_softmax(model) and metadata.outputs == ("logits",):
-        metadata = replace(metadata, outputs=("probabilities",))
+    model, metadata = _with_ends(model, metadata, options)
     names, answers = input_names(model), output_names(model)
     shapes = [tuple(tensor.shape[1:]) for tensor in model.inputs]
     kinds = zip(shapes, (tensor.dtype.name for tensor in model.inputs), strict=True)
     specs = dict(zip(names, kinds, strict=True))
-    inputs = users_inputs(specs, verify_data, normalization)
-    calibration = users_inputs(specs, calibration_data, normalization, purpose="calibration")
+    inputs = users_inputs(specs, options.verify_data, metadata.normalization)
+    calibration = users_inputs(specs, options.calibration_data, metadata.normalization, purpose="calibration")
 
     clock.start("trace")
-    graph = trace(model, batch)
+    graph = trace(model, options.batch)
     preflight.check_graph(graph, model)
-    pass_reports = passes.simplify(graph) if simplify else []
+    pass_reports = passes.simplify(graph) if options.simplify else []
     frozen = freeze(graph)
     clock.start("compile")
-    flatbuffer, trained_weights = lce.to_flatbuffer(frozen), None
-    # ONNX Runtime computes with int8 weights otherwise than with the floats that they stand for.
-    if runtime.suffix == ".tflite":
-        flatbuffer, trained_weights = store_trained(flatbuffer, model, 4 if runtime.is_engine else 8)
+    flatbuffer, trained_weights = store_trained(lce.to_flatbuffer(frozen), model, 4 if runtime.is_engine else 8)
     clock.start("verify")
-    scale = normalization and (normalization.mean, normalization.std)
+    scale = metadata.normalization and (metadata.normalization.mean, metadata.normalization.std)
     made = choose(flatbuffer, min(map(synthetic_count, shapes)), scale, index_bound(model))
     samples = [np.concatenate(pair) for pair in zip(inputs, made, strict=True)]
-    verification = verify(model, flatbuffer, frozen.conv_names, samples, progress, runtime.interpreters)
-    others = {
-        name: verify(model, flatbuffer, frozen.conv_names, samples, progress, {name: engine})
-        for name, engine in engines.items()
-    }
+    verified = partial(verify, model, flatbuffer, frozen.conv_names, samples, clock.progress)
+    verification = verified(runtime.interpreters)
+    others = {name: verified({name: engine}) for name, engine in options.engines.items()}
     if (names, answers) != ([IMAGE], [ANSWER]):
         flatbuffer.name_interface(names, answers)
     quantization = None
-    if verification.passed and {activations, *weights.values()} != {"float32"}:
+    if verification.passed and options.quantizes:
         clock.start("quantize")
-        float_file = flatbuffer
-        if activations == "int8":
-            flatbuffer, quantization = quantize_activations(float_file, calibration, progress)
-        else:
-            flatbuffer, quantization = quantize(float_file, weights)
         # Where there are the user's inputs, they alone tell what became of the answers.
         users = next((values for values in (inputs, calibration) if len(values[0])), made)
-        # Weights of 4 bits are compared where they are read.
-        make = runtime.interpreters[runtime.title] if runtime.is_engine else None
-        compare(quantization, float_file, flatbuffer, users, make)
+        flatbuffer, quantization = _quantize(flatbuffer, options, calibration, users, clock.progress)
 
     rewritten = runtime.rewrite(flatbuffer)
     content, cost = write_metadata(flatbuffer, metadata), None
@@ -317,18 +267,16 @@ def _convert(
         content=content,
         path=None,
         name=model.name,
-        input_shape=(batch, *shapes[0]),
+        input_shape=(options.batch, *shapes[0]),
         input_orientation=metadata.input_orientation,
         operators=flatbuffer.operators,
         theoretical_size=count(model).bytes,
         verification=verification,
         engines=others,
-        on_random_inputs_only=verify_data is None,
+        on_random_inputs_only=options.verify_data is None,
         seconds=clock.seconds,
         advice=[
-            *notes.hardened(trained),
-            *notes.recalibrated(trained, recalibrated_on),
-            *notes.in_float32(trained, precision),
+            *changes,
             *notes.left_float(trained_weights),
             *advise(trained),
             *size_notes,
@@ -338,9 +286,9 @@ def _convert(
         trained_weights=trained_weights,
         users_inputs=len(inputs[0]),
         source="" if source is None else source.name,
-        normalization=normalization,
+        normalization=metadata.normalization,
         named_classes=len(metadata.labels or ()),
-        inputs={name: (batch, *shape) for name, shape in zip(names, shapes, strict=True)},
+        inputs={name: (options.batch, *shape) for name, shape in zip(names, shapes, strict=True)},
         input_type=model.inputs[0].dtype.name,
         runtime=runtime,
         cost=cost,
@@ -358,18 +306,43 @@ def _convert(
     return result
 
 
+def _with_ends(model, metadata, options):
+    """The model that takes and gives what the file does, and what the file says of that."""
+    if options.input_type == "uint8":
+        model = camera.of_pixels(model, metadata.normalization)
+    if camera.takes_pixels(model):
+        pixels = Normalization.of_scale(255).of_channels(metadata.channels)
+        metadata = replace(metadata, mean=pixels.mean, std=pixels.std)
+    if options.softmax:
+        model = camera.giving_probabilities(model)
+    if camera.ends_in_softmax(model) and metadata.outputs == ("logits",):
+        metadata = replace(metadata, outputs=("probabilities",))
+    return model, metadata
+
+
+def _quantize(float_file, options, calibration, inputs, progress):
+    """The file in fewer bits, and what came of it on some inputs in the runtime that it is for."""
+    if options.activations == "int8":
+        file, result = quantize_activations(float_file, calibration, progress)
+    else:
+        file, result = quantize(float_file, options.weights)
+    make = None if options.runtime.is_lce else next(iter(options.runtime.interpreters.values()))
+    compare(result, float_file, file, inputs, make)
+    return file, result
+
+
 class _Clock:
     """Seconds of each step, the names of which it tells as they begin."""
 
     def __init__(self, progress):
         self.seconds = {}
-        self._progress = progress
+        self.progress = progress
         self._step = None
 
     def start(self, step):
         self.stop()
         self._step, self._since = step, time.perf_counter()
-        self._progress(step)
+        self.progress(step)
 
     def stop(self):
         if self._step is not None:

@@ -9,7 +9,7 @@ from bnext_keras.text import format_bytes
 
 from converter.advice import Advice
 from converter.inspection.inspection import Inspection
-from converter.inspection.profile import Profile
+from converter.inspection.times import Profile
 from converter.passes import PassReport
 from converter.quantization.quantize import Quantization
 from converter.quantization.trained import TrainedWeights
@@ -51,12 +51,11 @@ class ConversionResult:
         seconds: Duration of each step.
         advice: What keeps the model from running right or fast, the gravest first.
         inspection: The model's layers and the file's operators, one by one.
-        profile: How long each operator takes on this machine, None unless somebody had it measured
-            (`converter.inspection.profile.profile`).
+        profile: How long each operator takes on this machine, None unless somebody had it measured: in LCE
+            (`converter.inspection.profile.profile`), or in the engine (`converter.inspection.engine.profile_engine`).
         passes: What each pass of the simplification changed; empty without it.
         quantization: What quantization did to the file, None if nobody asked for it.
-        trained_weights: What became of weights that were trained in few bits; None if none were, or the file is no
-            ``.tflite``, where they are floats.
+        trained_weights: What became of weights that were trained in few bits; None if none were.
     """
 
     content: bytes

@@ -3,72 +3,21 @@
 Nothing heavy is imported before the arguments are known to be good.
 """
 
-import argparse
 import json
 import os
 import sys
 from functools import partial
-from pathlib import Path
 
-from bnext_keras.cli._tool import (
-    add_architecture_arguments,
-    add_normalization_arguments,
-    add_trust_argument,
-    complain,
-    dispatch,
-    normalization,
-    quiet_tensorflow,
-    renamed,
-    run,
-    silenced,
-    tool_parser,
-)
+from bnext_keras.cli._tool import complain, dispatch, normalization, quiet_tensorflow, renamed, run, silenced
 from bnext_keras.errors import ConversionError, VerificationError
 from bnext_keras.files import check_exists, check_outputs, write_all
 from bnext_keras.labels import read_labels
 
-from converter.cli._form import add_form_arguments, suffix
-from converter.quantization.precision import ACTIVATIONS, check_activations, check_weights, parse_weights
+from converter.cli._arguments import TOOL, read_advise_arguments, read_arguments, suffix
+from converter.quantization.precision import check_activations, check_weights, parse_weights
 
-TOOL = "bnext-convert"
-
-#: Targets whose operators nothing times, one by one.
-_NOT_PROFILED = ("engine", "onnx")
-
-DESCRIPTION = """\
-Convert a trained Larq model into a .tflite file for Larq Compute Engine, with binary
-convolutions bitpacked, and verify it against Keras before it is written."""
-
-EPILOG = """\
-examples:
-  bnext-convert model.h5                                   writes model.tflite beside it
-  bnext-convert model.keras -o phone.tflite --json report.json
-  bnext-convert model.h5 --report report.html              a web page: every layer and operator, and its time here
-  bnext-convert advise model.h5                            what keeps a model of yours from running right or fast
-  bnext-convert bnext_tiny.h5 --no-rotation                the caller turns the images (see bnext-import)
-  bnext-convert model.h5 --weights int8 --verify-data photos/    8-bit weights for what is not binary
-  bnext-convert model.h5 --activations int8 --calibration-data photos/    8 bits for activations, too
-  bnext-convert model.h5 --target engine --weights 8/4/8   4-bit squeeze-and-expand, for this project's engine alone
-  bnext-convert model.h5 --target tflite                   for runtimes that lack LCE's operators: iOS, LiteRT
-  bnext-convert model.h5 --input uint8 --softmax           takes a camera's pixels, gives probabilities
-  bnext-convert model.h5 --verify-engine                   verifies this project's own engine as it verifies LCE
-  bnext-convert saved_model_folder --verify-data photos/   compares on your images too
-  bnext-convert bnext_tiny.weights.h5 --model BNextTiny    a file of weights only
-
-exit status:
-  0  the file has been written and computes what the Keras model computes
-  1  it does not (a binary convolution stayed float, or answers differ beyond rounding); nothing is written
-  2  the model or the command cannot be used; one line says why; nothing is written"""
-
-
-ADVISE_DESCRIPTION = """\
-Tell what keeps a model from running right or fast in Larq Compute Engine, layer by layer,
-with a remedy. Nothing is converted or written."""
-
-ADVISE_EPILOG = """\
-exit status:
-  0  the model can be converted
-  2  it cannot, or its file cannot be read; one line says why"""
+#: The target whose operators nothing times, one by one.
+_NOT_PROFILED = "onnx"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -77,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main_convert(argv):
-    arguments = _parse(_parser(), argv)
+    arguments = read_arguments(argv)
     if arguments.advise:
         renamed(TOOL, "--advise", "bnext-convert advise MODEL")
         return run(TOOL, _advise, arguments)
@@ -85,7 +34,7 @@ def _main_convert(argv):
 
 
 def _main_advise(argv):
-    return run(TOOL, _advise, _parse(_advise_parser(), argv))
+    return run(TOOL, _advise, read_advise_arguments(argv))
 
 
 def _convert(arguments):
@@ -105,10 +54,13 @@ def _convert(arguments):
 
 
 def _convert_verified(arguments, console, messages):
-    if arguments.profile and arguments.target in _NOT_PROFILED:
+    if arguments.profile and arguments.target == _NOT_PROFILED:
         raise ConversionError(
-            f"--profile times the operators of a .tflite file in LCE, which does not run --target {arguments.target}",
-            remedy="leave it out",
+            f"--profile times operators of .tflite files, not of --target {_NOT_PROFILED}", remedy="leave it out"
+        )
+    if arguments.no_engine and arguments.target == "engine":
+        raise ConversionError(
+            "--no-engine: files of --target engine are timed in the engine alone", remedy="leave it out"
         )
     weights = parse_weights(arguments.weights)
     check_weights(weights, arguments.target)
@@ -157,17 +109,23 @@ def _convert_verified(arguments, console, messages):
             batch=arguments.batch,
             progress=lambda step: status.update(f"{arguments.input.name}: {step}"),
         )
-        if (arguments.profile or arguments.report) and arguments.target not in _NOT_PROFILED:
-            from converter.inspection.profile import profile
-
-            result.profile = profile(
-                result.content,
-                progress=lambda step: status.update(f"{result.name}: {step}"),
-                engine=not arguments.no_engine,
-            )
+        if (arguments.profile or arguments.report) and arguments.target != _NOT_PROFILED:
+            result.profile = _profile(result, not arguments.no_engine, status)
     print_report(result, console)
     _write_reports(arguments, result)
     return 0
+
+
+def _profile(result, engine, status):
+    """How long each operator takes: in the engine if the file is for it, otherwise in LCE's interpreter."""
+    from converter import profile, profile_engine
+
+    def progress(step):
+        status.update(f"{result.name}: {step}")
+
+    if result.runtime.is_engine:
+        return profile_engine(result.content, progress=progress)
+    return profile(result.content, progress=progress, engine=engine)
 
 
 def _engines(arguments):
@@ -223,122 +181,6 @@ def _write_reports(arguments, result):
 
         reports[arguments.report] = render_html(result).encode()
     write_all(reports)
-
-
-def _parse(parser, argv):
-    arguments, extra = parser.parse_known_args(argv)
-    if extra and not any(argument.startswith("-") for argument in extra):
-        files = " ".join(extra)
-        parser.error(f"takes one model at a time, not {files} too; give each a command of its own")
-    elif extra:
-        parser.error(f"unrecognized arguments: {' '.join(extra)}")
-    return arguments
-
-
-def _parser():
-    parser = tool_parser(TOOL, DESCRIPTION, EPILOG)
-    parser.add_argument("input", type=Path, help="a .h5 or .keras file, or a SavedModel folder")
-    parser.add_argument("-o", "--output", type=Path, help="file to write (default: the input's name with .tflite)")
-    parser.add_argument(
-        "--verify-data",
-        type=Path,
-        metavar="PATH",
-        help="compare on these inputs too: a folder of images, or a .npy file of model inputs",
-    )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON too")
-    parser.add_argument(
-        "--report",
-        type=Path,
-        metavar="FILE",
-        help="write the report as a web page too, with the time of each operator on this machine",
-    )
-    parser.add_argument(
-        "--profile",
-        action="store_true",
-        help="measure the time of each operator on this machine, which takes some seconds (--report does it anyway)",
-    )
-    parser.add_argument(
-        "--verify-engine",
-        action="store_true",
-        help="verify that this project's own engine computes what Keras computes, too; else nothing is written",
-    )
-    parser.add_argument(
-        "--no-engine", action="store_true", help="leave this project's own engine out of what --profile measures"
-    )
-    parser.add_argument("--advise", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument(
-        "--no-rotation",
-        action="store_true",
-        help="for a model of bnext-import: leave out its first operator, which turns images by 180 degrees; "
-        "the file then wants them turned by the caller, who often can do it for nothing",
-    )
-    parser.add_argument(
-        "--no-simplify",
-        action="store_true",
-        help="keep every operator of the Keras model instead of rewriting them, exactly up to rounding, to fewer",
-    )
-    parser.add_argument(
-        "--harden",
-        action="store_true",
-        help="convert a model whose training ended before its kernels were binary, with their signs, as validation "
-        "used them; measure its accuracy, which may be far from that in training",
-    )
-    parser.add_argument(
-        "--recalibrate",
-        type=Path,
-        metavar="PATH",
-        help="measure the statistics of batch normalizations anew on these images, with --harden say: a folder, or a "
-        ".npy file of model inputs; the Keras file stays what it is",
-    )
-    parser.add_argument(
-        "--float32",
-        action="store_true",
-        help="convert a model of float64 or float16 as one of float32, which is what it is compared with; one that was "
-        "trained in mixed precision, whose weights are float32, needs no option",
-    )
-    parser.add_argument(
-        "--weights",
-        default="float32",
-        metavar="TYPE",
-        help="float32 (default) or int8 for all float layers; or by role: "
-        "stem=float32,se=int8,head=int8,other=float32; or bits of stem, squeeze-and-expand and head as in training, "
-        "8/32/8; 4 bits (int4, 8/4/8) go with --target engine alone, since LCE cannot read them; fewer bits change the "
-        "answers, and the report says by how much: give --verify-data",
-    )
-    parser.add_argument(
-        "--activations",
-        choices=ACTIVATIONS,
-        default="float32",
-        help="int8: float operators compute in 8 bits, weights and activations, which is an approximation that turns "
-        "some signs over, and the report says how many: give --calibration-data, and --verify-data of other images",
-    )
-    parser.add_argument(
-        "--calibration-data",
-        type=Path,
-        metavar="PATH",
-        help="some hundred inputs like those that the network will see, whose values decide on the ranges of int8 "
-        "activations: a folder of images, or a .npy file of model inputs",
-    )
-    add_form_arguments(parser)
-    parser.add_argument(
-        "--labels",
-        type=Path,
-        metavar="FILE",
-        help="names of the classes, one per line, to put into the file (default: those that the model states, as "
-        "models of bnext-train do; ImageNet's for a published one of 1000 classes)",
-    )
-    add_normalization_arguments(parser)
-    add_trust_argument(parser)
-    add_architecture_arguments(parser)
-    return parser
-
-
-def _advise_parser():
-    parser = tool_parser(f"{TOOL} advise", ADVISE_DESCRIPTION, ADVISE_EPILOG)
-    parser.add_argument("input", type=Path, help="a .h5 or .keras file, or a SavedModel folder")
-    add_trust_argument(parser)
-    add_architecture_arguments(parser)
-    return parser
 
 
 if __name__ == "__main__":

@@ -86,9 +86,10 @@ def _profile(result):
     profile = result.profile
     operators = list(zip(result.inspection.operators, profile.milliseconds, strict=True))
     milliseconds = times_by(lambda operator: operator.kind, operators)
-    shares = [f"{kind} {format_percent(time / profile.explained)}" for kind, time in milliseconds.items()]
+    shares = [f"{kind} {format_percent(time / profile.explained)}" for kind, time in milliseconds.items() if time]
     return (
-        f"{format_milliseconds(profile.total)} an image, 1 thread, {profile.kernels} kernels, {profile.processor}: "
+        f"{format_milliseconds(profile.total)} an image in {profile.runtime}, 1 thread, {profile.kernels} kernels, "
+        f"{profile.processor}: "
         f"{', '.join(shares)} of the operators' sum, {format_milliseconds(profile.explained)}. Not a phone's figures"
         f"{_engine(profile)}"
     )
@@ -96,7 +97,7 @@ def _profile(result):
 
 def _engine(profile):
     engine = profile.engine
-    if engine is None:
+    if engine is None or profile.is_of_engine:
         return ""
     if engine.network is None:
         return f". The engine: {engine.note}"

@@ -1,4 +1,10 @@
-"""Files for ONNX Runtime, and whatever else reads ONNX: written by `tf2onnx` from a ``.tflite`` file."""
+"""Files for ONNX Runtime, and whatever else reads ONNX: written by `tf2onnx` from a ``.tflite`` file.
+
+**Weights of 8 bits** are initializers of int8 with a ``Cast`` and, but for signs, a ``Mul`` by their steps behind it. A
+``DequantizeLinear``, which tf2onnx writes, says the same, and ONNX Runtime reads it otherwise: it takes one in front of
+a matrix product for leave to round the activations to int8 as well (``MatMulNBits``), and computes all others anew for
+each image. A cast of a constant it computes once, when it loads the file, to the same floats.
+"""
 
 import contextlib
 import io
@@ -25,6 +31,9 @@ OPSET = 17
 def to_onnx(flatbuffer: Flatbuffer) -> bytes:
     """The ONNX file of a ``.tflite`` file without custom operators; its maps keep their order, channels last.
 
+    Args:
+        flatbuffer: The file, whose int8 constants stand for floats without an offset, as all weights here do.
+
     Raises:
         MissingPackage: if tf2onnx is not installed.
         ConversionError: with tf2onnx's own message, if it refuses the file.
@@ -42,7 +51,36 @@ def to_onnx(flatbuffer: Flatbuffer) -> bytes:
             # Whatever a converter of others raises of a file that it cannot convert.
             except Exception as error:
                 raise ConversionError(f"tf2onnx refused the file: {first_line(error)}") from error
+    _cast_weights(model.graph)
     return model.SerializeToString()
+
+
+def _cast_weights(graph):
+    """Has int8 constants made floats by a cast and a product, see above."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    constants, nodes = {constant.name: constant for constant in graph.initializer}, []
+    for node in graph.node:
+        if node.op_type != "DequantizeLinear" or node.input[0] not in constants:
+            nodes.append(node)
+            continue
+        levels, (result,) = constants[node.input[0]], node.output
+        steps = numpy_helper.to_array(constants[node.input[1]])
+        if (steps == 1).all():
+            nodes.append(helper.make_node("Cast", [levels.name], [result], name=result, to=TensorProto.FLOAT))
+            continue
+        sides = [1] * len(levels.dims)
+        if steps.size > 1:
+            sides[next(attribute.i for attribute in node.attribute if attribute.name == "axis")] = steps.size
+        graph.initializer.append(numpy_helper.from_array(steps.reshape(sides), f"{result}/steps"))
+        floats = f"{result}/levels"
+        nodes.append(helper.make_node("Cast", [levels.name], [floats], name=floats, to=TensorProto.FLOAT))
+        nodes.append(helper.make_node("Mul", [floats, f"{result}/steps"], [result], name=result))
+    read = {name for node in nodes for name in node.input}
+    kept = [constant for constant in graph.initializer if constant.name in read]
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(kept)
 
 
 def encode(flatbuffer: Flatbuffer, metadata: Metadata) -> bytes:

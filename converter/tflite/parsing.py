@@ -17,6 +17,8 @@ from converter.tflite.schema import BUILTIN_NAMES, TENSOR_TYPES, Model, ModelT, 
 IDENTIFIER = b"TFL3"
 #: More operators, tensors or buffers than any network has.
 MAX_PARTS = 100_000
+#: The largest number that the older field for an operator's type holds; TFLite's own tools put it where more is meant.
+_LAST_OLD_CODE = 127
 
 _Result = TypeVar("_Result")
 
@@ -99,8 +101,10 @@ def _parse(content):
     total = sum(len(buffer.data) for buffer in model.buffers if buffer.data is not None)
     _require(total <= len(content), "its constants overlap")
     for code in model.operatorCodes:
-        # Tools from before 2021 know the older field only, which had room for 127 types.
+        # Tools from before 2021 know the older field only, which had room for 127 types; some of today's leave it 0,
+        # and a reader that looks at it alone, as tf2onnx does, sees an addition in its place.
         code.builtinCode = max(code.builtinCode, code.deprecatedBuiltinCode)
+        code.deprecatedBuiltinCode = min(code.builtinCode, _LAST_OLD_CODE)
     _check_references(model)
     return model
 

@@ -145,6 +145,7 @@ def test_help_is_quick_and_usage_errors_exit_with_2(tmp_path):
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert result.returncode == 0
     assert "exit status" in result.stdout
+    assert result.stdout.startswith("usage: bnext-convert [options] MODEL\n       bnext-convert advise MODEL\n")
     assert run(cwd=tmp_path).returncode == 2
     assert run("model.h5", "--input-size", "many", cwd=tmp_path).returncode == 2
 

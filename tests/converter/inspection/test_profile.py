@@ -8,8 +8,11 @@ import tensorflow as tf
 from larq_compute_engine import convert_keras_model
 from larq_compute_engine.tflite.python.interpreter import Interpreter
 
-from converter.inspection.profile import LEAST_ROUNDS, processor_name, profile
+from converter.inspection.engine import profile_engine
+from converter.inspection.profile import profile
+from converter.inspection.times import LEAST_ROUNDS, processor_name
 from converter.tflite.bits import unpack_signs
+from converter.tflite.engine import EngineUnavailable
 from converter.tflite.flatbuffer import Flatbuffer
 from converter.tflite.interpreter import KERNELS
 
@@ -87,3 +90,25 @@ def test_the_engine_is_timed_beside_lce_unless_it_is_left_out(content):
     assert {"binary convolution", "float convolution", "dense"} <= engine.kinds.keys()
     assert list(engine.kinds.values()) == sorted(engine.kinds.values(), reverse=True)
     assert profile(content, budget=0, engine=False).engine is None
+
+
+def test_the_engines_steps_are_times_of_the_operators_whose_results_they_write(content):
+    steps = []
+    profiled = profile_engine(content, budget=0, progress=steps.append)
+    types = [operation.type for operation in Flatbuffer(content).operations]
+    # CONV_2D, then LceQuantize and LceBconv2d four times, MEAN, FULLY_CONNECTED.
+    timed = [type for type, time in zip(types, profiled.milliseconds, strict=True) if time is not None]
+    assert timed.count("LceBconv2d") == 4
+    assert {"CONV_2D", "FULLY_CONNECTED"} <= {*timed}
+    assert len(timed) == profiled.distinct < len(types)
+    assert profiled.explained == pytest.approx(sum(profiled.engine.kinds.values()))
+    assert profiled.total == profiled.network[profiled.kernels] == profiled.engine.network >= profiled.fastest > 0
+    assert {"binary convolution", "float convolution", "dense"} <= profiled.engine.kinds.keys()
+    assert profiled.rounds == len(steps) == LEAST_ROUNDS
+    assert (profiled.runtime, profiled.to_dict()["runtime"]) == ("the engine", "the engine")
+
+
+def test_a_file_that_the_engine_does_not_run_has_no_profile_of_it():
+    image = tf.keras.Input((8, 8, 32))
+    with pytest.raises(EngineUnavailable, match=r"^not in the engine: GREATER "):
+        profile_engine(convert_keras_model(tf.keras.Model(image, tf.where(image > 0, image, 0.5 * image))))

@@ -21,7 +21,8 @@ from converter import convert
 from converter.advice import Advice
 from converter.cli import convert as cli
 from converter.inspection.inspection import inspect
-from converter.inspection.profile import EngineTimes, profile
+from converter.inspection.profile import profile
+from converter.inspection.times import EngineTimes
 from converter.passes import PassReport
 from converter.quantization.quantize import Quantization
 from converter.report.html import render_html
@@ -167,7 +168,7 @@ def test_the_page_shows_the_figures(result):
     assert "same first answer as Keras, 8 inputs" in text
     assert "on 8 inputs (synthetic ones only, made on the spot)" in text
     assert "Nothing known keeps this model from running right or fast" in text
-    assert "one image, one thread" in text
+    assert "one image in LCE, one thread" in text
     assert "no: reads the image" in text
     assert "1.18 M" in text
     assert result.profile.processor in text
@@ -321,7 +322,7 @@ def test_what_a_file_calls_its_layers_is_obeyed_by_nothing(result):
 
 def test_rows_name_the_kernels_and_claim_no_minimum(result):
     shown = dict(rows(result))
-    assert f" an image, 1 thread, {result.profile.kernels} kernels, " in shown["time on this machine"]
+    assert f" an image in LCE, 1 thread, {result.profile.kernels} kernels, " in shown["time on this machine"]
     assert "minimum" not in shown["size"]
     assert shown["size"].endswith("1 bit for binary weights, 32 for others)")
     quantization = Quantization({"head": "int8"}, {}, {"head": 2560}, {"head": 640})

@@ -174,9 +174,17 @@ def test_an_engine_that_cannot_run_it_is_told(floats, monkeypatch):
 def test_the_command_writes_it(floats, tmp_path, capsys, refused_by):
     model, file = tmp_path / "model.h5", tmp_path / "out.tflite"
     floats[0].save(model)
-    assert "leave it out" in refused_by(main)(model, "--target", "engine", "--profile")
+    refused = refused_by(main)(model, "--target", "engine", "--profile", "--no-engine")
+    assert "--no-engine: files of --target engine are timed in the engine alone; leave it out" in refused
     options = ["--target", "engine", "--weights", "32/4/32", "--json", str(tmp_path / "report.json")]
     assert main([str(model), "-o", str(file), "--report", str(tmp_path / "report.html"), *options]) == 0
-    assert "this project's engine alone" in capsys.readouterr().out
-    assert json.loads((tmp_path / "report.json").read_text())["quantization"]["weights"]["se"] == "int4"
+    shown = capsys.readouterr().out
+    assert "this project's engine alone" in shown
+    assert "an image in the engine, 1 thread" in " ".join(shown.replace("│", " ").split())
+    found = json.loads((tmp_path / "report.json").read_text())
+    assert found["quantization"]["weights"]["se"] == "int4"
+    assert found["profile"]["runtime"] == "the engine"
+    page = (tmp_path / "report.html").read_text()
+    assert "Time along the network" in page
+    assert "Timed in this project&rsquo;s engine, for which the file is" in page
     assert Flatbuffer(file.read_bytes()).has_int4

@@ -1,6 +1,7 @@
 """Files for runtimes that lack LCE's operators: verified in them, and what they cost."""
 
 import json
+import math
 import sys
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ import pytest
 import tensorflow as tf
 
 from converter import convert
+from converter.cli._arguments import TARGETS, suffix
 from converter.cli.convert import main
 from converter.inspection.profile import profile
 from converter.report.rows import rows
@@ -20,6 +22,7 @@ from converter.runtimes import RUNTIMES, Rewritten
 from converter.runtimes.litert import LiteRTInterpreter
 from converter.runtimes.onnx import OnnxInterpreter
 from converter.tflite.flatbuffer import Flatbuffer
+from converter.tflite.interpreter import Interpreter
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +59,25 @@ def test_8_bit_weights_go_with_it(model):
     assert result.quantization.errors == []
     answers = LiteRTInterpreter(result.content).run([np.ones((1, 16, 16, 3), np.float32)])[0]
     assert np.isfinite(answers).all()
+
+
+def test_quantized_files_are_compared_where_they_will_run(model, monkeypatch):
+    class Careless(LiteRTInterpreter):
+        """Computes with weights of 8 bits otherwise than with the floats that they stand for."""
+
+        def __init__(self, content):
+            super().__init__(content)
+            kernels_of_signs = 3
+            self.factor = 2 if Flatbuffer(content).operators["DEQUANTIZE"] > kernels_of_signs else 1
+
+        def run(self, inputs):
+            answers, *signs = super().run(inputs)
+            return [self.factor * answers, *signs]
+
+    interpreters = {"a careless one": lambda content: Rewritten(content, Careless)}
+    monkeypatch.setitem(RUNTIMES, "tflite", replace(RUNTIMES["tflite"], interpreters=interpreters))
+    with pytest.raises(VerificationError, match="with quantized weights the answers differ by"):
+        convert(model, target="tflite", weights="int8")
 
 
 def test_signatures_name_input_and_output(converted):
@@ -110,6 +132,41 @@ def test_an_onnx_file_is_verified_in_onnx_runtime(model, tmp_path):
     assert properties["mean"] == "0.5,0.5,0.5"
 
 
+def stored_types(content):
+    """How many numbers an ONNX file has of each type, weights of several dimensions alone."""
+    import onnx
+
+    counts: dict[str, int] = {}
+    for constant in onnx.load_from_string(content).graph.initializer:
+        if len(constant.dims) > 1:
+            kind = onnx.TensorProto.DataType.Name(constant.data_type)
+            counts[kind] = counts.get(kind, 0) + math.prod(constant.dims)
+    return counts
+
+
+def test_8_bit_weights_in_onnx_are_those_of_lce(model):
+    pytest.importorskip("onnxruntime")
+    images = np.random.default_rng(0).normal(size=(4, 16, 16, 3)).astype(np.float32)
+    floats, result = (convert(model, target="onnx", weights=weights) for weights in ("float32", "int8"))
+    of_lce = convert(model, weights="int8")
+    answers = OnnxInterpreter(result.content).run_each(images)[0]
+    np.testing.assert_allclose(answers, Interpreter(of_lce.content).run_each(images)[0], atol=1e-4)
+    assert result.quantization.drift == pytest.approx(of_lce.quantization.drift, rel=1e-3)
+    kept, weights = stored_types(floats.content), 864 // 4 + 192 // 4 + 320 // 4
+    assert stored_types(result.content)["INT8"] == kept["INT8"] + weights
+
+
+def test_weights_that_were_trained_in_few_bits_are_bytes_in_onnx():
+    pytest.importorskip("onnxruntime")
+    model = bnext_keras.models.BNext([8, 16], input_shape=(16, 16, 3), num_classes=5)
+    of_floats = stored_types(convert(model, target="onnx").content)
+    bnext_keras.quantize_weights(model, "8/4/8")
+    result = convert(model, target="onnx")
+    assert result.verification.passed
+    assert stored_types(result.content)["INT8"] == of_floats["INT8"] + result.trained_weights.bytes_after
+    assert len(result.trained_weights.layers) == 8
+
+
 def test_what_is_not_installed_is_told_before_any_work(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
@@ -121,6 +178,10 @@ def test_no_other_engine_is_verified(model):
     message = "--target tflite: the file is verified in LiteRT alone; leave out --verify-engine"
     with pytest.raises(ConversionError, match=message):
         convert(model, target="tflite", engines={"the engine": LiteRTInterpreter})
+
+
+def test_the_command_knows_all_targets_and_how_their_files_end():
+    assert {name: suffix(name) for name in TARGETS} == {runtime.name: runtime.suffix for runtime in RUNTIMES.values()}
 
 
 def test_unknown_targets_are_refused(model):

@@ -11,6 +11,7 @@ from larq_compute_engine.tflite.python.interpreter import Interpreter
 from tensorflow.lite.python import schema_py_generated as schema
 
 from converter import ConversionError, convert
+from converter.tflite.adding import new_code
 from converter.tflite.flatbuffer import Flatbuffer
 from converter.tflite.metadata import read_metadata
 from converter.tflite.parsing import custom_operators, has_int4
@@ -156,6 +157,18 @@ def test_types_of_operators_of_old_files(content):
         assert code.builtinCode == code.deprecatedBuiltinCode
         code.builtinCode = 0
     assert Flatbuffer(old.pack()).operators == expected
+
+
+def test_types_of_operators_for_old_readers(content):
+    """Some tools fill the field that there is since 2021 alone, and tf2onnx looks at the older one."""
+    new = Flatbuffer(content)
+    new.model.operatorCodes.append(new_code("DEQUANTIZE"))
+    new.model.operatorCodes.append(new_code("GELU"))
+    for code in new.model.operatorCodes:
+        code.deprecatedBuiltinCode = 0
+    packed = Flatbuffer(new.pack()).model.operatorCodes
+    assert [code.deprecatedBuiltinCode for code in packed[-2:]] == [6, 127]
+    assert [code.builtinCode for code in packed[-2:]] == [6, 150]
 
 
 def test_constants_that_are_the_same_bytes():
