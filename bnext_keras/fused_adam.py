@@ -33,6 +33,8 @@ class FusedAdam(tf.keras.optimizers.Optimizer):
         # On a GPU, Keras' default is True: a program for every shape of variable.
         super().__init__(*arguments, jit_compile=jit_compile, **options)
 
+    # AutoGraph finds nothing to convert below here, and warns of what it cannot read in Larq's variables.
+    @tf.autograph.experimental.do_not_convert
     def _distributed_apply_gradients_fn(self, distribution, grads_and_vars, **kwargs):
         self._terms = _Terms()
         try:

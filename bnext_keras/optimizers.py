@@ -70,6 +70,7 @@ class TwoGroupAdamW(FusedAdam, tf.keras.optimizers.AdamW):
             self._decay, self._distribution_strategy, list(zip(decaying, rates, strict=True))
         )
 
+    @tf.autograph.experimental.do_not_convert
     def _decay(self, distribution, variables_and_rates):
         def decay(variable, share):
             variable.assign_sub(variable * share)

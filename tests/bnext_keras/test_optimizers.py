@@ -238,7 +238,7 @@ def test_rows_of_an_embedding_are_updated():
 
 
 @pytest.mark.parametrize("optimizer", [TwoGroupAdamW, RectifiedAdam, TwoGroupAdam, AdamAndMomentum])
-def test_an_update_is_one_operation_for_each_variable(optimizer):
+def test_an_update_is_one_operation_for_each_variable(optimizer, caplog):
     model = binary_model()
     model.compile(optimizer(0.1), "mse")
     step = tf.function(lambda: model.train_step((tf.ones((8, 4)), tf.ones((8, 2)))))
@@ -246,6 +246,7 @@ def test_an_update_is_one_operation_for_each_variable(optimizer):
     assert sum(kind.startswith("ResourceApply") for kind in kinds) == len(model.trainable_variables) == 6
     # What depends on the number of the step alone is computed once.
     assert kinds.count("Sqrt") <= 2
+    assert "AutoGraph" not in caplog.text
 
 
 def binary_model():
