@@ -25,7 +25,6 @@ def measure_top1(
     plan: str,
     data: LabelledImages,
     *,
-    classes: slice = slice(None),
     threads: int,
     timeout: float,
     progress: Callable[[str], None],
@@ -37,7 +36,6 @@ def measure_top1(
         tool: The engine's program there.
         plan: Path of the plan there.
         data: Images and labels.
-        classes: Which numbers of an answer are those of classes, see `android_demo.session.labelled.classes_in`.
         threads: Threads of the engine.
         timeout: Seconds that a portion of the images may take.
         progress: Takes a line about how far it has come.
@@ -55,7 +53,7 @@ def measure_top1(
         answers = np.frombuffer(_answers(target, tool, plan, images, threads, timeout), np.float32)
         if answers.size == 0 or answers.size % len(images):
             raise BenchmarkError(f"{target.name}: {answers.size} numbers came back for {len(images)} images")
-        right += int(np.sum(answers.reshape(len(images), -1)[:, classes].argmax(axis=1) == labels))
+        right += int(np.sum(answers.reshape(len(images), -1)[:, data.classes].argmax(axis=1) == labels))
     return 100 * right / count
 
 

@@ -21,7 +21,6 @@ from android_demo.session.accuracy import measure_top1
 from android_demo.session.alongside import alongside
 from android_demo.session.cooling import wait_until_cool
 from android_demo.session.energy import measure_energy
-from android_demo.session.labelled import classes_in
 from android_demo.session.outcome import why_failed
 from android_demo.session.procedure import Procedure
 from android_demo.session.throttling import noisy, throttled
@@ -155,7 +154,6 @@ class Job:
             self._tool,
             model,
             data,
-            classes=classes_in(self._model.path),
             threads=self.measurement.settings.threads,
             timeout=self._procedure.timeout,
             progress=self._tell,

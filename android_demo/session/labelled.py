@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Union
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from bnext_keras.preprocessing import Normalization
 
     import numpy as np
+
+    from converter.tflite.flatbuffer import Flatbuffer
 
 #: Images as they are when they are needed, or files that become such.
 Images = Union["np.ndarray", "PictureImages"]
@@ -31,11 +33,13 @@ class LabelledImages:
     Attributes:
         images: float32 ``(images, height, width, channels)``, just as the network takes them.
         labels: Numbers of their classes ``(images,)``.
+        classes: Which of the numbers that the network answers with are those of classes.
         assumed: What of the images the model's file does not say, for people.
     """
 
     images: Images
     labels: "np.ndarray"
+    classes: slice = field(default_factory=lambda: slice(None))
     assumed: str = ""
 
 
@@ -59,27 +63,6 @@ def read_test_data(path: Path) -> LabelledData:
     return _open_folder(path) if path.is_dir() else _read_arrays(path)
 
 
-def classes_in(model: Path) -> slice:
-    """Which of the numbers that a ``.tflite`` file answers with are those of classes: all of a single output.
-
-    Raises:
-        BenchmarkError: if of several outputs not just one has a number for each class.
-    """
-    from converter.tflite.flatbuffer import Flatbuffer
-
-    flatbuffer = Flatbuffer(model.read_bytes())
-    shapes = [flatbuffer.shape(tensor) for tensor in flatbuffer.outputs]
-    if len(shapes) == 1:
-        return slice(None)
-    of_classes = [place for place, shape in enumerate(shapes) if len(shape) == 2]
-    if len(of_classes) != 1:
-        raise BenchmarkError(
-            f"{model}: has {len(shapes)} outputs, {len(of_classes)} of them of classes; accuracy is measured of one"
-        )
-    start = sum(math.prod(shape) for shape in shapes[: of_classes[0]])
-    return slice(start, start + math.prod(shapes[of_classes[0]]))
-
-
 @dataclass(frozen=True)
 class _Arrays:
     path: Path
@@ -92,13 +75,13 @@ class _Arrays:
         flatbuffer = Flatbuffer(model.read_bytes())
         if len(flatbuffer.inputs) != 1:
             raise BenchmarkError(f"{model}: has {len(flatbuffer.inputs)} inputs; accuracy is measured with one")
-        classes_in(model)
+        classes = _classes_in(flatbuffer, model)
         expected = flatbuffer.shape(flatbuffer.inputs[0])[1:]
         if self.data.images.shape[1:] != tuple(expected):
             raise BenchmarkError(
                 f"{model}: takes images of shape {expected}, not {self.data.images.shape[1:]} as the test data has"
             )
-        return self.data
+        return replace(self.data, classes=classes)
 
 
 def _read_arrays(path):
@@ -107,6 +90,24 @@ def _read_arrays(path):
     with file_errors_as(BenchmarkError):
         arrays = read_labelled(path)
     return _Arrays(path, LabelledImages(np.ascontiguousarray(arrays.images, np.float32), arrays.labels))
+
+
+def _classes_in(flatbuffer: "Flatbuffer", model: Path) -> slice:
+    """Which of the numbers that a file answers with are those of classes: all of a single output.
+
+    Raises:
+        BenchmarkError: if of several outputs not just one has a number for each class.
+    """
+    shapes = [flatbuffer.shape(tensor) for tensor in flatbuffer.outputs]
+    if len(shapes) == 1:
+        return slice(None)
+    of_classes = [place for place, shape in enumerate(shapes) if len(shape) == 2]
+    if len(of_classes) != 1:
+        raise BenchmarkError(
+            f"{model}: has {len(shapes)} outputs, {len(of_classes)} of them of classes; accuracy is measured of one"
+        )
+    start = sum(math.prod(shape) for shape in shapes[: of_classes[0]])
+    return slice(start, start + math.prod(shapes[of_classes[0]]))
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ class _Folder:
         numbers = self._numbers(model, count, metadata.labels if metadata else None)
         images = PictureImages(self.files, shape, scale.of_channels(shape[-1]), wants_rotated_images(metadata))
         labels = np.array([numbers[place] for place in self.places])
-        return LabelledImages(images, labels, "" if stated else _ASSUMED)
+        return LabelledImages(images, labels, _classes_in(flatbuffer, model), "" if stated else _ASSUMED)
 
     def _numbers(self, model, count, labels):
         """The number of each folder's class: by name where the model's file has these names, or else by their order."""

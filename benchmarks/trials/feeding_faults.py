@@ -3,10 +3,10 @@
     python benchmarks/trials/feeding_faults.py --seconds 600 --seed 0
 
 A small run is begun with ``--processes 2`` and struck at a random moment: Ctrl-C for all its processes, SIGKILL for
-one that prepares images, SIGKILL for the run itself, or it finds ``/dev/shm`` full from the start (for which this
-script must be root's, and have ``unshare``). Prints for each strike the run's last line and what was found wrong:
-another status than it should have, more than one line on standard error, a process that goes on, something new in
-``/dev/shm``, which nobody else should use meanwhile. Ends with 1 if anything was.
+one that prepares images, SIGKILL for the run itself, or it finds ``/dev/shm`` full from the start. Prints for each
+strike the run's last line and what was found wrong: another status than it should have, more than one line on standard
+error, a process that goes on, something left in ``/dev/shm``, of which each run has its own. Ends with 1 if anything
+was. This script must be root's, and have ``unshare``.
 """
 
 import argparse
@@ -21,10 +21,10 @@ import time
 from pathlib import Path
 
 RUN = [sys.executable, "-m", "bnext_keras.cli.train", "digits", "--processes", "2", "weak_teachers=", "strong_teacher="]
-SHARED = Path("/dev/shm")
 #: Status of the run after each strike.
 STRIKES = {"Ctrl-C": 130, "one process killed": 2, "run killed": -signal.SIGKILL, "no shared memory": 2}
-#: Fills what a run sees as /dev/shm, and nobody else does.
+#: Gives a run, and nobody else, a folder as its /dev/shm, or a full one.
+OWN = 'mount --bind "$0" /dev/shm && exec "$@"'
 FULL = 'mount -t tmpfs -o size=4k none /dev/shm && head -c 4096 /dev/zero > /dev/shm/full; exec "$@"'
 
 
@@ -34,8 +34,12 @@ def main():
     parser.add_argument("--seconds", type=float, default=600, help="begins no run after so many (default 600)")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
+    if os.geteuid() != 0 or not shutil.which("unshare"):
+        parser.exit(2, "this must be root's, and have unshare\n")
+    # Shells let what they start in the background ignore Ctrl-C, and so would every run.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     chance, begun, faulty, done = random.Random(arguments.seed), time.monotonic(), 0, 0
-    kinds = [kind for kind in STRIKES if kind != "no shared memory" or (os.geteuid() == 0 and shutil.which("unshare"))]
+    kinds = list(STRIKES)
     while done < arguments.strikes and time.monotonic() - begun < arguments.seconds:
         kind = kinds[done % len(kinds)]
         faults, said = strike(kind, chance.uniform(0, 4))
@@ -47,11 +51,9 @@ def main():
 
 def strike(kind, delay):
     """What is wrong with the end of one run, and the last line that it wrote."""
-    before = set(SHARED.iterdir())
-    with tempfile.TemporaryDirectory() as folder:
-        command = [*RUN, "--out", f"{folder}/run"]
-        if kind == "no shared memory":
-            command = ["unshare", "--mount", "bash", "-c", FULL, "-", *command]
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as shared:
+        prepare = FULL if kind == "no shared memory" else OWN
+        command = ["unshare", "--mount", "bash", "-c", prepare, shared, *RUN, "--out", f"{folder}/run"]
         run = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
@@ -64,7 +66,8 @@ def strike(kind, delay):
         elif kind == "run killed":
             run.kill()
         _, errors = run.communicate()
-    time.sleep(2)
+        time.sleep(2)
+        left = sorted(os.listdir(shared))
     # Scikit-learn's joblib, which brings the digits, has something to say of a full /dev/shm, too.
     lines = [line for line in errors.strip().splitlines() if "joblib" not in line]
     faults = []
@@ -73,10 +76,10 @@ def strike(kind, delay):
     # Of a killed run, whoever tidies up behind it may say so.
     if len(lines) != 1 and kind != "run killed":
         faults.append(f"{len(lines)} lines")
-    if left := [number for number in feeders if stat(number)[:1] not in ([], ["Z"])]:
-        faults.append(f"{len(left)} processes go on")
-    if left := set(SHARED.iterdir()) - before:
-        faults.append(f"{', '.join(sorted(path.name for path in left))} in {SHARED}")
+    if going := [number for number in feeders if stat(number)[:1] not in ([], ["Z"])]:
+        faults.append(f"{len(going)} processes go on")
+    if left:
+        faults.append(f"{', '.join(left)} in /dev/shm")
     return faults, lines[-1] if lines else "(nothing)"
 
 

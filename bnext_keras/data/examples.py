@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 from bnext_keras.data.randomness import generator
@@ -108,8 +109,8 @@ class Order:
             >>> [int(number) for number, in Order(examples, seed=0).after(5, 1, count=3)] == order[2:] + order[:2]
             True
         """
-        if any(part.dtype == tf.string for part in _spec(self._keys(epoch, self._seed))):
-            # All records of an epoch would be too many to hold.
+        if self._are_records:
+            # All of an epoch would be too many to hold.
             yield from _each(self._keys(epoch, self._seed).repeat().skip(position + 1).take(count))
             return
         with self._lock:
@@ -118,6 +119,11 @@ class Order:
             parts = self._parts
         for number in range(position + 1, position + 1 + count):
             yield tuple(part[number % len(part)] for part in parts)
+
+    @cached_property
+    def _are_records(self):
+        # Looked at once: to build an epoch's keys takes a tenth of a second, and any image may be broken.
+        return any(part.dtype == tf.string for part in _spec(self._keys(0, self._seed)))
 
 
 def _spec(keys):

@@ -153,8 +153,9 @@ class Processes:
                 f"a process that prepares images, one of {self.count}, was killed, perhaps for want of memory: take "
                 "fewer processes, or 0 for threads"
                 if self._proved
-                else "the processes that prepare images do not start: a program of your own must begin its work below "
-                'if __name__ == "__main__", as each process imports it; processes=0 takes threads'
+                else "the processes that prepare images ended before the first was ready: they were killed, perhaps "
+                'for want of memory, or a program of your own does not begin its work below if __name__ == "__main__", '
+                "though each process imports it; processes=0 takes threads"
             ) from error
         except OSError as error:
             # Of a view, an error comes with the traceback of its process.

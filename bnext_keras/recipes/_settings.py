@@ -37,6 +37,8 @@ OPTIONS = {
 MODEL_OPTIONS = "model_options"
 
 _EXAMPLES = {int: ("a whole number", 20), float: ("a number", 2e-3)}
+#: What an argument of each type must be, in words; of several, each of them.
+_IN_WORDS = {int: "a whole number", float: "a number", bool: "true or false", types.NoneType: "none"}
 
 
 def changes(settings: Sequence[str], options: Mapping[str, object]) -> dict[str, typing.Any]:
@@ -146,6 +148,41 @@ def guess(text: str) -> typing.Any:
         except ValueError:
             pass
     return text
+
+
+def fitted(key: str, kind: typing.Any, value: typing.Any) -> typing.Any:
+    """A value as an argument of some type takes it: where that is a sequence, one alone becomes a sequence of one.
+
+    Args:
+        key: What the error calls it.
+        kind: The argument's type. Only numbers, truths, sequences of them and ``T | None`` are looked at: of the words
+            that it takes the network itself tells.
+        value: What a recipe says, or what `guess` made of a text.
+
+    Raises:
+        RecipeError: if it is of another type.
+
+    Example:
+        >>> fitted("transitions", Sequence[int], 96), fitted("transitions", Sequence[int], (64, 96))
+        ((96,), (64, 96))
+        >>> fitted("groups", int, (2, 3))
+        Traceback (most recent call last):
+        ...
+        bnext_keras.errors.RecipeError: groups=2,3: must be a whole number
+    """
+    is_sequence = typing.get_origin(kind) is Sequence
+    one = typing.get_args(kind)[0] if is_sequence else kind
+    kinds = typing.get_args(one) if isinstance(one, types.UnionType) else (one,)
+    values = value if isinstance(value, tuple) and is_sequence else (value,)
+    if all(each in _IN_WORDS for each in kinds) and not all(_is_one_of(kinds, each) for each in values):
+        what = " or ".join(_IN_WORDS[each] for each in kinds)
+        raise RecipeError(f"{key}={as_text(value)}: must be {what}{', or several with commas between' * is_sequence}")
+    return values if is_sequence else value
+
+
+def _is_one_of(kinds, value):
+    """Whether a value is of one of these types: truths are no numbers, and whole numbers are numbers."""
+    return type(value) in kinds or (type(value) is int and float in kinds)
 
 
 def as_text(value: object) -> str:

@@ -1,5 +1,6 @@
 """From a recipe to a compiled network."""
 
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from bnext_keras.optimizers import AdamAndMomentum, RectifiedAdam, TwoGroupAdam,
 from bnext_keras.precision import global_policy
 from bnext_keras.quantizers import harden
 from bnext_keras.recipes import Recipe
-from bnext_keras.recipes._settings import near_misses
+from bnext_keras.recipes._settings import fitted, near_misses
 from bnext_keras.training.datasets import augmentation, normalization
 from bnext_keras.twin import float_kernels, float_twin
 from bnext_keras.weight_bits import quantize_weights
@@ -40,7 +41,7 @@ def build_model(
 
     Raises:
         RunError: if there is no such model, or it does not fit the other settings or the file of weights.
-        RecipeError: if the recipe freezes what the network does not have.
+        RecipeError: if the recipe freezes what the network does not have, or gives it an option of another type.
     """
     network = networks.find(recipe.model)
     if network is None:
@@ -48,7 +49,7 @@ def build_model(
         raise RunError(f"model={recipe.model}: bnext_keras.models and bnext_keras.zoo have no such network{misses}")
     size = recipe.data.image_size
     names = None if class_names is None else without_synsets(class_names)
-    options = {**_initial(recipe, weights, names), **recipe.model_options}
+    options = {**_initial(recipe, weights, names), **_own_options(recipe, network)}
     tf.keras.utils.set_random_seed(recipe.seed)
     try:
         with global_policy(recipe.compute.precision):
@@ -84,6 +85,15 @@ def build_model(
             log.warning("%s: the kernels of %d layers were not binary; they are now", recipe.start.init, len(soft))
         freeze(model, recipe.start.freeze)
     return model
+
+
+def _own_options(recipe, network):
+    """The recipe's ``model_options`` as the network takes them, by its signature; unknown ones are left to it."""
+    kinds = {name: parameter.annotation for name, parameter in inspect.signature(network).parameters.items()}
+    return {
+        name: fitted(f"model_options.{name}", kinds[name], value) if name in kinds else value
+        for name, value in recipe.model_options.items()
+    }
 
 
 def _initial(recipe, weights, names):

@@ -7,12 +7,17 @@ import numpy as np
 import tensorflow as tf
 
 from converter.compiler._tensorflow import inferred_attributes
-from converter.compiler.kernels import float_kernels
+from converter.compiler.kernels import filter_scales, float_kernels
 from converter.compiler.lower import lower
 from converter.graph import BinaryCall, Graph, Node
 
 
-def emit(graph: Graph, inputs: Sequence[tf.Tensor], kernels: Mapping[BinaryCall, list[tf.Tensor]]) -> list[tf.Tensor]:
+def emit(
+    graph: Graph,
+    inputs: Sequence[tf.Tensor],
+    signs: Mapping[BinaryCall, list[tf.Tensor]],
+    scales: Mapping[BinaryCall, list[np.ndarray]],
+) -> list[tf.Tensor]:
     """Adds a graph's operators to the function that is being traced.
 
     Operators that the passes do not know are added as they came. Types follow from the inputs', so the graph computes
@@ -21,7 +26,8 @@ def emit(graph: Graph, inputs: Sequence[tf.Tensor], kernels: Mapping[BinaryCall,
     Args:
         graph: The graph.
         inputs: Its ``Input`` nodes in their order; those of floats are all float32 or all float64.
-        kernels: For each call of a binary convolution, tensors in place of its `float_kernels`.
+        signs: For each call of a binary convolution, tensors in place of the signs of its `float_kernels`.
+        scales: What these are times the signs, one number for each filter.
 
     Returns:
         The graph's outputs.
@@ -30,7 +36,7 @@ def emit(graph: Graph, inputs: Sequence[tf.Tensor], kernels: Mapping[BinaryCall,
     emitted: dict[Node, tf.Tensor | list[tf.Tensor]] = dict(zip(graph.inputs.values(), inputs, strict=True))
     for node in graph.nodes()[:-1]:
         if node not in emitted:
-            emitted[node] = _emit(node, [emitted[source] for source in node.inputs], dtype, kernels)
+            emitted[node] = _emit(node, [emitted[source] for source in node.inputs], dtype, signs, scales)
     return [emitted[node] for node in graph.outputs.values()]
 
 
@@ -55,19 +61,16 @@ def run(graph: Graph, *inputs: np.ndarray) -> np.ndarray | list[np.ndarray]:
     @tf.function(autograph=False)
     def evaluate(tensors):
         dtype = next((tensor.dtype for tensor in tensors if tensor.dtype.is_floating), tf.float32)
-        kernels = {
-            node.call: [tf.constant(kernel, dtype) for kernel in float_kernels(node.call)]
-            for node in graph.nodes()
-            if node.call is not None
-        }
-        return emit(graph, tensors, kernels)
+        kernels = {node.call: float_kernels(node.call) for node in graph.nodes() if node.call is not None}
+        signs = {call: [tf.constant(np.sign(kernel), dtype) for kernel in each] for call, each in kernels.items()}
+        return emit(graph, tensors, signs, {call: list(map(filter_scales, each)) for call, each in kernels.items()})
 
     results = [evaluate([tf.constant(each[np.newaxis]) for each in sample]) for sample in zip(*inputs, strict=True)]
     joined = [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
     return joined[0] if len(joined) == 1 else joined
 
 
-def _emit(node, inputs, dtype, kernels):
+def _emit(node, inputs, dtype, signs, scales):
     if node.op == "Const":
         return tf.constant(node.value.astype(dtype.as_numpy_dtype) if node.value.dtype.kind == "f" else node.value)
     if node.op == "Item":
@@ -76,7 +79,7 @@ def _emit(node, inputs, dtype, kernels):
     # A slash at its end makes it this very scope; without, TensorFlow would number each one anew.
     with tf.name_scope(f"{scope}/") if scope else nullcontext():
         if node.op == "BinaryConv2D":
-            return lower(node.call, inputs[0], kernels[node.call])
+            return lower(node.call, inputs[0], signs[node.call], scales[node.call])
         if node.op == "PRelu":
             return _prelu(*inputs)
         if node.op == "FusedBatchNormV3" and dtype == tf.float64:

@@ -15,7 +15,7 @@ class FrozenModel:
     """A model's evaluation for one image, without variables and without binary kernels.
 
     Attributes:
-        graph_def: The evaluation. The kernels of its binary convolutions are ``Placeholder`` nodes.
+        graph_def: The evaluation. The signs of its binary convolutions' kernels are ``Placeholder`` nodes.
         inputs: Names of the nodes of its inputs, by what the file is to call these.
         outputs: Names of the nodes of its results, likewise.
         input_specs: Shape and type of each input; shapes begin with 1.
@@ -35,17 +35,19 @@ class FrozenModel:
 def freeze(graph: Graph) -> FrozenModel:
     """Writes a graph as operators of TensorFlow, each binary convolution in a form that is safe in LCE (`lower`).
 
-    Kernels are inputs of the traced function, so that TensorFlow copies none of them.
+    Signs of kernels are inputs of the traced function, so that TensorFlow copies none of them.
     """
     calls = sorted((node.call for node in graph.nodes() if node.call is not None), key=lambda call: call.number)
     specs = [
         tf.TensorSpec(node.shape, tf.as_dtype(node.attribute("dtype")), name=node.name)
         for node in graph.inputs.values()
     ]
+    packed = pack_kernels(calls)
+    scales = {call: [kernel.scale for kernel in packed[call]] for call in calls}
 
     @tf.function(input_signature=[specs, [_kernel_specs(call.layer) for call in calls]], autograph=False)
-    def evaluate(inputs, kernels):
-        results = emit(graph, inputs, dict(zip(calls, kernels, strict=True)))
+    def evaluate(inputs, signs):
+        results = emit(graph, inputs, dict(zip(calls, signs, strict=True)), scales)
         return [tf.identity(result, name="output") for result in results]
 
     concrete = evaluate.get_concrete_function()
@@ -57,8 +59,8 @@ def freeze(graph: Graph) -> FrozenModel:
     placeholders_of = {call: [placeholders.pop(0) for _ in range(call.layer.groups)] for call in calls}
     kernels = {
         placeholder: kernel
-        for call, packed in pack_kernels(calls).items()
-        for placeholder, kernel in zip(placeholders_of[call], packed, strict=True)
+        for call in calls
+        for placeholder, kernel in zip(placeholders_of[call], packed[call], strict=True)
     }
     stand_ins = choose_stand_ins(graph_def, kernels)
     compiled = {node: stand_in.name for stand_in in stand_ins for node in stand_in.nodes}

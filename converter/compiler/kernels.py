@@ -22,13 +22,19 @@ def float_kernels(call: BinaryCall) -> list[np.ndarray]:
     return [kernel * flip[:, np.newaxis] for kernel, flip in zip(kernels, flips, strict=True)]
 
 
+def filter_scales(kernel: np.ndarray) -> np.ndarray:
+    """The c of each output channel of a kernel ``(height, width, in, out)`` of +-c."""
+    return np.abs(kernel[0, 0, 0])
+
+
 @dataclass(frozen=True, eq=False)
 class PackedKernel:
     """The kernel of one convolution operator, one bit per weight.
 
     Attributes:
-        words: int32 ``(filters, height, width, words)`` as LCE packs them.
-        scale: float32 ``(filters,)``, the absolute value of a filter's weights.
+        words: Its signs, int32 ``(filters, height, width, words)`` as LCE packs them.
+        scale: float32 ``(filters,)``, the absolute value of a filter's weights. It becomes a multiplication behind the
+            convolution, see `converter.compiler.lower`.
         channels: Number of input channels.
     """
 
@@ -39,12 +45,7 @@ class PackedKernel:
     @classmethod
     def of(cls, kernel: np.ndarray) -> "PackedKernel":
         """Packs a kernel ``(height, width, in, out)`` of one +-c per output channel."""
-        return cls(pack_signs(kernel), np.abs(kernel[0, 0, 0]), kernel.shape[2])
-
-    @property
-    def is_uniform(self) -> bool:
-        """Whether all filters have the same scale."""
-        return self.scale.size > 0 and bool((self.scale == self.scale[0]).all())
+        return cls(pack_signs(kernel), filter_scales(kernel), kernel.shape[2])
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -52,9 +53,9 @@ class PackedKernel:
         filters, height, width, _ = self.words.shape
         return height, width, self.channels, filters
 
-    def dense(self) -> np.ndarray:
-        """The kernel as it was, float32 ``(height, width, in, out)``."""
-        return unpack_signs(self.words, self.channels).transpose(1, 2, 3, 0) * self.scale
+    def signs(self) -> np.ndarray:
+        """-1 and +1, float32 ``(height, width, in, out)``: times the scale they are the kernel as it was."""
+        return unpack_signs(self.words, self.channels).transpose(1, 2, 3, 0)
 
     def equals(self, other: "PackedKernel") -> bool:
         """Whether both hold the same numbers."""

@@ -1,7 +1,7 @@
 """Binary convolutions in the forms that Larq Compute Engine runs, and runs correctly.
 
 LCE 0.16 has one good form: a sign, then 'same' padding with 0 or 1 or no padding, then a convolution with a constant
-kernel of +-c. It quietly turns other paddings into float operators, it refuses groups at run time in its default
+kernel of +-1. It quietly turns other paddings into float operators, it refuses groups at run time in its default
 kernel, and its optimized kernels give **wrong answers** for zero padding on a map that is smaller than the kernel
 (dilation included). `lower` writes each convolution in a form that is safe and equal, value by value; what has no such
 form, `converter.compiler.preflight` has refused.
@@ -13,7 +13,13 @@ sum of those taps of W that lie on the padding. Then conv_p(x) = conv_0(x) + p B
 
 Padding with 1 is always right in LCE, so every other padding can be had from it with a constant. For c = 1 all of these
 are sums of integers below 2^24: exact in float32.
+
+**Scale.** A kernel of +-c is one of +-1 and a multiplication with c right behind the convolution, one number for each
+filter. LCE makes the same operator of both, but holds the kernel as a single number for as long as it compiles only if
+all of it is one (`converter.compiler.stand_ins`).
 """
+
+from collections.abc import Sequence
 
 import larq as lq
 import numpy as np
@@ -26,7 +32,7 @@ from converter.graph import BinaryCall
 _FLOAT64_NOISE = 1e-14
 
 
-def lower(call: BinaryCall, inputs: tf.Tensor, kernels: list[tf.Tensor]) -> tf.Tensor:
+def lower(call: BinaryCall, inputs: tf.Tensor, signs: Sequence[tf.Tensor], scales: Sequence[np.ndarray]) -> tf.Tensor:
     """Emits one call of a binary convolution, without its bias and activation, which are nodes of their own.
 
     A comparison with thresholds is an addition of one constant per channel before the sign, or a subtraction from it if
@@ -35,7 +41,8 @@ def lower(call: BinaryCall, inputs: tf.Tensor, kernels: list[tf.Tensor]) -> tf.T
     Args:
         call: A call of a layer that has passed `converter.compiler.preflight`.
         inputs: Its input, float ``(batch, height, width, channels)`` of static shape.
-        kernels: Tensors in place of its `float_kernels`; constants by the time LCE sees the graph.
+        signs: Tensors in place of the signs of its `float_kernels`; constants by the time LCE sees the graph.
+        scales: What these are times the signs, float32 ``(filters,)`` each.
     """
     bound = bounds(call, inputs.dtype.as_numpy_dtype)
     if call.falling:
@@ -44,9 +51,10 @@ def lower(call: BinaryCall, inputs: tf.Tensor, kernels: list[tf.Tensor]) -> tf.T
         inputs = inputs + -bound
     groups = call.layer.groups
     if groups == 1:
-        return _convolve(call, 0, inputs, kernels[0])
+        return _convolve(call, 0, inputs, signs[0], scales[0])
     parts = tf.split(inputs, groups, axis=-1)
-    return tf.concat([_convolve(call, group, parts[group], kernels[group]) for group in range(groups)], axis=-1)
+    of_groups = enumerate(zip(parts, signs, scales, strict=True))
+    return tf.concat([_convolve(call, group, *of_group) for group, of_group in of_groups], axis=-1)
 
 
 def bounds(call: BinaryCall, dtype: type) -> np.ndarray:
@@ -81,22 +89,27 @@ def bounds(call: BinaryCall, dtype: type) -> np.ndarray:
     return (dtype(direction) * bound).astype(dtype)
 
 
-def _convolve(call, group, inputs, kernel):
+def _convolve(call, group, inputs, kernel, scale):
     layer = call.layer
+    strided = {"strides": layer.strides, "dilations": layer.dilation_rate}
+
+    def convolved(signs, padding):
+        result = tf.nn.conv2d(signs, kernel, padding=padding, **strided)
+        return result if (scale == 1).all() else result * scale.astype(inputs.dtype.as_numpy_dtype)
+
     # Whatever computes the sign in Keras, LCE recognizes this form of it.
     signs = lq.math.sign(inputs)
-    strided = {"strides": layer.strides, "dilations": layer.dilation_rate}
     sizes = inputs.shape[1:3]
     padding = call.padding(*sizes)
     if not np.any(padding):
-        return tf.nn.conv2d(signs, kernel, padding="VALID", **strided)
+        return convolved(signs, "VALID")
     reaches = [(size - 1) * rate + 1 for size, rate in zip(layer.kernel_size, layer.dilation_rate, strict=True)]
     smaller_than_kernel = any(size < reach for size, reach in zip(sizes, reaches, strict=True))
     if call.pad_value == 0 and not smaller_than_kernel:
-        return tf.nn.conv2d(signs, kernel, padding="SAME", **strided)
+        return convolved(signs, "SAME")
 
     padding = [(0, 0), *padding, (0, 0)]
-    result = tf.nn.conv2d(tf.pad(signs, padding, constant_values=1.0), kernel, padding="VALID", **strided)
+    result = convolved(tf.pad(signs, padding, constant_values=1.0), "VALID")
     flips = np.ones(call.channels) if call.flips is None else call.flips
     # Padding of a flipped channel is flipped too.
     values = call.pad_value * np.split(flips, layer.groups)[group][:, np.newaxis]

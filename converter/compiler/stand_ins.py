@@ -2,7 +2,7 @@
 
 LCE's compiler holds several float copies of every binary kernel at once: BNext-L took 10 GiB. But of a kernel's signs
 nothing in the file depends except the kernel itself. So the compiler gets a constant of one value in place of each
-kernel, +c or -c, which it keeps as a single number, and the signs are put into the finished file: 4.9 GiB.
+kernel, +1 or -1, which it keeps as a single number, and the signs are put into the finished file: 4.9 GiB.
 
 LCE merges equal operators. So convolutions that differ in nothing but their kernels need different stand-ins:
 `choose_stand_ins` finds them.
@@ -24,7 +24,7 @@ class StandIn:
         nodes: Names of the ``Conv2D`` nodes, several if they compute the same. Only the first is compiled, and all that
             read the others read it.
         kernel: The kernel that the file must have in the end.
-        sign: Sign of the stand-in constant; 0: compiled with the real kernel.
+        sign: The stand-in constant; 0: compiled with the real kernel's signs.
     """
 
     nodes: list[str]
@@ -45,9 +45,9 @@ class StandIn:
             # One number for a tensor of any shape is TensorFlow's own short form of a constant.
             tensor.dtype = tf.float32.as_datatype_enum
             tensor.tensor_shape.CopyFrom(tf.TensorShape(self.kernel.shape).as_proto())
-            tensor.float_val.append(self.sign * float(self.kernel.scale[0]))
+            tensor.float_val.append(self.sign)
         else:
-            tensor.CopyFrom(tf.make_tensor_proto(self.kernel.dense()))
+            tensor.CopyFrom(tf.make_tensor_proto(self.kernel.signs()))
         return node
 
 
@@ -55,8 +55,8 @@ def choose_stand_ins(graph_def: tf.compat.v1.GraphDef, kernels: dict[str, Packed
     """Finds the binary convolutions of a graph and what to compile them with.
 
     Nodes that compute the same value get the same number, as the compiler sees it: by operation, attributes and the
-    numbers of their inputs. Of convolutions that differ in nothing but their kernels the first is compiled with +c, the
-    second with -c, and others, which are rare, with their kernels; so is a kernel of more than one scale c.
+    numbers of their inputs. Of convolutions that differ in nothing but their kernels the first is compiled with +1, the
+    second with -1, and others, which are rare, with their kernels' signs.
 
     Args:
         graph_def: Nodes in an order in which they can run.
@@ -72,12 +72,11 @@ def choose_stand_ins(graph_def: tf.compat.v1.GraphDef, kernels: dict[str, Packed
             continue
         if node.op == "Conv2D" and node.input[1] in kernels:
             kernel = kernels[node.input[1]]
-            alike = (_content(node), inputs[0], kernel.shape, kernel.scale.tobytes())
+            alike = (_content(node), inputs[0], kernel.shape)
             group = rivals.setdefault(alike, [])
             place = next((place for place, stand_in in enumerate(group) if stand_in.kernel.equals(kernel)), len(group))
             if place == len(group):
-                sign = (1, -1, 0)[min(place, 2)] if kernel.is_uniform else 0
-                group.append(StandIn([], kernel, sign))
+                group.append(StandIn([], kernel, (1, -1, 0)[min(place, 2)]))
             group[place].nodes.append(node.name)
             key: tuple = (alike, place)
         else:

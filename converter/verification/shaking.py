@@ -1,4 +1,4 @@
-"""How far rounding reaches: what a replay does to half of its batch, see `converter.verification.verify`.
+"""How far rounding reaches: what a replay does to half of its batch, see `converter.verification.replay`.
 
 Every function here takes values of a batch whose second half is the first one, shaken.
 """

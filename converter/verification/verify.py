@@ -15,11 +15,9 @@ then runs with *those* signs in place of its own. Any other interpreter of the f
 Together they say that every float operator of the file, and every convolution, does what its Keras layer does.
 """
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bnext_keras.layer_graph import LayerGraph
 from bnext_keras.text import counted
 
 import numpy as np
@@ -28,27 +26,11 @@ import tensorflow as tf
 from converter.graph import BinaryCall
 from converter.runtimes import RUNTIMES
 from converter.source import interface
-from converter.source.binary_layers import binary_convs, patched
-from converter.tflite.bits import unpack_signs
 from converter.tflite.flatbuffer import Flatbuffer
 from converter.tflite.interpreter import Opener, batches
-from converter.verification.shaking import (
-    REACH,
-    rounding_of,
-    rounding_of_zero,
-    shaken_result,
-    takes_signs,
-    with_uncertain_signs_turned,
-)
+from converter.verification.replay import Replay
 from converter.verification.synthetic import sign_sides
 
-#: Largest difference of outputs computed from the same signs, relative to the largest output.
-OUTPUT_TOLERANCE = 1e-4
-#: Relative size of the noise on signs, which shows how far rounding reaches.
-SHAKE = 1e-6
-#: How often noise is drawn before a difference counts as more than rounding. Where a gate hangs in the balance, noise
-#: of one size tips it over in one draw of several, and rounding by the same chance.
-DRAWS = 12
 #: Logits of trained networks stay below it by far; those of a network whose values explode do not.
 EXPLODED = 1e4
 #: Outputs that vary less between inputs, as a share of the largest one, do not depend on the input.
@@ -179,8 +161,6 @@ def verify(
 class _Comparison:
     def __init__(self, model, flatbuffer, conv_names, interpreters):
         self._model = model
-        self._binary_layers = binary_convs(model)
-        self._float_layers = [layer for layer in LayerGraph(model).layers if layer not in self._binary_layers]
         self._agreeing = {name: [0] * len(model.outputs) for name in interpreters}
         self._errors: dict[str, str] = {}
         shapes = [(1, *output.shape[1:]) for output in model.outputs]
@@ -200,6 +180,7 @@ class _Comparison:
             else:
                 self._result.float_convs.append(layer)
                 self._errors[layer] = f"layer '{layer}': its convolution stayed float"
+        self._replayed = Replay(model, self._seen_by)
         self._tensors = sorted({tensor for _, tensors in self._seen_by.values() for tensor in tensors})
         probed = flatbuffer.pack(more_outputs=self._tensors)
         self._sides: dict[int, tuple[np.ndarray, np.ndarray]] = {}
@@ -255,117 +236,24 @@ class _Comparison:
         return self._result
 
     def _replay(self, inputs, answers, signs, where):
-        """Runs Keras with the file's signs and notes what neither they nor rounding explain.
-
-        Each input runs twice in one batch, once with the signs as they are and once shaken by a little more than
-        rounding. What that changes downstream is how far rounding reaches there: in a trained network hardly beyond the
-        last digits; in one that has just been initialized, whose values explode, far enough to tip a gate over. What
-        one draw of the noise leaves unexplained, another one may explain.
-        """
-        unexplained: dict[int, _Flips] = {}
-        tolerances, differences = [0.0] * len(answers), [0.0] * len(answers)
-        for draw in range(DRAWS):
-            pairs = self._shake(inputs, signs, np.random.default_rng(draw), unexplained, is_first=draw == 0)
-            for place, (ours, (expected, shaken)) in enumerate(zip(answers, pairs, strict=True)):
-                reach = REACH * np.abs(shaken - expected).max()
-                tolerances[place] = max(tolerances[place], OUTPUT_TOLERANCE * np.abs(expected).max(), reach)
-                differences[place] = np.abs(ours - expected).max()
-            within = all(difference <= most for difference, most in zip(differences, tolerances, strict=True))
-            if within and not any(flips.where.any() for flips in unexplained.values()):
-                break
-        for flips in unexplained.values():
-            if flips.where.any():
-                self._errors.setdefault(
-                    f"{flips.layer} {where}",
-                    f"layer '{flips.layer}': with {where} {int(flips.where.sum())} of {flips.where.size} signs of its "
-                    f"input differ beyond rounding (values up to {np.abs(flips.values[flips.where]).max():.2g}, "
-                    f"rounding {flips.rounding:.1e})",
-                )
-        for output, difference, tolerance in zip(self._result.outputs, differences, tolerances, strict=True):
-            output.max_difference_same_signs = max(output.max_difference_same_signs, float(difference))
+        """Runs Keras with the file's signs and notes what neither they nor rounding explain."""
+        found = self._replayed.compare(inputs, answers, signs)
+        self._result.signs += found.signs
+        self._result.flips += found.flips
+        for flips in found.unexplained:
+            self._errors.setdefault(
+                f"{flips.layer} {where}",
+                f"layer '{flips.layer}': with {where} {int(flips.where.sum())} of {flips.where.size} signs of its "
+                f"input differ beyond rounding (values up to {np.abs(flips.values[flips.where]).max():.2g}, "
+                f"rounding {flips.rounding:.1e})",
+            )
+        for output, difference, tolerance in zip(
+            self._result.outputs, found.differences, found.tolerances, strict=True
+        ):
+            output.max_difference_same_signs = max(output.max_difference_same_signs, difference)
             if not difference <= tolerance:
                 which = "the outputs differ" if len(answers) == 1 else f"the output '{output.name}' differs"
                 self._errors.setdefault(
                     f"{output.name} {where}",
                     f"with {where} {which} by {difference:.1e} (tolerance {tolerance:.1e}) though all signs are equal",
                 )
-
-    def _shake(self, inputs, signs, noise, unexplained, *, is_first):
-        """Pairs of each output of Keras with the file's signs, as they are and shaken; other signs are noted.
-
-        Each sign is shaken by itself, the results of float layers as `shaken_result` says; of a layer that takes signs
-        by itself, those that rounding might turn are turned.
-        """
-        numbers = itertools.count()
-
-        def replace(layer):
-            own_quantizer = layer.input_quantizer
-
-            def quantize(values):
-                # Quantizers run in the order of the calls. Of some calls the file has no signs: they have stayed
-                # float, or nobody needs their results.
-                number = next(numbers)
-                if number not in self._seen_by:
-                    return own_quantizer(values)
-                call, tensors = self._seen_by[number]
-                groups = [unpack_signs(signs[tensor], call.channels // call.layer.groups) for tensor in tensors]
-                taken = np.concatenate(groups, axis=-1)
-                if call.flips is not None:
-                    taken *= call.flips.astype(np.float32)
-                if call.form is not None:
-                    taken = call.form.signs(taken, (len(taken), *values.shape[1:]))
-                flipped = own_quantizer(values).numpy()[: len(taken)] != taken
-                if is_first:
-                    self._result.signs += flipped.size
-                    self._result.flips += int(flipped.sum())
-                    unexplained[number] = _Flips(layer.name, flipped)
-                unexplained[number].explain(values.numpy())
-                shaken = taken * (1 + SHAKE * noise.standard_normal(taken.shape, np.float32))
-                return tf.constant(np.concatenate([taken, shaken]))
-
-            return quantize
-
-        def shake(layer):
-            own_call = layer.call
-
-            def call(inputs, *args, **kwargs):
-                result = own_call(inputs, *args, **kwargs)
-                if not tf.is_tensor(result):
-                    return result
-                if takes_signs(inputs, result):
-                    return with_uncertain_signs_turned(lambda values: own_call(values, *args, **kwargs), inputs, result)
-                return shaken_result(result, inputs, noise)
-
-            return call
-
-        with (
-            patched(self._binary_layers, "input_quantizer", replace),
-            patched(self._float_layers, "call", shake),
-        ):
-            outputs = interface.call(self._model, [np.concatenate([values, values]) for values in inputs])
-        return [np.split(values.numpy(), 2) for values in outputs]
-
-
-@dataclass
-class _Flips:
-    """Signs of one call that Keras took otherwise, those left that no rounding explains.
-
-    Attributes:
-        layer: The layer's name.
-        where: Which of the signs, bool ``(images, height, width, channels)``.
-        values: What the signs were taken of.
-        rounding: Size of values within rounding of zero, whatever the layers before.
-    """
-
-    layer: str
-    where: np.ndarray
-    values: np.ndarray | None = None
-    rounding: float = 0.0
-
-    def explain(self, values: np.ndarray) -> None:
-        """Leaves out what lies within reach of rounding, given the values and behind them shaken ones."""
-        if not self.where.any():
-            return
-        self.values, shaken = np.split(values, 2)
-        self.rounding = rounding_of(self.values)
-        self.where &= ~(np.abs(self.values) <= rounding_of_zero(self.values, shaken))

@@ -156,6 +156,20 @@ def test_of_several_outputs_the_classes_are_right_or_wrong(benchmark, tmp_path):
     assert "has 2 inputs; accuracy is measured with one" in " ".join(benchmark(file, *arguments)[2].split())
 
 
+def test_pictures_for_a_network_of_two_classifiers_are_refused_before_anything_is_measured(benchmark, tmp_path):
+    graph = Graph()
+    classes = graph.add("MEAN", [graph.input((1, 2, 2, 3)), graph.constant(np.int32([1, 2]))], (1, 3))
+    (tmp_path / "two.tflite").write_bytes(graph.content(classes, classes))
+    for name in ("a", "b", "c"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        Image.new("RGB", (2, 2)).save(tmp_path / "photos" / name / "1.png")
+    status, measurements, printed = benchmark(
+        tmp_path / "two.tflite", "--device", "host", "--data", tmp_path / "photos"
+    )
+    assert (status, measurements) == (2, ())
+    assert "has 2 outputs, 2 of them of classes; accuracy is measured of one" in " ".join(printed.split())
+
+
 def test_emulated(benchmark, binary_model, need):
     need("qemu-aarch64-static", "qemu-user-static")
     status, (measurement,), printed = benchmark(binary_model, "--device", "qemu:cortex-a53", "--runner", "bnext")

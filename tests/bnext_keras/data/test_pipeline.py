@@ -5,6 +5,7 @@ import logging
 
 from bnext_keras import data
 from bnext_keras.data.augment.mixing import draw_mix
+from bnext_keras.data.examples import Order
 from bnext_keras.data.pipeline import normalize
 from bnext_keras.data.randomness import generator
 from bnext_keras.data.views import decode
@@ -218,6 +219,22 @@ def test_in_place_of_a_broken_image_stands_the_next_sound_one_and_nothing_else_m
     whole = collect(data.training_data(Fragile(10, lost), **options))
     shards = [collect(data.training_data(Fragile(10, lost), shard=(i, 2), **options)) for i in range(2)]
     assert_same(interleaved(shards), whole)
+
+
+def test_an_epochs_keys_are_built_once_however_many_of_its_images_are_broken():
+    """A second time to see of which type they are."""
+    examples, built = numbered(10), []
+
+    class Counted:
+        def keys(self, epoch, seed):
+            built.append(epoch)
+            return examples.keys(epoch, seed)
+
+    order = Order(Counted(), seed=0)
+    found = [[int(number) for (number,) in order.after(1, position, 2)] for position in range(9)]
+    epoch = [int(number) for number in examples.keys(1, 0)]
+    assert found == [[epoch[position + 1], epoch[(position + 2) % 10]] for position in range(9)]
+    assert len(built) == 2
 
 
 def test_only_broken_images_are_an_error_that_names_them(tmp_path):

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -179,6 +180,20 @@ def test_a_killed_process_is_an_error_of_one_line_and_others_can_be_started():
     with pytest.raises(tf.errors.OpError, match=message):
         batches_of(examples, batch_size=4, epochs=1, processes=3)
     assert len(batches_of(examples, batch_size=4, epochs=1, processes=3)) == 3
+
+
+def test_a_process_that_is_killed_while_it_starts_is_not_called_a_mistake_of_the_program():
+    def kill_the_first_that_comes():
+        while not (victims := set(multiprocessing.active_children()) - before):
+            time.sleep(0.001)
+        os.kill(victims.pop().pid, signal.SIGKILL)
+
+    before = set(multiprocessing.active_children())
+    killer = threading.Thread(target=kill_the_first_that_comes)
+    killer.start()
+    with pytest.raises(RuntimeError, match="ended before the first was ready: they were killed, perhaps for want"):
+        Processes(1).look(VIEW, [InMemory(IMAGE, 0)], [0], [0])
+    killer.join()
 
 
 def test_processes_end_when_nobody_needs_them():

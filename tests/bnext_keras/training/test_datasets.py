@@ -7,8 +7,9 @@ from dataclasses import asdict
 from bnext_keras import data, recipes
 from bnext_keras.classes import Statement, stated
 from bnext_keras.cli.train import main
+from bnext_keras.errors import RecipeError
 from bnext_keras.quantizers import temperatures
-from bnext_keras.recipes import Recipe
+from bnext_keras.recipes import Data, Recipe
 from bnext_keras.runs import check_same_examples, read_record
 from bnext_keras.training import RunError
 from bnext_keras.training.datasets import (
@@ -184,6 +185,25 @@ def test_ablations_reach_the_network():
     assert suffixes(info_recoupling=False) == {"attended"}
     with pytest.raises(RunError, match=r"model=MeliusNet22: .*elm_attention"):
         build_model(recipe_with(model="MeliusNet22", widths="", elm_attention=False))
+
+
+def test_one_number_is_a_sequence_of_one_where_a_network_takes_a_sequence():
+    def network(*settings):
+        recipe = Recipe("MeliusNet", {"blocks": (1, 1)}, data=Data(image_size=32, num_classes=10))
+        with zero_weights():
+            return build_model(recipe.with_settings(settings))
+
+    widened = network("model_options.transitions=96").get_layer("section_0_transition_pw")
+    assert widened.output_shape == (None, 16, 16, 96)
+    for setting, what in (
+        ("transitions=64,a", "transitions=64,a: must be a whole number, or several with commas between"),
+        ("transitions=0.5", "transitions=0.5: must be a whole number, or several with commas between"),
+        ("groups=2,3", "groups=2,3: must be a whole number"),
+        ("groups=true", "groups=true: must be a whole number"),
+        ("pad_value=zero", "pad_value=zero: must be a number"),
+    ):
+        with pytest.raises(RecipeError, match=f"^model_options.{what}$"):
+            network("model_options.transitions=96", f"model_options.{setting}")
 
 
 def test_settings_give_a_recipe_a_network_of_the_other_family():

@@ -13,7 +13,7 @@ def test_kernels_are_kept_by_the_bit():
     kernel = np.where(np.random.default_rng(0).random((3, 2, 33, 5)) < 0.5, -1.0, 1.0) * [1, 2, 3, 0.5, 0.25]
     packed = PackedKernel.of(kernel.astype(np.float32))
     assert packed.shape == (3, 2, 33, 5)
-    np.testing.assert_array_equal(packed.dense(), kernel)
+    np.testing.assert_array_equal(packed.signs() * packed.scale, kernel)
     turned = packed.turned(np.array([True, False, False, False, True]))
     np.testing.assert_array_equal(turned, pack_signs(kernel * [-1, 1, 1, 1, -1]))
 

@@ -168,10 +168,30 @@ def test_one_scale_for_all_filters(conv_model):
     assert_exact(model)
 
 
-def test_a_scale_for_each_filter_needs_the_kernel(conv_model):
-    model = conv_model((8, 8, 32), filters=32, kernel_size=3, kernel_quantizer="magnitude_aware_sign")
-    assert [stand_in.sign for stand_in in frozen_model(model).stand_ins] == [0]
+@pytest.mark.parametrize("options", [{"padding": "same", "pad_values": value} for value in (0.0, 1.0)] + [{}])
+def test_a_scale_for_each_filter_is_part_of_the_operator_and_needs_no_kernel(conv_model, options):
+    model = conv_model((8, 8, 32), filters=32, kernel_size=3, kernel_quantizer="magnitude_aware_sign", **options)
+    assert [stand_in.sign for stand_in in frozen_model(model).stand_ins] == [1]
+    assert compiled(model).operators == {"LceQuantize": 1, "LceBconv2d": 1}
     assert_exact(model)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_scale_counts_before_what_lies_on_the_padding_is_taken_away(conv_model, groups):
+    options = {"padding": "same", "pad_values": -1.0, "groups": groups}
+    model = conv_model((8, 8, 64), filters=32, kernel_size=3, kernel_quantizer="magnitude_aware_sign", **options)
+    operators = compiled(model).operators
+    assert (operators["LceBconv2d"], operators["SUB"], operators["MUL"]) == (groups, 1, 0)
+    assert_exact(model)
+
+
+def test_equal_signs_of_other_scales_stay_apart():
+    inputs = image()
+    quantizers = {"kernel_quantizer": "magnitude_aware_sign", "input_quantizer": "ste_sign", "use_bias": False}
+    first, second = (lq.layers.QuantConv2D(32, 3, name=name, **quantizers) for name in ("first", "second"))
+    model = tf.keras.Model(inputs, Layers.Concatenate()([first(inputs), second(inputs)]))
+    second.kernel.assign(first.kernel * np.linspace(0.5, 2, 32))
+    assert assert_exact(model).operators == {"LceQuantize": 1, "LceBconv2d": 2, "CONCATENATION": 1}
 
 
 @pytest.mark.parametrize("options", [{"pad_values": 1.0, "padding": "same"}, {"padding": "valid"}])

@@ -88,6 +88,13 @@ def test_a_right_file_passes(imported_bnext):
     assert np.abs(answers - imported_bnext(IMAGES)).max() <= checked.max_difference
 
 
+def test_a_right_file_of_a_network_that_does_not_explode_needs_no_noise(narrow, right, conv_names, monkeypatch):
+    monkeypatch.setattr("converter.verification.replay.DRAWS", 0)
+    checked = verify(narrow, Flatbuffer(right.content), conv_names, SMALL_IMAGES)
+    assert checked.errors == []
+    assert 0 < checked.max_difference_same_signs < 1e-4 * checked.largest_output
+
+
 def test_lces_own_conversion_of_small_maps_is_found_out(narrow, conv_names, wrong):
     checked = verify(narrow, wrong, conv_names, SMALL_IMAGES)
     assert not checked.passed
