@@ -68,6 +68,22 @@ def test_plans_neither_read_nor_write_outside(bnext, melius, mixed, tmp_path, ke
     assert found.count("4") > len(plans) // 3
 
 
+def test_what_a_map_pools_is_half_as_large_and_has_one_least_pixel():
+    def plan(height, width, least, place):
+        tensors = [
+            Tensor(Type.FLOAT, Place.ARENA, 4, 4, 4, 4, 0),
+            Tensor(Type.FLOAT, place, height, width, 4, 4, 256),
+            Tensor(Type.FLOAT, Place.DATA, least, least, 4, 4, 0),
+        ]
+        words = [4, 4, 4, 0, Op.MAX_POOL, *(TENSOR | number for number in (1, 0, 2)), 0, 0]
+        return Plan(tensors, [Step(Kind.MAP, words, "pool")], bytes(512), 512, 1, 1).pack()
+
+    image = np.arange(64, dtype=np.float32).reshape(1, 4, 4, 4)
+    np.testing.assert_array_equal(Interpreter(plan(2, 2, 1, Place.ARENA)).run([image])[0], image[:, 1::2, 1::2])
+    for wrong in [(2, 1, 1, Place.ARENA), (4, 2, 1, Place.ARENA), (2, 2, 4, Place.ARENA)]:
+        assert refusal(plan(*wrong)) == "invalid: a number leads out of its section"
+
+
 def test_a_plan_of_more_work_than_any_network_is_refused(mixed):
     """Each of its steps alone would pass: so many of them would not come to an end."""
     plan = Plan(
