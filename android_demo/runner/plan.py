@@ -11,7 +11,7 @@ from enum import IntEnum
 import numpy as np
 
 MAGIC = 0x4E414C50584E42  # "BNXPLAN" and a zero.
-VERSION = 2
+VERSION = 3
 ALIGNMENT = 64
 HEADER_BYTES = 128
 _FACTOR = 0x9E3779B97F4A7C15  # Of the checksum.
@@ -63,7 +63,9 @@ class Op(IntEnum):
         PACK,
         SUM,
         UNPACK,
-    ) = range(18)
+        MEAN_POOL,
+        MAX_POOL,
+    ) = range(20)
 
 
 @dataclass(frozen=True)

@@ -224,6 +224,8 @@ class _Maker:
     def make_pool(self):
         x = self.pick()
         taps, strides, _, padding, size = self.window(x.shape, dilations=False)
+        if x.shape[0] % 2 == x.shape[1] % 2 == 0 and self.draw(st.booleans()):
+            taps, strides, size = [2, 2], [2, 2], [x.shape[0] // 2, x.shape[1] // 2]  # What maps do themselves.
         mean = self.draw(st.booleans())
         names = {
             "filterHeight": taps[0],

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from android_demo.runner.compiler.memory import Storage, lay_out
-from android_demo.runner.compiler.network import Network, Node, Value
+from android_demo.runner.compiler.network import SINKS, Network, Node, Value
 from android_demo.runner.compiler.schedule import Group
 from android_demo.runner.plan import ALIGNMENT, NOTHING, TENSOR, Kind, Op, Place, Plan, Step, Tensor, Type
 
@@ -28,6 +28,8 @@ _OPS = {
     "Pack": Op.PACK,
     "Sum": Op.SUM,
     "Unpack": Op.UNPACK,
+    "MeanPool": Op.MEAN_POOL,
+    "MaxPool": Op.MAX_POOL,
 }
 _BYTES = {Type.FLOAT: 4, Type.INT16: 2, Type.SIGNS: 4, Type.INT8: 1}
 _CONV_BLOCK = 16  # As in native/kernels/kernels.h.
@@ -53,8 +55,8 @@ class _Emitter:
         for group in groups:
             own = {node.output for node in group.nodes} if group.is_map else set()
             self.stored |= {value for node in group.nodes for value in node.inputs if value not in own}
-            if not group.is_map or any(node.op in ("Pack", "Sum") for node in group.nodes):
-                self.stored |= {node.output for node in group.nodes if not node.in_map or node.op in ("Pack", "Sum")}
+            if not group.is_map or any(node.op in SINKS for node in group.nodes):
+                self.stored |= {node.output for node in group.nodes if not node.in_map or node.op in SINKS}
         kept = {value: place for value, place in storage.items() if value in self.stored}
         self.offsets, self.arena = lay_out(groups, kept, network)
         self.tensors: list[Tensor] = []
@@ -116,7 +118,7 @@ class _Emitter:
 
     def map(self, group: Group) -> None:
         first = group.nodes[0]
-        size = first.inputs[0] if first.op == "Sum" else first.output
+        size = first.inputs[0] if first.op in SINKS else first.output
         last = {value: place for place, node in enumerate(group.nodes) for value in node.inputs}
         registers: dict[Value, int] = {}
         free: list[int] = []

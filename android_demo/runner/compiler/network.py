@@ -7,7 +7,8 @@ import numpy as np
 
 from android_demo.runner.plan import Type
 
-#: Operations on single elements, and what else a map can do with its values: take signs, add up pixels.
+#: Operations on single elements, and what else a map can do with its values: take signs, add up pixels, pool 2x2 of
+#: them.
 ELEMENTWISE = {
     "Add",
     "Sub",
@@ -26,7 +27,7 @@ ELEMENTWISE = {
     "AffinePrelu",
     "Unpack",
 }
-SINKS = {"Pack", "Sum"}
+SINKS = {"Pack", "Sum", "MeanPool", "MaxPool"}
 
 
 @dataclass(eq=False)

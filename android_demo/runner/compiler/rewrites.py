@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 
-from android_demo.runner.compiler.network import Network, Node, Value, vector
-from android_demo.runner.compiler.schedule import has_barrier
+from android_demo.runner.compiler.network import ELEMENTWISE, Network, Node, Value, vector
+from android_demo.runner.compiler.schedule import has_barrier, pools_in_map
 from android_demo.runner.plan import Type
 
 
@@ -14,6 +14,7 @@ def rewrite(network: Network) -> None:
     split_concatenations(network)  # First: it is what single operations are fused in that can stay apart.
     compare_with_thresholds(network)
     fuse_operations(network)
+    pool_in_maps(network)
     network.remove_dead()
     fuse_means(network)
     network.remove_dead()
@@ -129,6 +130,20 @@ def fuse_operations(network: Network) -> None:
             if node.op == "Prelu" and source.op == "Affine":
                 node.op, node.inputs = "AffinePrelu", [*source.inputs, node.inputs[1]]
                 break
+
+
+def pool_in_maps(network: Network) -> None:
+    """Maps pool what they compute, 2x2 pixels each: what nobody else reads need not be written."""
+    producers = network.producers()
+    for node in network.nodes:
+        source = producers.get(node.inputs[0])
+        if source is None or source.op not in ELEMENTWISE or not pools_in_map(node):
+            continue
+        if node.attributes["mean"]:
+            node.op = "MeanPool"
+        else:
+            least = np.maximum(node.attributes["bounds"][0], np.finfo(np.float32).min)
+            node.op, node.inputs = "MaxPool", [node.inputs[0], vector(np.full(node.output.channels, least))]
 
 
 def fuse_means(network: Network) -> None:

@@ -2,19 +2,22 @@
 
 A node's *level* is the number of barriers before it: results of maps that it cannot read within their map. Steps of
 their own (convolutions, ...) of a level run before its maps; all operations on elements of a level and of one size that
-read a value in common are one map. So a value is written only if a later level reads it, and a value that costs one
-operation on the sums of a binary convolution is not even written then: the later map computes it again.
+read a value in common are one map, which also pools 2x2 pixels of what it computes. So a value is written only if a
+later level reads it, and a value that costs one operation on the sums of a binary convolution is not even written then:
+the later map computes it again.
 """
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from android_demo.runner.compiler.network import SINKS, Network, Node, Value
-from android_demo.runner.plan import MOST_INSTRUCTIONS, MOST_REGISTERS, MOST_SUMS
+from android_demo.runner.plan import MOST_INSTRUCTIONS, MOST_REGISTERS, MOST_SUMS, Type
 
 #: Operations that are computed again rather than stored: the sums take half of the memory.
 _CHEAP = ("Affine", "AffinePrelu")
 #: Which readers of a result come first.
-_ORDER = {"Sum": 0, "Pack": 1, "Prelu": 2}
+_ORDER = {"Sum": 0, "MeanPool": 1, "MaxPool": 1, "Pack": 2, "Prelu": 3}
 
 
 @dataclass
@@ -55,7 +58,17 @@ def has_barrier(source: Node, reader: Node) -> bool:
     """
     if not source.in_map:
         return False
-    return not reader.in_map or source.op in SINKS or _size(source) != _size(reader)
+    own = reader.in_map or pools_in_map(reader)
+    return not own or source.op in SINKS or _size(source) != _size(reader)
+
+
+def pools_in_map(node: Node) -> bool:
+    """Whether it is pooling that a map could do with what it computes: of 2x2 pixels each, all of them."""
+    if node.op != "Pool" or node.inputs[0].type != Type.FLOAT or node.attributes["window"] != (2, 2, 2, 2, 1, 1, 0, 0):
+        return False
+    value, out, (least, most) = node.inputs[0], node.output, node.attributes["bounds"]
+    bounded = most < np.inf or (node.attributes["mean"] and least > -np.inf)
+    return not bounded and (value.height, value.width) == (2 * out.height, 2 * out.width)
 
 
 def _levels(network):
@@ -68,7 +81,7 @@ def _levels(network):
 
 
 def _size(node):
-    value = node.inputs[0] if node.op == "Sum" else node.output
+    value = node.inputs[0] if node.op in SINKS or node.op == "Pool" else node.output
     return value.height, value.width, value.channels
 
 

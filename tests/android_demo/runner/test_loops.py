@@ -16,7 +16,9 @@ BENCHMARK = Path(__file__).parents[3] / "benchmarks" / "inner_loops.py"
 OBJDUMP = {"x86_64": "objdump", "aarch64": "aarch64-linux-gnu-objdump"}
 #: Functions with other inner loops. Means and dense layers add up through the stack, once in some dozens of pixels or a
 #: row; single operations with an exponential have more constants than x86-64 has registers.
-FUNCTIONS = ("make_row(", "conv_columns<", "depthwise(", "Sequence<", "run_tile<")
+FUNCTIONS = ("make_row(", "conv(", "conv_columns<", "depthwise(", "Sequence<", "run_tile<")
+#: Compiles where the package ``ziglang`` is missing.
+GCC = "aarch64-linux-gnu-g++"
 
 
 @pytest.fixture(scope="module")
@@ -27,17 +29,20 @@ def loops_of(tmp_path_factory):
     specification.loader.exec_module(benchmark)
     found = {}
 
-    def loops(target):
+    def loops(target, compiler=None):
         if not shutil.which(OBJDUMP[target]):
             pytest.skip(f"{OBJDUMP[target]} is not installed (Debian package binutils, or binutils-aarch64-linux-gnu)")
         if target == "x86_64" and build.machine() != target:
             pytest.skip("no x86-64 machine")
-        if target not in found:
+        if compiler and not shutil.which(compiler):
+            pytest.skip(f"{compiler} is not installed")
+        if (target, compiler) not in found:
             program = tmp_path_factory.mktemp("program") / "runner"
             sources, link = [*build.HOST, *build.PROGRAM], ["-static", "-lpthread"]
-            build.build(sources, program, target=target, flags=["-fPIC"], link=link)
-            found[target] = benchmark.loops(OBJDUMP[target], program)
-        return found[target]
+            command = [compiler] if compiler else None
+            build.build(sources, program, command=command, target=target, flags=["-fPIC"], link=link)
+            found[target, compiler] = benchmark.loops(OBJDUMP[target], program)
+        return found[target, compiler]
 
     return loops
 
@@ -64,9 +69,12 @@ def test_no_tile_touches_the_stack(loops_of, target, kernels, most):
     assert [(loop.tile, loop.spills) for loop in tiles if loop.spills] == []
 
 
-@pytest.mark.parametrize(("target", "kernels"), [("x86_64", "avx2"), ("x86_64", "avx512"), ("aarch64", "neon")])
-def test_no_other_inner_loop_puts_vectors_away(loops_of, target, kernels):
-    own = [loop for loop in loops_of(target) if f"{kernels}::" in loop.function]
+@pytest.mark.parametrize(
+    ("target", "kernels", "compiler"),
+    [("x86_64", "avx2", None), ("x86_64", "avx512", None), ("aarch64", "neon", None), ("aarch64", "neon", GCC)],
+)
+def test_no_other_inner_loop_puts_vectors_away(loops_of, target, kernels, compiler):
+    own = [loop for loop in loops_of(target, compiler) if f"{kernels}::" in loop.function]
     inner = [loop for loop in own if any(f"::{name}" in loop.function for name in FUNCTIONS)]
     assert len(inner) > 20
     assert [(loop.function, loop.stores) for loop in inner if loop.stores] == []

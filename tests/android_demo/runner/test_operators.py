@@ -1,5 +1,6 @@
 """Operators as others write them: files of LCE's own converter, and what the engine refuses."""
 
+import platform
 from functools import partial
 
 import bnext_keras
@@ -9,6 +10,7 @@ import larq as lq
 import numpy as np
 import pytest
 import tensorflow as tf
+from engines import engine_or_skip
 from larq_compute_engine import convert_keras_model
 from rewrites import randomize
 from tflite_graphs import Graph
@@ -20,6 +22,7 @@ from converter.tflite.flatbuffer import Flatbuffer
 from converter.tflite.interpreter import lite_interpreter
 
 Layers = tf.keras.layers
+KERNELS = ["reference", *{"x86_64": ["avx2", "avx512"], "aarch64": ["neon"]}.get(platform.machine(), [])]
 ENGINE = {"the engine": partial(Interpreter, num_threads=2)}
 
 
@@ -179,6 +182,53 @@ def test_other_operators_of_keras_layers_compute_what_tflite_does():
         Interpreter(content).run([image]), lite_interpreter(content).predict([image]), strict=True
     ):
         np.testing.assert_allclose(np.ravel(found), np.ravel(expected), rtol=1e-6, atol=3e-7)
+
+
+def pooled(type, shape, size=2, stride=2, activation=0, own=True):
+    """A file that multiplies an image by 3, or does not, and pools it."""
+    graph = Graph()
+    x = image = graph.input((1, *shape))
+    if own:
+        x = graph.add("MUL", [image, graph.constant(np.float32([3]))], (1, *shape))
+    options = {"filterHeight": size, "filterWidth": size, "strideH": stride, "strideW": stride}
+    result = (1, -(-shape[0] // stride), -(-shape[1] // stride), shape[2])
+    return graph.content(graph.add(type, [x], result, fusedActivationFunction=activation, **options))
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize(("activation", "least"), [(0, -1e9), (1, 0)])
+def test_maps_pool_what_they_compute(kernels, activation, least):
+    """Rows of more than a strip, more channels than whole groups, and parts for several threads."""
+    image = np.random.default_rng(0).integers(-9, 10, (1, 12, 70, 40)).astype(np.float32)
+    blocks = 3 * image.reshape(1, 6, 2, 35, 2, 40)
+    cases = [("MAX_POOL_2D", np.maximum(blocks.max((2, 4)), least))]
+    cases += [("AVERAGE_POOL_2D", blocks.mean((2, 4)))] if activation == 0 else []
+    for type, expected in cases:
+        for threads in (1, 2, 3):
+            engine = engine_or_skip(
+                pooled(type, (12, 70, 40), activation=activation), kernels=kernels, num_threads=threads
+            )
+            assert [step.kind for step in engine.profile([image], runs=1)] == ["Map"]
+            np.testing.assert_array_equal(engine.run([image])[0], expected)
+
+
+@pytest.mark.parametrize(
+    ("type", "shape", "options"),
+    [
+        ("MAX_POOL_2D", (4, 4, 8), {"activation": 3}),
+        ("AVERAGE_POOL_2D", (4, 4, 8), {"activation": 1}),
+        ("MAX_POOL_2D", (5, 4, 8), {}),
+        ("MAX_POOL_2D", (4, 4, 8), {"stride": 1}),
+        ("MAX_POOL_2D", (6, 6, 8), {"size": 3, "stride": 3}),
+        ("MAX_POOL_2D", (4, 4, 8), {"own": False}),
+    ],
+)
+def test_other_pooling_is_a_step_of_its_own(type, shape, options):
+    image = np.random.default_rng(0).integers(-9, 10, (1, *shape)).astype(np.float32)
+    content = pooled(type, shape, **options)
+    engine = Interpreter(content)
+    assert "Pool" in {step.kind for step in engine.profile([image], runs=1)}
+    np.testing.assert_array_equal(engine.run([image]), lite_interpreter(content).predict([image]))
 
 
 def test_shapes_and_names_of_several_inputs_and_outputs_are_those_of_the_file():

@@ -51,21 +51,37 @@ def test_numbers_that_lead_astray_are_refused_or_harmless(plan):
     assert refused > 150
 
 
-@pytest.mark.exhaustive  # compilers take half a minute for the sanitizers, and too long for those of NEON
-@pytest.mark.parametrize("kernels", ["reference", "avx2", "avx512"])
+@pytest.mark.exhaustive  # compilers take half a minute for the sanitizers
+@pytest.mark.parametrize("kernels", ["reference", "avx2", "avx512", "neon"])
 def test_plans_neither_read_nor_write_outside(bnext, melius, mixed, tmp_path, kernels):
     """Good and hostile ones with address and undefined-behaviour sanitizers, in memory of just the size asked for."""
-    if kernels != "reference":
+    if kernels in ("avx2", "avx512"):
         engine_or_skip(mixed.content, kernels=kernels)
     program = build_program(tmp_path, kernels)
     if program is None:
-        pytest.skip("no compiler here")
+        pytest.skip("no compiler with sanitizers, or no emulator")
     draws, good = random.Random(0), [compile_plan(sample.content) for sample in (bnext, melius, mixed)]
     plans = [*good, *(mutant(good[-1], draws) for _ in range(150 if kernels == "reference" else 50))]
     found = run_all(program, plans, tmp_path, kernels=kernels)
     assert [line for line in found if line != "ran" and not line.isdigit()] == []
     assert found[:3] == ["ran"] * 3
     assert found.count("4") > len(plans) // 3
+
+
+def test_what_a_map_pools_is_half_as_large_and_has_one_least_pixel():
+    def plan(height, width, least, place):
+        tensors = [
+            Tensor(Type.FLOAT, Place.ARENA, 4, 4, 4, 4, 0),
+            Tensor(Type.FLOAT, place, height, width, 4, 4, 256),
+            Tensor(Type.FLOAT, Place.DATA, least, least, 4, 4, 0),
+        ]
+        words = [4, 4, 4, 0, Op.MAX_POOL, *(TENSOR | number for number in (1, 0, 2)), 0, 0]
+        return Plan(tensors, [Step(Kind.MAP, words, "pool")], bytes(512), 512, 1, 1).pack()
+
+    image = np.arange(64, dtype=np.float32).reshape(1, 4, 4, 4)
+    np.testing.assert_array_equal(Interpreter(plan(2, 2, 1, Place.ARENA)).run([image])[0], image[:, 1::2, 1::2])
+    for wrong in [(2, 1, 1, Place.ARENA), (4, 2, 1, Place.ARENA), (2, 2, 4, Place.ARENA)]:
+        assert refusal(plan(*wrong)) == "invalid: a number leads out of its section"
 
 
 def test_a_plan_of_more_work_than_any_network_is_refused(mixed):

@@ -217,6 +217,11 @@ struct Checker {
     const Tensor* t = tensor(index & ~TENSOR, type);
     return t && t->channels == w.channels && (pixels(*t) == 1 || (t->height == w.height && t->width == w.width));
   }
+  // Whether a result is written that is half as high and as wide.
+  bool halved(const MapWords& w, u32 index) const {
+    const Tensor* t = index & TENSOR ? written(index & ~TENSOR, FLOAT) : nullptr;
+    return t && t->channels == w.channels && t->height * 2 == w.height && t->width * 2 == w.width;
+  }
   // Pixels of a result that is written: all of them, or one that stands for none of the others.
   bool result(const MapWords& w, u32 index, u32 type, bool one) const {
     if (!operand(w, index, type)) return false;
@@ -244,8 +249,10 @@ struct Checker {
       for (u32 k = 0; k < operands; k++)
         if (!operand(*w, inputs[k], k == 0 ? first : u32(FLOAT))) return false;
       if (first != FLOAT && !(i.a & TENSOR)) return false;
-      if (!result(*w, i.d, i.op == OP_PACK ? SIGNS : FLOAT, i.op == OP_SUM)) return false;
-      if (i.op == OP_SUM && (!(i.b & TENSOR) || pixels(plan.tensors[i.b & ~TENSOR]) != 1)) return false;
+      const bool halves = i.op == OP_MEAN_POOL || i.op == OP_MAX_POOL;
+      if (halves ? !halved(*w, i.d) : !result(*w, i.d, i.op == OP_PACK ? SIGNS : FLOAT, i.op == OP_SUM)) return false;
+      const bool one = i.op == OP_SUM || i.op == OP_MAX_POOL;
+      if (one && (!(i.b & TENSOR) || pixels(plan.tensors[i.b & ~TENSOR]) != 1)) return false;
       if (i.op == OP_SUM && ++sums > MOST_SUMS) return false;
     }
     return true;

@@ -144,7 +144,9 @@ void map_part(void* self, u32 part, u32 thread) {
   float* sums = sums_of(w, part);
   for (u64 i = 0, count = u64(w.map.sums) * w.map.channels; i < count; i++) sums[i] = 0;
   float* registers = (float*)(w.engine->registers + thread * w.engine->register_bytes);
-  w.engine->kernels->map(w.map, w.map.pixels * part / w.chunks, w.map.pixels * (part + 1) / w.chunks, registers, sums);
+  // Of pixels, or of pairs of rows.
+  const u64 unit = w.map.width ? 2 * u64(w.map.width) : 1, units = w.map.pixels / unit;
+  w.engine->kernels->map(w.map, units * part / w.chunks * unit, units * (part + 1) / w.chunks * unit, registers, sums);
 }
 
 void run_parts(const runner_pool* pool, u32 parts, runner_task task, Work& work) {
@@ -162,7 +164,7 @@ void set_map(const runner_engine& e, const Step& step, Work& work) {
   const MapWords& w = words<MapWords>(e, step);
   const Instruction* instructions = (const Instruction*)(&w + 1);
   MapJob& job = work.map;
-  job.pixels = u64(w.height) * w.width, job.channels = w.channels, job.registers = w.registers, job.sums = 0;
+  job.pixels = u64(w.height) * w.width, job.width = 0, job.channels = w.channels, job.registers = w.registers, job.sums = 0;
   job.count = u32((step.count - sizeof(MapWords) / 4) / (sizeof(Instruction) / 4));
   for (u32 n = 0; n < job.count; n++) {
     const Instruction& i = instructions[n];
@@ -175,6 +177,7 @@ void set_map(const runner_engine& e, const Step& step, Work& work) {
     if (operands > 2) m.c = operand(e, i.c, job.pixels);
     if (operands > 3) m.s = operand(e, i.s, job.pixels);
     if (i.op == OP_SUM) m.d.number = job.sums++;
+    if (i.op == OP_MEAN_POOL || i.op == OP_MAX_POOL) job.width = w.width;
   }
   work.chunks = chunks(job.pixels, job.channels);
   // The channels of a single pixel, where each stands for itself, are so many pixels of GROUP channels.

@@ -19,7 +19,7 @@ typedef int32_t i32;
 typedef uint64_t u64;
 
 constexpr u64 MAGIC = 0x4e414c50584e42ull;  // "BNXPLAN\0"
-constexpr u32 VERSION = 2;
+constexpr u32 VERSION = 3;
 
 struct Section {
   u64 offset;  // From the start of the plan.
@@ -157,6 +157,8 @@ enum Op : u32 {
   OP_PACK,  // d = signs: 1 (for -1) where a < b
   OP_SUM,   // d = b x sum of a over all pixels; d and b have one pixel
   OP_UNPACK,  // d = -1 where signs a have a 1, otherwise +1
+  OP_MEAN_POOL,  // d = mean of each 2x2 pixels of a; d is half as high and as wide
+  OP_MAX_POOL,   // d = the largest of b, which has one pixel, and each 2x2 pixels of a
   OPS
 };
 

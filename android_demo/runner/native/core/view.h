@@ -32,7 +32,8 @@ inline u32 operands_of(Op op) {
     case OP_EXP:
     case OP_SQRT:
     case OP_TANH:
-    case OP_UNPACK: return 1;
+    case OP_UNPACK:
+    case OP_MEAN_POOL: return 1;
     default: return 2;
   }
 }

@@ -48,6 +48,16 @@ struct Taps {
   u32 top, bottom, left, right;
 };
 
+// Keeps g++ for ARM64 from taking a vector apart because its lanes are read one by one, and from loading the weights of all
+// lanes at once, for which there are too few registers.
+INLINE void stay_vector(V& v) {
+#if defined(__aarch64__)
+  __asm__ volatile("" : "+w"(v)::"memory");
+#else
+  (void)v;
+#endif
+}
+
 // TILE pixels x COUNT vectors of output channels of one row, from column x and channel o on. WIDTH is that of the block,
 // or 0 if it is not known.
 template <int TILE, int COUNT, u32 WIDTH>
@@ -73,13 +83,17 @@ INLINE void conv_tile(const Conv& c, u32 y, u32 x, u32 o, const Taps& taps) {
     for (u64 run = runs; run; run--, start += tap) {
       const float* a = start;
       u64 left = length;
-      if (MULTIPLIES_LANES)  // A lane of a vector costs no load of its own.
+      if constexpr (MULTIPLIES_LANES)  // A lane of a vector costs no load of its own.
         for (; left >= LANES; left -= LANES, a += LANES, w += LANES * filters) {
           V inputs[TILE];
-          unrolled<TILE>([&](auto p) INLINED { inputs[p.value] = load(a + p.value * pitch); });
+          unrolled<TILE>([&](auto p) INLINED {
+            inputs[p.value] = load(a + p.value * pitch);
+            stay_vector(inputs[p.value]);
+          });
           unrolled<LANES>([&](auto lane) INLINED {
             unrolled<COUNT>([&](auto n) INLINED {
-              const V weights = load(w + lane.value * filters + n.value * LANES);
+              V weights = load(w + lane.value * filters + n.value * LANES);
+              if (n.value == 0) stay_vector(weights);
               unrolled<TILE>([&](auto p) INLINED { acc[p.value][n.value] += weights * inputs[p.value][lane.value]; });
             });
           });

@@ -95,6 +95,7 @@ constexpr u32 MOST_INSTRUCTIONS = 64, MOST_REGISTERS = 16, MOST_SUMS = 8;
 
 struct MapJob {
   u64 pixels;
+  u32 width;  // Of a map that is pooled, otherwise 0. Strips are then within rows, and parts are pairs of rows.
   u32 channels, count, registers, sums;
   MapInstruction instructions[MOST_INSTRUCTIONS];
 };

@@ -69,7 +69,8 @@ constexpr bool reads_int16(u32 op) { return op == OP_AFFINE || op == OP_AFFINE_P
 constexpr u32 operands(u32 op) {
   return op == OP_AFFINE_PRELU ? 4
          : op == OP_AFFINE || op == OP_FMA ? 3
-         : op == OP_COPY || op == OP_LOGISTIC || op == OP_EXP || op == OP_SQRT || op == OP_TANH ? 1 : 2;
+         : op == OP_COPY || op == OP_LOGISTIC || op == OP_EXP || op == OP_SQRT || op == OP_TANH ? 1
+         : op == OP_MEAN_POOL ? 1 : 2;
 }
 
 // One operation on a strip.
@@ -146,6 +147,45 @@ void single<OP_SUM>(const Strip& s, u32 at) {
     for (u32 p = 0; p < s.pixels; p++) sums[k] += a.data[u64(p) * a.stride + k];
 }
 
+// What a strip is pooled to: two columns of a row at a time. The upper row of two begins with zeros, or with what the
+// result is at least, and leaves what the lower one begins with: where that is, and elements from a result to the next.
+struct Pooled {
+  float* to;
+  u32 stride;
+  const float* start;
+  u32 next;
+};
+template <bool MEAN>
+INLINE Pooled pooled(const Strip& s, u32 at) {
+  static const float zeros[GROUP] = {};
+  const MapInstruction& i = s.job.instructions[at];
+  const u64 row = s.first / s.job.width, column = s.first % s.job.width;
+  float* const to = (float*)i.d.data + (row / 2 * (s.job.width / 2) + column / 2) * i.d.stride + s.from;
+  if (row % 2) return {to, i.d.stride, to, i.d.stride};
+  return {to, i.d.stride, MEAN ? zeros : (const float*)i.b.data + s.from, 0};
+}
+template <bool MEAN, class T>
+INLINE T pool_pair(T start, T a, T b) {
+  return MEAN ? start + (a + b) * splat(a, 0.25f) : larger(start, larger(a, b));
+}
+
+template <bool MEAN>
+static void single_pool(const Strip& s, u32 at) {
+  Pooled d = pooled<MEAN>(s, at);
+  const Row<const float> a = row<const float>(s, s.job.instructions[at].a);
+  for (u32 p = 0; p < s.pixels; p += 2, d.to += d.stride, d.start += d.next) {
+    const float *left = a.data + u64(p) * a.stride, *right = left + a.stride;
+    u32 k = 0;
+    for (; k + LANES <= s.channels; k += LANES)
+      store(d.to + k, pool_pair<MEAN>(load(d.start + k), load(left + k), load(right + k)));
+    for (; k < s.channels; k++) d.to[k] = pool_pair<MEAN>(d.start[k], left[k], right[k]);
+  }
+}
+template <>
+void single<OP_MEAN_POOL>(const Strip& s, u32 at) { single_pool<true>(s, at); }
+template <>
+void single<OP_MAX_POOL>(const Strip& s, u32 at) { single_pool<false>(s, at); }
+
 // Whether no slope of a group is above 1. Apart from the loops, whose registers it would take.
 static __attribute__((noinline)) bool are_gentle(const float* slopes) {
   VI below[N];
@@ -168,6 +208,12 @@ struct Sequence {
   static constexpr u32 op(u32 i) { return op_of(STEP[i]); }
   static constexpr bool kept(u32 i) { return STEP[i] >> 5 & 1; }
   static constexpr u32 source(u32 i, u32 k) { return STEP[i] >> (6 + 5 * k) & 31; }
+  static constexpr bool pools(u32 i) { return op(i) == OP_MEAN_POOL || op(i) == OP_MAX_POOL; }
+  static constexpr bool has_pools() {
+    for (u32 i = 0; i < COUNT; i++)
+      if (pools(i)) return true;
+    return false;
+  }
 
   struct State {
     const u8* maps[COUNT][4];
@@ -175,6 +221,7 @@ struct Sequence {
     u8* results[COUNT];
     u64 steps[COUNT];  // Bytes from a pixel's result to the next.
     bool half;
+    Pooled pooled[COUNT];
     V vectors[COUNT][4][N], values[COUNT][N], sums[COUNT][N];
   };
 
@@ -196,7 +243,8 @@ struct Sequence {
       }
     });
     state.steps[I] = u64(i.d.data ? i.d.stride : GROUP) * 4;
-    if constexpr (op(I) == OP_PACK) state.results[I] = (u8*)signs_of(s, i.d);
+    if constexpr (pools(I)) state.pooled[I] = pooled<op(I) == OP_MEAN_POOL>(s, at + I);
+    else if constexpr (op(I) == OP_PACK) state.results[I] = (u8*)signs_of(s, i.d);
     else if constexpr (op(I) == OP_SUM)
       unrolled<N>([&](auto n) INLINED { state.sums[I][n.value] = load(sum_of(s, at + I) + n.value * LANES); });
     else if constexpr (kept(I)) state.results[I] = (u8*)row<float>(s, i.d).data;
@@ -211,9 +259,20 @@ struct Sequence {
     else return load((const float*)state.maps[I][K] + n * LANES);
   }
 
-  template <u32 I, bool GENTLE>
+  // LAST: whether it is the second column of two. Of the first, `values` are kept for it.
+  template <u32 I, bool GENTLE, bool LAST>
   static INLINED void pixel(State& state) {
-    if constexpr (op(I) == OP_PACK) {
+    if constexpr (pools(I)) {
+      Pooled& d = state.pooled[I];
+      unrolled<N>([&](auto n) INLINED {
+        const V a = operand<I, 0>(state, n.value);
+        if constexpr (LAST)
+          store(d.to + n.value * LANES, pool_pair<op(I) == OP_MEAN_POOL>(load(d.start + n.value * LANES),
+                                                                          state.values[I][n.value], a));
+        else state.values[I][n.value] = a;
+      });
+      if constexpr (LAST) d.to += d.stride, d.start += d.next;
+    } else if constexpr (op(I) == OP_PACK) {
       VI less[N];
       unrolled<N>([&](auto n) INLINED {
         less[n.value] = operand<I, 0>(state, n.value) < operand<I, 1>(state, n.value);
@@ -262,8 +321,11 @@ struct Sequence {
 
   template <bool GENTLE>
   static INLINED void pixels_of(u32 pixels, State& state) {
-    do unrolled<int(COUNT)>([&](auto i) INLINED { pixel<i.value, GENTLE>(state); });
-    while (--pixels);
+    constexpr u32 TOGETHER = has_pools() ? 2 : 1;
+    do unrolled<int(TOGETHER)>([&](auto p) INLINED {
+      unrolled<int(COUNT)>([&](auto i) INLINED { pixel<i.value, GENTLE, p.value == 1>(state); });
+    });
+    while (pixels -= TOGETHER);
   }
 
   // A strip of GROUP channels, from instruction `at` on.
@@ -300,11 +362,12 @@ static u32 step_of(const MapJob& job, u32 first, u32 i, u32 end) {
     const u32 first_of_both = from[1];
     from[1] = from[0], from[0] = first_of_both;
   }
+  // A register is, if it is read behind the sequence before it is written again.
   bool kept = m.d.data != nullptr;
-  for (u32 j = end; j < job.count && !kept; j++) {
+  for (u32 j = i + 1; j < job.count && !kept; j++) {
     const MapInstruction& later = job.instructions[j];
     const Operand* const reads[4] = {&later.a, &later.b, &later.c, &later.s};
-    for (u32 k = 0; k < operands(later.op); k++) kept = kept || same(*reads[k], m.d);
+    for (u32 k = 0; k < operands(later.op) && j >= end; k++) kept = kept || same(*reads[k], m.d);
     if (same(later.d, m.d)) break;
   }
   return step(m.op, kept, from[0], from[1], from[2], from[3]);
@@ -322,11 +385,14 @@ constexpr Fused fused() { return {S::COUNT, S::STEP, S::run}; }
 constexpr u32 NORMALIZED = step(OP_AFFINE_PRELU, false, MAPPED, VECTOR, VECTOR, VECTOR);
 constexpr u32 SCALED = step(OP_AFFINE, false, MAPPED, VECTOR, VECTOR);
 constexpr u32 IMPROVED = step(OP_ADD, true, 0, 1), IMPROVED_SIGNS = step(OP_PACK, true, 2, VECTOR);
+constexpr u32 PASSED_ON = step(OP_ADD, false, 0, 1), LARGEST = step(OP_MAX_POOL, true, 2, VECTOR);
 constexpr u32 SIGNS_OF_MAP = step(OP_PACK, true, MAPPED, VECTOR);
 static const Fused FUSED[] = {
-    // BNext: times the gate, plus the residual; signs; what the next block's shortcut pools.
+    // BNext: times the gate, plus the residual; signs; what the next block's shortcut pools, or takes as it is.
     fused<Sequence<NORMALIZED, step(OP_FMA, true, 0, VECTOR, MAPPED), step(OP_PACK, true, 1, VECTOR),
                    step(OP_PRELU, true, 1, VECTOR)>>(),
+    fused<Sequence<NORMALIZED, step(OP_FMA, false, 0, VECTOR, MAPPED), step(OP_PACK, true, 1, VECTOR),
+                   step(OP_PRELU, false, 1, VECTOR), step(OP_MEAN_POOL, true, 3)>>(),
     fused<Sequence<NORMALIZED, step(OP_FMA, false, 0, VECTOR, MAPPED), step(OP_PACK, true, 1, VECTOR),
                    step(OP_PRELU, true, 1, VECTOR)>>(),
     fused<Sequence<NORMALIZED, step(OP_FMA, true, 0, VECTOR, MAPPED), step(OP_PACK, true, 1, VECTOR)>>(),
@@ -339,6 +405,10 @@ static const Fused FUSED[] = {
                    step(OP_SUM, true, 2)>>(),
     // MeliusNet: a dense block's new channels, and those that are improved.
     fused<Sequence<SCALED, step(OP_PACK, true, 0, VECTOR)>>(),
+    fused<Sequence<SCALED, SCALED, IMPROVED, LARGEST, IMPROVED_SIGNS, IMPROVED_SIGNS, IMPROVED_SIGNS, IMPROVED_SIGNS>>(),
+    fused<Sequence<SCALED, SCALED, PASSED_ON, LARGEST, IMPROVED_SIGNS, IMPROVED_SIGNS, IMPROVED_SIGNS, IMPROVED_SIGNS>>(),
+    fused<Sequence<SCALED, SCALED, PASSED_ON, LARGEST, IMPROVED_SIGNS, IMPROVED_SIGNS>>(),
+    fused<Sequence<SCALED, SCALED, PASSED_ON, LARGEST>>(),
     fused<Sequence<SCALED, SCALED, IMPROVED, IMPROVED_SIGNS, IMPROVED_SIGNS, IMPROVED_SIGNS, IMPROVED_SIGNS>>(),
     fused<Sequence<SCALED, SCALED, IMPROVED, IMPROVED_SIGNS, IMPROVED_SIGNS>>(),
     fused<Sequence<SCALED, SCALED, IMPROVED>>(),
@@ -352,7 +422,7 @@ struct Singles {
   static constexpr void (*RUN[])(const Strip&, u32) = {single<OPS_>...};
 };
 typedef Singles<OP_COPY, OP_AFFINE, OP_AFFINE_PRELU, OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_MIN, OP_MAX, OP_FMA, OP_PRELU,
-                OP_LOGISTIC, OP_EXP, OP_SQRT, OP_TANH, OP_PACK, OP_SUM, OP_UNPACK>
+                OP_LOGISTIC, OP_EXP, OP_SQRT, OP_TANH, OP_PACK, OP_SUM, OP_UNPACK, OP_MEAN_POOL, OP_MAX_POOL>
     Operations;
 static_assert(sizeof Operations::RUN / sizeof *Operations::RUN == OPS, "one each, in order");
 
@@ -376,8 +446,11 @@ static void map(const MapJob& job, u64 from, u64 to, float* registers, float* su
   }
   for (u32 k = 0; k < job.channels; k += GROUP) {
     const u32 channels = job.channels - k < GROUP ? job.channels - k : GROUP;
-    for (u64 first = from; first < to; first += STRIP) {
-      const Strip s{job, registers, sums, first, to - first < STRIP ? u32(to - first) : STRIP, k, channels};
+    u32 pixels;
+    for (u64 first = from; first < to; first += pixels) {
+      const u64 left = job.width ? job.width - first % job.width : to - first;
+      pixels = left < STRIP ? u32(left) : STRIP;
+      const Strip s{job, registers, sums, first, pixels, k, channels};
       for (u32 n = 0; n < count; n++) {
         const u32 at = starts[n], end = n + 1 < count ? starts[n + 1] : job.count;
         if (runs[n] && channels == GROUP) runs[n](s, at);
