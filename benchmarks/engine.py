@@ -7,7 +7,8 @@
 Times are medians of runs that take turns in one process: LCE with both of its kernels, of which the faster one counts,
 and the engine. "Times faster" is LCE's time divided by the engine's, the median of neighbouring runs; its quartiles say
 how far to trust it. On one thread the times are processor time, of which other programs take nothing; on several they
-are a clock's, and mean something on a quiet machine only.
+are a clock's, and mean something on a quiet machine only. What further threads gain is measured on the engine's program
+alone: threads of LCE's go on spinning for a while behind each run, and its weights drive others out of the caches.
 
 *First answer* is the processor time of the engine's program from its start to its end behind one inference, the median
 of ten. *Memory* is what the process grew by from its start to its end, as the engine's program and LCE's print it.
@@ -113,6 +114,19 @@ def compare(content: bytes, threads: int, seconds: float, kernels: str | None) -
     return take_turns({"LCE": runs[best], "engine": lambda: engine.run([image])}, seconds, clock=clock)
 
 
+def gain(plan: Path, threads: int, seconds: float, kernels: str | None) -> dict[str, list[float]]:
+    """Mean times of runs of the engine's program on one thread and on several, which take turns."""
+    chosen = [f"--kernels={kernels}"] if kernels else []
+    command = [build.program(), f"--graph={plan}", "--num_runs=30", "--warmup_runs=5", "--min_secs=0", *chosen]
+    times: dict[str, list[float]] = {"1": [], str(threads): []}
+    start = time.perf_counter()
+    while time.perf_counter() - start < seconds or len(times["1"]) < 5:
+        for number, each in times.items():
+            done = subprocess.run([*command, f"--num_threads={number}"], check=True, capture_output=True, text=True)
+            each.append(parse(done.stdout).inference.avg / 1e3)
+    return times
+
+
 def ratio(times: dict[str, list[float]], of: str, to: str) -> str:
     """The median ratio of neighbouring runs, with its quartiles."""
     low, middle, high = statistics.quantiles([a / b for a, b in zip(times[of], times[to], strict=True)], n=4)
@@ -160,19 +174,21 @@ def main() -> None:
     files = {name: converted(name, arguments.files) for name in names}
     twins = {name: twin(name, arguments.files) for name in names if name in TWINS and not arguments.no_twin}
 
+    plans = {name: write_plan(file, arguments.files) for name, file in files.items()}
+
     kernels = Interpreter(files[names[0]], kernels=arguments.kernels).kernels
     print(f"{processor_name()}, bnext-keras {bnext_keras.__version__}, {kernels} kernels\n")
-    print("| network | threads | LCE, ms | engine, ms | times faster (quartiles) | engine, threads gain |")
+    print("| network | threads | LCE, ms | engine, ms | times faster (quartiles) | threads gain (quartiles) |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for name, file in files.items():
-        content, alone = file.read_bytes(), 0.0
+        content = file.read_bytes()
         for threads in arguments.threads:
             times = compare(content, threads, arguments.seconds, arguments.kernels)
             lce, engine = (statistics.median(times[key]) for key in ("LCE", "engine"))
-            alone = alone or engine
-            gain = "" if threads == arguments.threads[0] else f"{alone / engine:.2f}"
+            alone = gain(plans[name], threads, arguments.seconds, arguments.kernels) if threads > 1 else {}
+            gained = ratio(alone, "1", str(threads)) if alone else ""
             print(
-                f"| {name} | {threads} | {lce:.2f} | {engine:.2f} | {ratio(times, 'LCE', 'engine')} | {gain} |",
+                f"| {name} | {threads} | {lce:.2f} | {engine:.2f} | {ratio(times, 'LCE', 'engine')} | {gained} |",
                 flush=True,
             )
 
@@ -180,7 +196,7 @@ def main() -> None:
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     interpreter = [sys.executable, "-m", "android_demo.tools.host_interpreter"]
     for name, file in files.items():
-        plan = write_plan(file, arguments.files)
+        plan = plans[name]
         sizes = f"{file.stat().st_size / 1e6:.2f} | {plan.stat().st_size / 1e6:.2f}"
         ours, theirs = growth_mb([build.program(), f"--graph={plan}"]), growth_mb([*interpreter, f"--graph={file}"])
         print(f"| {name} | {sizes} | {first_answer(plan):.1f} | {ours:.1f} | {theirs:.1f} |", flush=True)
