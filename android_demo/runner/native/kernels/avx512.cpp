@@ -38,6 +38,7 @@ INLINE V load_part(const i16* p, int n) { return load(p + n * LANES); }
 INLINE u32 masks(const VI* conditions) { return _mm512_movepi32_mask((__m512i)*conditions); }
 
 #include "floats.inl"
+#include "strips.inl"
 #include "map.inl"
 #include "means.inl"
 

@@ -39,6 +39,7 @@ INLINE V sums_of(const T* v) {
                        vpaddq_f32((float32x4_t)v[2], (float32x4_t)v[3]));
 }
 #include "floats.inl"
+#include "strips.inl"
 #include "map.inl"
 #include "means.inl"
 
