@@ -51,7 +51,7 @@ class FusedAdam(tf.keras.optimizers.Optimizer):
             found[name, dtype] = tf.nest.map_structure(lambda number: tf.cast(number, dtype), value)
         return found[name, dtype]
 
-    def _factor_and_epsilon(self, dtype):
+    def factor_and_epsilon(self, dtype):
         """Of this step's m / (sqrt(v) + epsilon)."""
         step = tf.cast(self.iterations + 1, dtype)
         first, second = (1 - tf.pow(tf.cast(beta, dtype), step) for beta in (self.beta_1, self.beta_2))
@@ -67,7 +67,7 @@ class FusedAdam(tf.keras.optimizers.Optimizer):
     def _fused_update(self, gradient, variable, mean, variance):
         """The update of one variable and of its means m and v."""
         dtype = variable.dtype
-        factor, epsilon = self._shared("factor and epsilon", dtype, self._factor_and_epsilon)
+        factor, epsilon = self._shared("factor and epsilon", dtype, self.factor_and_epsilon)
         none = self._shared("none", dtype, 0.0)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,

@@ -117,7 +117,7 @@ class RectifiedAdam(FusedAdam, tf.keras.optimizers.Adam):
     def __init__(self, learning_rate=1e-3, epsilon=1e-8, name="RectifiedAdam", **kwargs):
         super().__init__(learning_rate, epsilon=epsilon, name=name, **kwargs)
 
-    def _factor_and_epsilon(self, dtype):
+    def factor_and_epsilon(self, dtype):
         # In float64, for the two terms of rho are nearly equal at first.
         step = tf.cast(self.iterations + 1, tf.float64)
         beta_1, beta_2 = tf.constant(self.beta_1, tf.float64), tf.constant(self.beta_2, tf.float64)
@@ -259,8 +259,8 @@ class AdamAndMomentum(FusedAdam, tf.keras.optimizers.SGD):
             use_nesterov=self.nesterov,
         )
 
-    def _factor_and_epsilon(self, dtype):
-        factor, epsilon = super()._factor_and_epsilon(dtype)
+    def factor_and_epsilon(self, dtype):
+        factor, epsilon = super().factor_and_epsilon(dtype)
         return factor * self.kernel_factor, epsilon
 
     def get_config(self):

@@ -56,7 +56,7 @@ def medians(runs: Sequence[Sequence[Step]]) -> list[Step]:
     [Step(type='Map', name='x', milliseconds=2.0)]
     """
     return [
-        same[0]._replace(milliseconds=statistics.median(step.milliseconds for step in same))
+        Step(same[0].type, same[0].name, statistics.median(step.milliseconds for step in same))
         for same in zip(*runs, strict=True)
     ]
 

@@ -108,6 +108,37 @@ def test_weight_decay_goes_through_one_method():
     assert float(weight[0]) == pytest.approx(2.0 - 0.1 * 0.5 * 2.0), "it does not decay by lr * weight_decay * w"
 
 
+def test_weight_decay_asks_what_is_excluded_and_where_variables_are():
+    kept, decayed = tf.Variable([2.0], name="kept"), tf.Variable([2.0], name="decayed")
+    optimizer = tf.keras.optimizers.AdamW(0.1, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay([kept])
+    optimizer.build([kept, decayed])
+    assert [optimizer._use_weight_decay(variable) for variable in (kept, decayed)] == [False, True]
+    merge_call = tf.__internal__.distribute.interim.maybe_merge_call
+    assert merge_call(lambda strategy, value: (strategy, value), optimizer._distribution_strategy, 3) == (
+        tf.distribute.get_strategy(),
+        3,
+    )
+
+
+def test_a_step_is_applied_by_one_method():
+    notes = []
+
+    class Noting(tf.keras.optimizers.Adam):
+        def _distributed_apply_gradients_fn(self, distribution, grads_and_vars, **kwargs):
+            notes.append("begin")
+            result = super()._distributed_apply_gradients_fn(distribution, grads_and_vars, **kwargs)
+            notes.append("end")
+            return result
+
+        def update_step(self, gradient, variable):
+            notes.append(variable.name)
+
+    first, second = tf.Variable([1.0], name="first"), tf.Variable([1.0], name="second")
+    Noting().apply_gradients([(tf.constant([1.0]), first), (tf.constant([1.0]), second)])
+    assert notes == ["begin", "first:0", "second:0", "end"]
+
+
 def test_adam_keeps_two_moments_for_each_variable():
     first, second = tf.Variable([1.0]), tf.Variable([1.0, 2.0])
     optimizer = tf.keras.optimizers.Adam()
