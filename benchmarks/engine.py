@@ -185,8 +185,10 @@ def main() -> None:
         for threads in arguments.threads:
             times = compare(content, threads, arguments.seconds, arguments.kernels)
             lce, engine = (statistics.median(times[key]) for key in ("LCE", "engine"))
-            alone = gain(plans[name], threads, arguments.seconds, arguments.kernels) if threads > 1 else {}
-            gained = ratio(alone, "1", str(threads)) if alone else ""
+            gained = ""
+            if threads > 1:
+                alone = gain(plans[name], threads, arguments.seconds, arguments.kernels)
+                gained = ratio(alone, "1", str(threads))
             print(
                 f"| {name} | {threads} | {lce:.2f} | {engine:.2f} | {ratio(times, 'LCE', 'engine')} | {gained} |",
                 flush=True,

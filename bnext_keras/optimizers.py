@@ -64,11 +64,13 @@ class TwoGroupAdamW(FusedAdam, tf.keras.optimizers.AdamW):
 
     def _apply_weight_decay(self, variables):
         # Sorted here: on several devices what decays is given the copies, which do not know what they are.
-        decaying = [variable for variable in variables if self._use_weight_decay(variable)]
-        rates = [self.kernel_weight_decay if self.is_kernel(variable) else self.weight_decay for variable in decaying]
-        tf.__internal__.distribute.interim.maybe_merge_call(
-            self._decay, self._distribution_strategy, list(zip(decaying, rates, strict=True))
-        )
+        rated = [
+            (variable, self.kernel_weight_decay if self.is_kernel(variable) else self.weight_decay)
+            for variable in variables
+            if self._use_weight_decay(variable)
+        ]
+        decaying = [(variable, rate) for variable, rate in rated if rate]
+        tf.__internal__.distribute.interim.maybe_merge_call(self._decay, self._distribution_strategy, decaying)
 
     @tf.autograph.experimental.do_not_convert
     def _decay(self, distribution, variables_and_rates):

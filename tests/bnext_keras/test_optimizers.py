@@ -25,6 +25,13 @@ def test_one_step_decays_kernels_and_vectors_by_their_own_rates():
     np.testing.assert_allclose(vector.numpy(), 2 - 0.1 - 0.1, rtol=1e-6)
 
 
+def test_no_rate_is_no_decay():
+    kernel, vector = tf.Variable(tf.fill((1, 1, 1, 1), 2.0)), tf.Variable([2.0])
+    optimizer = TwoGroupAdamW(0.1, weight_decay=0.0, kernel_weight_decay=None)
+    optimizer.apply_gradients([(tf.zeros((1, 1, 1, 1)), kernel), (tf.constant([0.0]), vector)])
+    assert float(tf.squeeze(kernel)) == float(vector[0]) == 2.0
+
+
 def test_two_steps_equal_pytorchs_adamw():
     """torch.optim.AdamW(lr=0.1, weight_decay=0.5): w -= 0.05 w, then w -= 0.1 m' / (sqrt(v') + 1e-8)."""
     vector = tf.Variable([2.0])
