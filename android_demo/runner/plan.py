@@ -11,7 +11,7 @@ from enum import IntEnum
 import numpy as np
 
 MAGIC = 0x4E414C50584E42  # "BNXPLAN" and a zero.
-VERSION = 3
+VERSION = 4
 ALIGNMENT = 64
 HEADER_BYTES = 128
 _FACTOR = 0x9E3779B97F4A7C15  # Of the checksum.
@@ -19,6 +19,8 @@ _FACTOR = 0x9E3779B97F4A7C15  # Of the checksum.
 TENSOR = 0x80000000
 #: Stands for no tensor: the mean that nobody wants, the input of a copy that writes zeros.
 NOTHING = 0xFFFFFFFF
+#: Channels that lie beside each other in a blocked tensor.
+CHANNEL_BLOCK = 32
 #: At most so many instructions, registers and sums has a map.
 MOST_INSTRUCTIONS, MOST_REGISTERS, MOST_SUMS = 64, 16, 8
 
@@ -70,7 +72,10 @@ class Op(IntEnum):
 
 @dataclass(frozen=True)
 class Tensor:
-    """A place in memory: pixels in rows, each with its channels, ``stride`` elements (of signs words) apart."""
+    """A place in memory: pixels in rows, each with its channels, ``stride`` elements (of signs words) apart.
+
+    If that is less than its channels, it is `CHANNEL_BLOCK`: so many channels of all pixels lie before the next ones.
+    """
 
     type: Type
     place: Place

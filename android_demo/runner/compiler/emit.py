@@ -90,7 +90,7 @@ class _Emitter:
     def describe(self, value: Value) -> Tensor:
         if value.data is None:
             place = self.storage[value]
-            offset = self.offsets[place.root] + place.start * _BYTES[value.type]
+            offset = self.offsets[place.root] + place.element * _BYTES[value.type]
             return Tensor(value.type, Place.ARENA, value.height, value.width, value.channels, place.stride, offset)
         content = value.data.tobytes()
         key = ("data", content)

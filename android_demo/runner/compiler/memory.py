@@ -3,20 +3,29 @@
 import bisect
 from dataclasses import dataclass
 
-from android_demo.runner.compiler.network import Network, Node, Value
+from android_demo.runner.compiler.network import SINKS, Network, Node, Value
 from android_demo.runner.compiler.schedule import Group
-from android_demo.runner.plan import ALIGNMENT, Type
+from android_demo.runner.plan import ALIGNMENT, CHANNEL_BLOCK, Type
 
 _BYTES = {Type.FLOAT: 4, Type.INT16: 2, Type.SIGNS: 4, Type.INT8: 1}
 
 
 @dataclass
 class Storage:
-    """Where a value lies: in a value's memory, from an element on, with that value's stride."""
+    """Where a value lies: in a value's memory, from an element of each pixel on, with that value's stride.
+
+    Of a blocked root all values have the stride `CHANNEL_BLOCK`.
+    """
 
     root: Value
     start: int
     stride: int
+    blocked: bool = False
+
+    @property
+    def element(self) -> int:
+        """Its first element, counted from the root's."""
+        return self.start * self.root.pixels if self.blocked else self.start
 
 
 def place_parts(network: Network) -> dict[Value, Storage]:
@@ -55,7 +64,28 @@ def place_parts(network: Network) -> dict[Value, Storage]:
 
     for value in [*network.inputs, *(node.output for node in network.nodes)]:
         find(value)
+    _block(network, storage)
     return storage
+
+
+def _block(network, storage):
+    """Blocks the channels of what maps read and write, wherever whatever else reads and writes that takes them so."""
+    plain = {storage[value].root for value in [*network.inputs, *network.outputs]}
+    for place in storage.values():
+        root = place.root
+        is_map = root.type in (Type.FLOAT, Type.INT16) and root.pixels > 1
+        if not is_map or root.channels % CHANNEL_BLOCK or place.start % CHANNEL_BLOCK:
+            plain.add(root)
+    for node in network.nodes:
+        values = [*node.inputs, node.output]
+        if node.in_map or node.op in ("Concat", "Mean") or (node.op == "View" and not node.attributes.get("shape")):
+            continue
+        if node.op in ("BinaryConv", "Conv"):
+            values.remove(node.output)
+        plain |= {storage[value].root for value in values if value in storage}
+    for place in storage.values():
+        if place.root not in plain:
+            place.stride, place.blocked = CHANNEL_BLOCK, True
 
 
 def _add_copies(network: Network) -> None:
@@ -119,6 +149,7 @@ def lay_out(groups: list[Group], storage: dict[Value, Storage], network: Network
                 if value in storage:
                     life = lives.setdefault(storage[value].root, [place, place])
                     life[0], life[1] = min(life[0], place), max(life[1], place)
+    shared = _share_memory(groups, storage, lives)
     offsets: dict[Value, int] = {}
     taken: list[tuple[int, int, int, int]] = []  # Start and end in the arena, first and last group; by start.
     size = 0
@@ -132,7 +163,44 @@ def lay_out(groups: list[Group], storage: dict[Value, Storage], network: Network
         offsets[root] = offset
         bisect.insort(taken, (offset, offset + needed, first, last))
         size = max(size, offset + needed)
+    for root, other in shared.items():
+        offsets[root] = offsets[other]
     return offsets, size
+
+
+def _share_memory(groups, storage, lives):
+    """Lets maps work in place: what one writes takes the memory of what it reads for the last time.
+
+    A map computes pixel by pixel, so that is possible if none of its operations reads the old value behind the one that
+    writes the new. Returns whose memory each root takes that ``lives`` has no more.
+    """
+    shared: dict[Value, Value] = {}
+    for place, group in enumerate(groups):
+        if not group.is_map:
+            continue
+        last_read: dict[Value, int] = {}
+        for position, node in enumerate(group.nodes):
+            for value in node.inputs:
+                if value in storage:
+                    root = storage[value].root
+                    last_read[shared.get(root, root)] = position
+        for position, node in enumerate(group.nodes):
+            new = node.output
+            if new not in lives or lives[new][0] < place or lives[new][1] == len(groups) or node.op in SINKS:
+                continue
+            for old, read in last_read.items():
+                ends = old in lives and lives[old][0] < place == lives[old][1]
+                if ends and read <= position and _alike(old, new, storage):
+                    lives[old][1] = lives.pop(new)[1]
+                    shared[new] = old
+                    break
+    return shared
+
+
+def _alike(one, other, storage):
+    """Whether two roots have elements of the same type at the same places."""
+    same = all(getattr(one, name) == getattr(other, name) for name in ("type", "height", "width", "channels"))
+    return same and storage[one].blocked == storage[other].blocked
 
 
 def _bytes(value):

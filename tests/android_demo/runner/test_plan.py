@@ -61,7 +61,8 @@ def test_plans_neither_read_nor_write_outside(bnext, melius, mixed, tmp_path, ke
     if program is None:
         pytest.skip("no compiler with sanitizers, or no emulator")
     draws, good = random.Random(0), [compile_plan(sample.content) for sample in (bnext, melius, mixed)]
-    plans = [*good, *(mutant(good[-1], draws) for _ in range(150 if kernels == "reference" else 50))]
+    mutants = 75 if kernels == "reference" else 25
+    plans = [*good, *(mutant(base, draws) for base in (good[0], good[-1]) for _ in range(mutants))]
     found = run_all(program, plans, tmp_path, kernels=kernels)
     assert [line for line in found if line != "ran" and not line.isdigit()] == []
     assert found[:3] == ["ran"] * 3
@@ -82,6 +83,39 @@ def test_what_a_map_pools_is_half_as_large_and_has_one_least_pixel():
     np.testing.assert_array_equal(Interpreter(plan(2, 2, 1, Place.ARENA)).run([image])[0], image[:, 1::2, 1::2])
     for wrong in [(2, 1, 1, Place.ARENA), (4, 2, 1, Place.ARENA), (2, 2, 4, Place.ARENA)]:
         assert refusal(plan(*wrong)) == "invalid: a number leads out of its section"
+
+
+def test_a_blocked_tensor_has_32_channels_of_all_pixels_before_the_next():
+    def tensor(channels, stride, offset):
+        return Tensor(Type.FLOAT, Place.ARENA, 2, 3, channels, stride, offset)
+
+    def copy(channels, to, source):
+        return Step(Kind.MAP, [2, 3, channels, 0, Op.COPY, TENSOR | to, TENSOR | source, 0, 0, 0], "copy")
+
+    def plan(stride=32, arena=6144, first=None):
+        tensors = [tensor(64, 64, 0), tensor(64, 64, 1536), tensor(64, stride, 3072)]
+        tensors += [tensor(32, 32, 3072), tensor(32, 32, 3072 + 768)]  # Its halves, ...
+        tensors += [tensor(32, 32, 4608 + 768), tensor(32, 32, 4608), tensor(64, 32, 4608)]  # ... which change places.
+        return Plan(
+            tensors, [first or copy(64, 2, 0), copy(32, 5, 3), copy(32, 6, 4), copy(64, 1, 7)], b"", arena, 1, 1
+        ).pack()
+
+    image = np.arange(2 * 3 * 64, dtype=np.float32).reshape(1, 2, 3, 64)
+    swapped = np.concatenate([image[..., 32:], image[..., :32]], axis=-1)
+    np.testing.assert_array_equal(Interpreter(plan()).run([image])[0], swapped)
+
+    # Another stride, an arena without the last element, and a step that does not know them.
+    def pool(to):
+        return Step(Kind.POOL, [0, to, 1, 1, 1, 1, 1, 1, 0, 0, np.float32(-1), np.float32(1), 0], "pool")
+
+    Interpreter(plan(first=pool(1)))
+    for wrong in (plan(stride=48), plan(arena=6140), plan(first=pool(2))):
+        assert refusal(wrong) == "invalid: a number leads out of its section"
+
+
+def test_maps_work_in_place(plan):
+    """What a map writes takes the memory of what it reads for the last time, or 1,521,216 bytes would be needed."""
+    assert struct.unpack_from("<Q", plan, 24) == (1_226_304,)
 
 
 def test_a_plan_of_more_work_than_any_network_is_refused(mixed):

@@ -48,7 +48,8 @@ bool finite(float f) { return f - f == 0; }
 bool is_tensor(const Header& h, const Tensor& t) {
   if (t.type >= TYPES || t.place >= PLACES) return false;
   if (t.height - 1 >= MOST_SIDE || t.width - 1 >= MOST_SIDE || t.channels - 1 >= MOST_CHANNELS) return false;
-  if (t.stride < elements(t) || t.stride > MOST_CHANNELS || t.offset % element_bytes(t.type)) return false;
+  if (t.stride > MOST_CHANNELS || t.offset % element_bytes(t.type)) return false;
+  if (is_blocked(t) && (t.stride != CHANNEL_BLOCK || (t.type != FLOAT && t.type != INT16))) return false;
   const u64 room = t.place == ARENA ? h.arena : h.data.count;
   return t.offset <= room && extent(t) <= room - t.offset;
 }
@@ -62,13 +63,17 @@ struct Checker {
   const T* words() const {
     return step.count * 4 >= sizeof(T) ? (const T*)(plan.words + step.first) : nullptr;
   }
-  const Tensor* tensor(u32 index, u32 type) const {
+  // A tensor that may be blocked.
+  const Tensor* map_tensor(u32 index, u32 type) const {
     return index < plan.header->tensors.count && plan.tensors[index].type == type ? plan.tensors + index : nullptr;
   }
-  const Tensor* written(u32 index, u32 type) const {
-    const Tensor* t = tensor(index, type);
-    return t && t->place == ARENA ? t : nullptr;
+  const Tensor* tensor(u32 index, u32 type) const {
+    const Tensor* t = map_tensor(index, type);
+    return t && !is_blocked(*t) ? t : nullptr;
   }
+  static const Tensor* written(const Tensor* t) { return t && t->place == ARENA ? t : nullptr; }
+  const Tensor* written(u32 index, u32 type) const { return written(tensor(index, type)); }
+  const Tensor* written_map(u32 index, u32 type) const { return written(map_tensor(index, type)); }
   // A constant or computed row of so many values without gaps.
   bool vector(u32 index, u64 channels) const {
     const Tensor* t = tensor(index, FLOAT);
@@ -94,7 +99,8 @@ struct Checker {
   }
   static bool overlap(const Tensor& a, const Tensor& b) {
     if (a.place != b.place || a.offset >= b.offset + extent(b) || b.offset >= a.offset + extent(a)) return false;
-    // Slices of one tensor's channels lie between each other.
+    // Slices of one tensor's channels lie between each other, of a blocked one's behind each other.
+    if (is_blocked(a) || is_blocked(b)) return true;
     const u64 pitch = a.stride * element_bytes(a.type);
     const Tensor &low = a.offset < b.offset ? a : b, &high = a.offset < b.offset ? b : a;
     const u64 between = (high.offset - low.offset) % pitch;
@@ -105,7 +111,7 @@ struct Checker {
   bool binary_conv() const {
     const BinaryConvWords* w = words<BinaryConvWords>();
     if (!w) return false;
-    const Tensor *in = tensor(w->input, SIGNS), *kernel = tensor(w->kernel, SIGNS), *out = written(w->output, INT16);
+    const Tensor *in = tensor(w->input, SIGNS), *kernel = tensor(w->kernel, SIGNS), *out = written_map(w->output, INT16);
     if (!in || !packed(kernel) || !out || kernel->place != DATA || !window(w->window, *in, *out)) return false;
     const u64 taps = u64(w->window.height) * w->window.width;
     return kernel->channels == in->channels && kernel->height == out->channels && kernel->width == taps &&
@@ -134,7 +140,8 @@ struct Checker {
     const ConvWords* w = words<ConvWords>();
     const DepthwiseWords* d = words<DepthwiseWords>();
     if (!w || (depthwise && !d)) return false;
-    const Tensor *in = tensor(w->input, FLOAT), *kernel = tensor(w->kernel, FLOAT), *out = written(w->output, FLOAT);
+    const Tensor *in = tensor(w->input, FLOAT), *kernel = tensor(w->kernel, FLOAT);
+    const Tensor* out = depthwise ? written(w->output, FLOAT) : written_map(w->output, FLOAT);
     if (!in || !packed(kernel) || !out || !window(w->window, *in, *out)) return false;
     const u64 taps = u64(w->window.height) * w->window.width;
     if (!vector(w->bias, out->channels) || kernel->channels != out->channels || overlap(*in, *out)) return false;
@@ -214,12 +221,12 @@ struct Checker {
 
   bool operand(const MapWords& w, u32 index, u32 type) const {
     if (!(index & TENSOR)) return type == FLOAT && index < w.registers;
-    const Tensor* t = tensor(index & ~TENSOR, type);
+    const Tensor* t = map_tensor(index & ~TENSOR, type);
     return t && t->channels == w.channels && (pixels(*t) == 1 || (t->height == w.height && t->width == w.width));
   }
   // Whether a result is written that is half as high and as wide.
   bool halved(const MapWords& w, u32 index) const {
-    const Tensor* t = index & TENSOR ? written(index & ~TENSOR, FLOAT) : nullptr;
+    const Tensor* t = index & TENSOR ? written_map(index & ~TENSOR, FLOAT) : nullptr;
     return t && t->channels == w.channels && t->height * 2 == w.height && t->width * 2 == w.width;
   }
   // Pixels of a result that is written: all of them, or one that stands for none of the others.

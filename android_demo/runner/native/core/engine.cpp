@@ -68,7 +68,7 @@ T* place(const runner_engine& e, u32 tensor) {
 template <class T>
 Map2<T> map_of(const runner_engine& e, u32 tensor) {
   const Tensor& t = at(e, tensor);
-  return {(T*)place(e, t), t.height, t.width, t.channels, t.stride};
+  return {(T*)place(e, t), t.height, t.width, t.channels, t.stride, next_block(t)};
 }
 template <class T>
 const T& words(const runner_engine& e, const Step& step) {
@@ -155,9 +155,9 @@ void run_parts(const runner_pool* pool, u32 parts, runner_task task, Work& work)
 }
 
 Operand operand(const runner_engine& e, u32 index, u64 pixels_of_map) {
-  if (!(index & TENSOR)) return {nullptr, 0, index};
+  if (!(index & TENSOR)) return {nullptr, 0, index, CHANNEL_BLOCK};
   const Tensor& t = at(e, index & ~TENSOR);
-  return {place(e, t), pixels(t) == 1 && pixels_of_map > 1 ? 0 : t.stride, 0};
+  return {place(e, t), pixels(t) == 1 && pixels_of_map > 1 ? 0 : t.stride, 0, next_block(t)};
 }
 
 void set_map(const runner_engine& e, const Step& step, Work& work) {

@@ -19,7 +19,7 @@ typedef int32_t i32;
 typedef uint64_t u64;
 
 constexpr u64 MAGIC = 0x4e414c50584e42ull;  // "BNXPLAN\0"
-constexpr u32 VERSION = 3;
+constexpr u32 VERSION = 4;
 
 struct Section {
   u64 offset;  // From the start of the plan.
@@ -44,11 +44,16 @@ enum Type : u32 { FLOAT, INT16, SIGNS, INT8, TYPES };
 
 enum Place : u32 { ARENA, DATA, PLACES };
 
+// A tensor is *blocked* if its stride is less than its channels: so many channels of all pixels lie before the same number
+// of the next channels (nChw32c, as oneDNN calls it). What goes through a map block by block then goes through memory
+// without gaps.
+constexpr u32 CHANNEL_BLOCK = 32;
+
 // Pixels in rows, each with its channels. Slices of channels are tensors too: their stride is that of the whole.
 struct Tensor {
   u32 type, place;
   u32 height, width, channels;
-  u32 stride;  // From a pixel to the next, in elements; of signs in words.
+  u32 stride;  // From a pixel to the next, in elements; of signs in words. CHANNEL_BLOCK if it is blocked.
   u64 offset;  // Bytes from the start of the arena or of the data.
 };
 static_assert(sizeof(Tensor) == 32, "as the compiler writes it");
@@ -169,7 +174,15 @@ struct Instruction {
 inline u64 element_bytes(u32 type) { return type == INT8 ? 1 : type == INT16 ? 2 : 4; }
 inline u64 elements(const Tensor& t) { return t.type == SIGNS ? (u64(t.channels) + 31) / 32 : t.channels; }
 inline u64 pixels(const Tensor& t) { return u64(t.height) * t.width; }
+inline bool is_blocked(const Tensor& t) { return t.stride < elements(t); }
+// Elements from a block of channels to the next.
+inline u64 next_block(const Tensor& t) { return is_blocked(t) ? pixels(t) * CHANNEL_BLOCK : CHANNEL_BLOCK; }
+// Where channel `c` lies in a pixel, if blocks are `next` apart.
+inline u64 channel_at(u32 c, u64 next) { return c / CHANNEL_BLOCK * next + c % CHANNEL_BLOCK; }
 // Bytes from a tensor's first element to behind its last.
-inline u64 extent(const Tensor& t) { return ((pixels(t) - 1) * t.stride + elements(t)) * element_bytes(t.type); }
+inline u64 extent(const Tensor& t) {
+  const u64 last = is_blocked(t) ? channel_at(u32(elements(t) - 1), next_block(t)) + 1 : elements(t);
+  return ((pixels(t) - 1) * t.stride + last) * element_bytes(t.type);
+}
 
 }  // namespace runner

@@ -168,8 +168,8 @@ struct Job {
   const u32* input;
   const Bits* weights;
   u64 next_weights;
-  i16* output;
-  u32 filters, blocks;
+  const Map2<i16>& map;
+  u32 output, filters, blocks;
 };
 
 template <int COUNT>
@@ -178,9 +178,10 @@ static __attribute__((noinline)) void run_tile(const Job& job, const Tile& tile)
   u64 from[COUNT];
   for (int p = 0; p < COUNT; p++) from[p] = tile.from[p];
   const Bits* weights = job.weights;
-  i16* output = job.output;
+  u64 output = job.output;
   u32 filters = job.filters;
   for (u32 block = job.blocks; block; block--, weights += job.next_weights, output += BLOCK, filters -= BLOCK) {
+    i16* const to = job.map.data + job.map.channel(output);
     Bits sums[COUNT];
     for (int p = 0; p < COUNT; p++) sums[p] = _mm512_setzero_si512();
     const Group* group = tile.groups.first;
@@ -227,8 +228,8 @@ static __attribute__((noinline)) void run_tile(const Job& job, const Tile& tile)
     for (int p = 0; p < COUNT; p++) {
       const __m256i different = _mm512_cvtepi32_epi16(sums[p]);
       const __m256i results = _mm256_sub_epi16(signs, _mm256_add_epi16(different, different));
-      if (filters >= BLOCK) _mm256_storeu_si256((__m256i*)(output + tile.to[p]), results);
-      else _mm256_mask_storeu_epi16(output + tile.to[p], __mmask16((1 << filters) - 1), results);
+      if (filters >= BLOCK) _mm256_storeu_si256((__m256i*)(to + tile.to[p]), results);
+      else _mm256_mask_storeu_epi16(to + tile.to[p], __mmask16((1 << filters) - 1), results);
     }
   }
 }
@@ -294,10 +295,10 @@ static void convolve(const BinaryConv& c, u32 part) {
   const u32 together = u32((1 << 14) / block_bytes(c)) + 1;
   List list;
   list.tiles = list.groups = 0;
-  Job job = {g.copied ? (const u32*)c.scratch : c.input.data, nullptr, next_weights, nullptr, 0, 0};
+  Job job = {g.copied ? (const u32*)c.scratch : c.input.data, nullptr, next_weights, c.output, 0, 0, 0};
   const auto run_all = [&] {
     for (u32 block = first_block; block < last_block; block += job.blocks) {
-      job.weights = (const Bits*)c.packed + block * next_weights, job.output = c.output.data + block * BLOCK;
+      job.weights = (const Bits*)c.packed + block * next_weights, job.output = block * BLOCK;
       job.filters = c.output.channels - block * BLOCK;
       job.blocks = together < last_block - block ? together : last_block - block;
       // Weights of the blocks to come are fetched meanwhile, some for each tile.

@@ -109,7 +109,7 @@ INLINE void conv_tile(const Conv& c, u32 y, u32 x, u32 o, const Taps& taps) {
     }
   }
   const V least = all(c.least), most = all(c.most);
-  float* out = c.output.at(y, x) + o;
+  float* out = c.output.at(y, x) + c.output.channel(o);
   const u64 stride = c.output.stride;
   unrolled<TILE>([&](auto p) INLINED {
     unrolled<COUNT>([&](auto n) INLINED {
@@ -134,7 +134,7 @@ static void conv_single(const Conv& c, u32 y, u32 x, u32 o) {
       for (u32 i = 0; i < channels; i++) acc += a[i] * w[u64(i) * filters];
     }
   }
-  c.output.at(y, x)[o] = smaller(larger(acc, c.least), c.most);
+  c.output.at(y, x)[c.output.channel(o)] = smaller(larger(acc, c.least), c.most);
 }
 
 // As many pixels from column x on as are TILE, or half of it again and again, and lie before `end`.

@@ -7,12 +7,16 @@
 
 namespace runner {
 
-// A map in memory. `stride` counts elements from a pixel to the next, of signs words.
+// A map in memory. `stride` counts elements from a pixel to the next, of signs words; `block` those from CHANNEL_BLOCK
+// channels to the next.
 template <class T>
 struct Map2 {
   T* data;
   u32 height, width, channels, stride;
+  u64 block;
   T* at(u32 y, u32 x) const { return data + (u64(y) * width + x) * stride; }
+  // From a pixel's first element to that of a channel.
+  u64 channel(u32 c) const { return channel_at(c, block); }
 };
 
 struct BinaryConv;
@@ -80,10 +84,13 @@ struct Softmax {
   float beta;
 };
 
-// An operand: where its first pixel is and how far apart its pixels are, in elements; 0 if one stands for all.
+// An operand: where its first pixel is and how far apart its pixels are, in elements; 0 if one stands for all; and how far
+// apart blocks of channels are.
 struct Operand {
   u8* data;  // Null: register `number`. Of what OP_SUM writes, `number` is which of the sums it is.
   u32 stride, number;
+  u64 block;
+  u64 channel(u32 c) const { return channel_at(c, block); }
 };
 
 struct MapInstruction {

@@ -260,18 +260,21 @@ static void map(const MapJob& job, u64 from, u64 to, float* registers, float* su
     starts[count] = at, runs[count++] = found ? found->run : nullptr;
     at += found ? found->count : 1;
   }
-  for (u32 k = 0; k < job.channels; k += GROUP) {
-    const u32 channels = job.channels - k < GROUP ? job.channels - k : GROUP;
+  // Groups that lie beside each other in memory take turns.
+  for (u32 block = 0; block < job.channels; block += CHANNEL_BLOCK) {
+    const u32 end_of_block = job.channels - block < CHANNEL_BLOCK ? job.channels : block + CHANNEL_BLOCK;
     u32 pixels;
     for (u64 first = from; first < to; first += pixels) {
       const u64 left = job.width ? job.width - first % job.width : to - first;
       pixels = left < STRIP ? u32(left) : STRIP;
-      const Strip s{job, registers, sums, first, pixels, k, channels};
-      for (u32 n = 0; n < count; n++) {
-        const u32 at = starts[n], end = n + 1 < count ? starts[n + 1] : job.count;
-        if (runs[n] && channels == GROUP) runs[n](s, at);
-        else
-          for (u32 i = at; i < end; i++) Operations::RUN[job.instructions[i].op](s, i);
+      for (u32 k = block; k < end_of_block; k += GROUP) {
+        const Strip s{job, registers, sums, first, pixels, k, end_of_block - k < GROUP ? end_of_block - k : GROUP};
+        for (u32 n = 0; n < count; n++) {
+          const u32 at = starts[n], end = n + 1 < count ? starts[n + 1] : job.count;
+          if (runs[n] && s.channels == GROUP) runs[n](s, at);
+          else
+            for (u32 i = at; i < end; i++) Operations::RUN[job.instructions[i].op](s, i);
+        }
       }
     }
   }

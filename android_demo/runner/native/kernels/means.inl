@@ -43,7 +43,7 @@ INLINE void add_vectors(const BinaryConv& c, i32* sums, u32 o, u64 first, u64 la
   VS corner[N], next[N];
   for (int n = 0; n < N; n++) corner[n] = load_shorts(c.means.corners + o + n * SHORTS), next[n] = corner[n] + 2;
   const u64 stride = c.output.stride;
-  const i16* data = c.output.data + first * stride + o;
+  const i16* data = c.output.data + first * stride + c.output.channel(o);
   while (first < last) {
     const u64 end = last - first < most ? last : first + most;
     const u32 count = u32(end - first);
@@ -74,7 +74,7 @@ static void add_pixels(const BinaryConv& c, i32* sums, u32 from, u32 to, u64 fir
   }
   for (; o < to; o++)
     for (u64 p = first; p < last; p++) {
-      const i32 x = c.output.data[p * c.output.stride + o], corner = c.means.corners[o];
+      const i32 x = c.output.data[p * c.output.stride + c.output.channel(o)], corner = c.means.corners[o];
       i32* const to = sums + o;
       const u32 filters = c.output.channels;
       to[0] = i32(u32(to[0]) + u32(x));

@@ -47,7 +47,7 @@ static void row(const BinaryConv& c, u32 y) {
           signs += i32(c.input.channels);
         }
       }
-      c.output.at(y, x)[o] = i16(signs - 2 * different);
+      c.output.at(y, x)[c.output.channel(o)] = i16(signs - 2 * different);
     }
   }
   const u64 first = u64(y) * c.output.width;

@@ -21,7 +21,7 @@ struct Row {
 template <class T>
 INLINE Row<T> row(const Strip& s, const Operand& o) {
   if (!o.data) return {(T*)(s.registers + o.number * REGISTER), GROUP};
-  return {(T*)o.data + s.first * o.stride + s.from, o.stride};
+  return {(T*)o.data + s.first * o.stride + o.channel(s.from), o.stride};
 }
 
 // Signs of a strip are written by 16: half a word, but the whole word if no others follow.
@@ -157,7 +157,7 @@ INLINE Pooled pooled(const Strip& s, u32 at) {
   static const float zeros[GROUP] = {};
   const MapInstruction& i = s.job.instructions[at];
   const u64 row = s.first / s.job.width, column = s.first % s.job.width;
-  float* const to = (float*)i.d.data + (row / 2 * (s.job.width / 2) + column / 2) * i.d.stride + s.from;
+  float* const to = (float*)i.d.data + (row / 2 * (s.job.width / 2) + column / 2) * i.d.stride + i.d.channel(s.from);
   if (row % 2) return {to, i.d.stride, to, i.d.stride};
   return {to, i.d.stride, MEAN ? zeros : (const float*)i.b.data + s.from, 0};
 }

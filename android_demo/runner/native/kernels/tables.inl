@@ -268,7 +268,7 @@ static void add_odd(const BinaryConv& c, const Geometry& g, const Place& place, 
     for (u32 p = 0; p < place.pairs; p++) {
       i16* out = c.output.data + place.to + (u64(h) * g.half * g.out_width + p) * c.output.stride;
       if (place.odd >> (2 * p + h) & 1)
-        for (u32 o = from; o < to; o++) out[o]++;
+        for (u32 o = from; o < to; o++) out[c.output.channel(o)]++;
     }
 }
 
@@ -308,7 +308,7 @@ static void run_block(const BinaryConv& c, const Geometry& g, u32 block, const B
     if (!count) continue;
     const Place* const places = batch.places[list];
     Tile* const run = choose_tile(g.kind, batch.pairs[list]);
-    i16* const to = c.output.data + block * BLOCK;
+    i16* const to = c.output.data + c.output.channel(block * BLOCK);
     if (filters >= BLOCK) {
       run_chunks(c, g, block, to, c.output.stride, half, run, places, count);
       continue;
