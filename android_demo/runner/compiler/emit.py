@@ -157,8 +157,9 @@ class _Emitter:
         words = (*tensors, *node.attributes["window"], *_bounds(node), node.attributes["multiplier"])
         self.step(Kind.DEPTHWISE, node, *words)
 
-    def write_dense(self, node: Node, *inputs: Value) -> None:
-        self.step(Kind.DENSE, node, *(self.tensor(value) for value in (*inputs, node.output)), *_bounds(node))
+    def write_dense(self, node: Node, value: Value, kernel: Value, scale: Value, bias: Value) -> None:
+        tensors = [self.tensor(each) for each in (value, _in_blocks(kernel), scale, bias, node.output)]
+        self.step(Kind.DENSE, node, *tensors, *_bounds(node))
 
     def write_pool(self, node: Node, value: Value) -> None:
         tensors = self.tensor(value), self.tensor(node.output)
@@ -199,7 +200,8 @@ def _in_blocks(kernel):
     filters = range(0, kernel.channels, _CONV_BLOCK)
     matrix = kernel.data.reshape(kernel.pixels, kernel.channels)
     blocks = [matrix[:, first : first + _CONV_BLOCK].ravel() for first in filters]
-    return Value(kernel.height, kernel.width, kernel.channels, data=np.concatenate(blocks), name=kernel.name)
+    data = np.concatenate(blocks)
+    return Value(kernel.height, kernel.width, kernel.channels, kernel.type, data=data, name=kernel.name)
 
 
 def _bounds(node):

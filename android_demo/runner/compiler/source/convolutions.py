@@ -57,10 +57,10 @@ def _dense(reader, operation, options):
         value = reshaped(reader, value, Value(1, 1, size, name=value.name))
     if index in reader.int8:
         data, scale = reader.int8[index]
-        weights = Value(filters, 1, size, Type.INT8, data=np.ascontiguousarray(data))
+        weights = Value(1, size, filters, Type.INT8, data=np.ascontiguousarray(data.T))
     else:
         scale = np.ones(filters)
-        weights = Value(filters, 1, size, data=np.ascontiguousarray(matrix, np.float32))
+        weights = Value(1, size, filters, data=np.ascontiguousarray(matrix.T, np.float32))
     reader.finish(operation, reader.add("Dense", [value, weights, vector(scale), bias], out, bounds=bounds))
 
 

@@ -157,8 +157,8 @@ struct Checker {
     if (!w || w->kernel >= plan.header->tensors.count) return false;
     const Tensor *in = tensor(w->input, FLOAT), *out = written(w->output, FLOAT), *kernel = plan.tensors + w->kernel;
     if (!in || !out || (kernel->type != FLOAT && kernel->type != INT8) || !packed(kernel)) return false;
-    return pixels(*in) == 1 && pixels(*out) == 1 && kernel->height == out->channels && kernel->width == 1 &&
-           kernel->channels == in->channels && vector(w->scale, out->channels) && vector(w->bias, out->channels) &&
+    return pixels(*in) == 1 && pixels(*out) == 1 && kernel->height == 1 && kernel->width == in->channels &&
+           kernel->channels == out->channels && vector(w->scale, out->channels) && vector(w->bias, out->channels) &&
            work(in->channels, out->channels, 1) && !overlap(*in, *out);
   }
 

@@ -109,7 +109,7 @@ struct Work {
   Work() {}
 };
 
-constexpr u32 DENSE_PART = 64;
+constexpr u32 DENSE_PART = 4 * CONV_BLOCK;
 
 void prepare_part(void* self, u32 part, u32) {
   const Work& w = *(Work*)self;
@@ -298,7 +298,7 @@ void run_step(const runner_engine& e, const Step& step, u8*& packed, const runne
       const DenseWords& w = words<DenseWords>(e, step);
       const Tensor& kernel = at(e, w.kernel);
       work.dense = {place<const float>(e, w.input), place(e, kernel), kernel.type == INT8, place<const float>(e, w.scale),
-                    place<const float>(e, w.bias), place<float>(e, w.output), kernel.channels, kernel.height, w.least,
+                    place<const float>(e, w.bias), place<float>(e, w.output), kernel.width, kernel.channels, w.least,
                     w.most};
       run_parts(pool, (work.dense.out + DENSE_PART - 1) / DENSE_PART, dense_part, work);
       break;

@@ -102,7 +102,8 @@ struct DepthwiseWords {
   u32 multiplier;
 };
 
-// output[o] = sum over i of kernel[o][i] input[i] x scale[o] + bias[o]. Rows of a float kernel have a scale, too.
+// output[o] = sum over i of kernel[i][o] input[i] x scale[o] + bias[o]. `kernel` has a pixel for each input and a channel for
+// each output, in blocks of CONV_BLOCK outputs. Those of a float kernel have a scale, too.
 struct DenseWords {
   u32 input, kernel, scale, bias, output;
   float least, most;

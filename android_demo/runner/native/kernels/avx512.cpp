@@ -18,7 +18,7 @@
 namespace runner {
 namespace avx512 {
 
-constexpr bool MULTIPLIES_LANES = false, ADDS_DISTANCES = false, ADDS_PAIRS = false;
+constexpr bool MULTIPLIES_LANES = false, ADDS_DISTANCES = false;
 
 // Where channels seldom fill longer vectors, or memory is what counts, vectors are AVX2's.
 namespace shorter {

@@ -306,48 +306,61 @@ static void pool(const Pool& p, u32 y) {
   else pool_floats<false>(p, y);
 }
 
-// ROWS outputs, which share what is read of the input.
-template <u32 ROWS, class W>
-INLINE void dense_rows(const Dense& d, const W* w, u32 o) {
-  V acc[ROWS][4] = {};
+// COUNT vectors of outputs from `o` on, whose weights are `width` apart from an input to the next. Inputs beside each other
+// have sums of their own, so that an addition does not wait for the one before it.
+template <int COUNT, class W>
+INLINE void dense_vectors(const Dense& d, const W* w, u64 width, u32 o) {
+  constexpr int SUMS = COUNT > 2 ? 2 : MULTIPLIES_LANES ? LANES : 8 / COUNT, STEP = MULTIPLIES_LANES ? LANES : SUMS;
+  V sums[SUMS][COUNT] = {};
   const float* a = d.input;
-  const u64 in = d.in;
-  const W* const end = w + in;
-  const auto add = [&](auto row, auto n) INLINED {
-    acc[row.value][n.value] += load(a + n.value * LANES) * load(w + row.value * in + n.value * LANES);
-  };
-  for (; w + 4 * LANES <= end; w += 4 * LANES, a += 4 * LANES)
-    unrolled<int(ROWS)>([&](auto row) INLINED { unrolled<4>([&](auto n) INLINED { add(row, n); }); });
-  for (; w + LANES <= end; w += LANES, a += LANES)
-    unrolled<int(ROWS)>([&](auto row) INLINED { add(row, Constant<0>{}); });
-  V totals[ROWS];
-  for (u32 row = 0; row < ROWS; row++) totals[row] = (acc[row][0] + acc[row][1]) + (acc[row][2] + acc[row][3]);
-  if constexpr (ADDS_PAIRS && ROWS == LANES)
-    if (w == end) {
-      const V s = sums_of(totals) * load(d.scale + o) + load(d.bias + o);
-      return store(d.output + o, smaller(larger(s, all(d.least)), all(d.most)));
-    }
-  float sums[ROWS];
-  for (u32 row = 0; row < ROWS; row++) sums[row] = sum(totals[row]);
-  for (; w != end; w++, a++)
-    for (u32 row = 0; row < ROWS; row++) sums[row] += *a * float(w[row * in]);
-  for (u32 row = 0; row < ROWS; row++) {
-    const float s = sums[row] * d.scale[o + row] + d.bias[o + row];
-    d.output[o + row] = smaller(larger(s, d.least), d.most);
+  u32 left = d.in;
+  for (; left >= STEP; left -= STEP, a += STEP, w += STEP * width) {
+    V inputs = all(0.f);
+    if constexpr (MULTIPLIES_LANES) inputs = load(a), stay_vector(inputs);
+    unrolled<STEP>([&](auto i) INLINED {
+      unrolled<COUNT>([&](auto n) INLINED {
+        const V weights = load(w + i.value * width + n.value * LANES);
+        V& sum = sums[i.value % SUMS][n.value];
+        if constexpr (MULTIPLIES_LANES) sum += weights * inputs[i.value];
+        else sum += weights * all(a[i.value]);
+      });
+    });
   }
+  for (; left; left--, a++, w += width)
+    unrolled<COUNT>([&](auto n) INLINED { sums[0][n.value] += load(w + n.value * LANES) * all(*a); });
+  unrolled<COUNT>([&](auto n) INLINED {
+    for (int rest = SUMS / 2; rest; rest /= 2)
+      for (int i = 0; i < rest; i++) sums[i][n.value] += sums[i + rest][n.value];
+    const u32 at = o + n.value * LANES;
+    const V s = sums[0][n.value] * load(d.scale + at) + load(d.bias + at);
+    store(d.output + at, smaller(larger(s, all(d.least)), all(d.most)));
+  });
 }
 
+// Outputs from..to, which begin with a block.
 template <class W>
-INLINE void dense_all(const Dense& d, const W* kernel, u32 from, u32 to) {
-  constexpr u32 ROWS = MULTIPLIES_LANES ? LANES : 2;
-  for (; from + ROWS <= to; from += ROWS) dense_rows<ROWS>(d, kernel + u64(from) * d.in, from);
-  for (; from < to; from++) dense_rows<1>(d, kernel + u64(from) * d.in, from);
+INLINE void dense_blocks(const Dense& d, const W* kernel, u32 from, u32 to) {
+  for (; from < to; from += CONV_BLOCK) {
+    const W* const w = kernel + u64(from) * d.in;
+    const u32 width = d.out - from < CONV_BLOCK ? d.out - from : CONV_BLOCK;
+    if (width == CONV_BLOCK) {
+      dense_vectors<CONV_BLOCK / LANES>(d, w, CONV_BLOCK, from);
+      continue;
+    }
+    u32 k = 0;
+    for (; k + LANES <= width; k += LANES) dense_vectors<1>(d, w + k, width, from + k);
+    for (; k < width; k++) {
+      float sum = 0;
+      for (u32 i = 0; i < d.in; i++) sum += d.input[i] * float(w[u64(i) * width + k]);
+      d.output[from + k] = smaller(larger(sum * d.scale[from + k] + d.bias[from + k], d.least), d.most);
+    }
+  }
 }
 
 static void dense(const Dense& job, u32 from, u32 to) {
   const Dense d = job;
-  if (d.int8) dense_all(d, (const i8*)d.kernel, from, to);
-  else dense_all(d, (const float*)d.kernel, from, to);
+  if (d.int8) dense_blocks(d, (const i8*)d.kernel, from, to);
+  else dense_blocks(d, (const float*)d.kernel, from, to);
 }
 
 static void softmax(const Softmax& s) {

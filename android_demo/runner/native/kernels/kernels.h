@@ -47,7 +47,7 @@ struct BinaryConv {
 
 inline i32* Means::sums_of(const BinaryConv& c, u32 part) const { return sums + u64(part) * 3 * c.output.channels; }
 
-// A block of output channels, whose weights lie beside each other; the last of a kernel may be narrower.
+// A block of outputs or output channels, whose weights lie beside each other; the last of a kernel may be narrower.
 constexpr u32 CONV_BLOCK = 16;
 
 struct Conv {
@@ -61,7 +61,7 @@ struct Conv {
 
 struct Dense {
   const float* input;
-  const void* kernel;  // (out, in), float or int8
+  const void* kernel;  // (out / CONV_BLOCK, in, CONV_BLOCK), float or int8
   bool int8;
   const float *scale, *bias;
   float* output;

@@ -27,16 +27,10 @@ INLINE u32 masks(const VI* conditions) {
 }
 
 constexpr bool MULTIPLIES_LANES = true;  // A vector by a lane of another.
-constexpr bool ADDS_DISTANCES = true, ADDS_PAIRS = true;
+constexpr bool ADDS_DISTANCES = true;
 template <class T, class U>
 INLINE int16x8_t add_distances(T sum, U a, U b) {
   return vabaq_s16((int16x8_t)sum, (int16x8_t)a, (int16x8_t)b);
-}
-// The sum of each of four vectors.
-template <class T>
-INLINE V sums_of(const T* v) {
-  return (V)vpaddq_f32(vpaddq_f32((float32x4_t)v[0], (float32x4_t)v[1]),
-                       vpaddq_f32((float32x4_t)v[2], (float32x4_t)v[3]));
 }
 #include "floats.inl"
 #include "strips.inl"

@@ -48,16 +48,10 @@ INLINE V load(const i8* p) {
   __builtin_memcpy(&v, p, sizeof v);
   return __builtin_convertvector(v, V);
 }
-INLINE float sum(V v) {
-  float s = 0;
-  for (int i = 0; i < LANES; i++) s += v[i];
-  return s;
-}
 
 // The same operations on single floats, for the channels behind the last whole vector.
 INLINE float one(const float* p) { return *p; }
 INLINE float one(const i16* p) { return float(*p); }
-INLINE void put(float* p, float v) { *p = v; }
 
 INLINE V choose(VI condition, V yes, V no) { return condition ? yes : no; }
 INLINE float choose(bool condition, float yes, float no) { return condition ? yes : no; }

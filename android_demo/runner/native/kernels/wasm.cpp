@@ -26,7 +26,7 @@ INLINE u32 masks(const VI* conditions) {
 }
 
 constexpr bool MULTIPLIES_LANES = false;  // A vector by a lane of another.
-constexpr bool ADDS_DISTANCES = false, ADDS_PAIRS = false;
+constexpr bool ADDS_DISTANCES = false;
 #include "floats.inl"
 #include "strips.inl"
 #include "map.inl"
