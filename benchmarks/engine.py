@@ -29,7 +29,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import bnext_keras
-from bnext_keras import models
+from bnext_keras import models, zoo
 from bnext_keras.twin import float_twin
 
 import numpy as np
@@ -49,6 +49,7 @@ NETWORKS: dict[str, Callable[[], tf.keras.Model]] = {
     "BNextMiddle": lambda: models.BNextMiddle(),
     "BNextLarge": lambda: models.BNextLarge(),
     "MeliusNet22": lambda: models.MeliusNet22(),
+    "QuickNetLarge": lambda: zoo.QuickNetLarge(),
     "BNextTiny-32": lambda: models.BNextTiny(input_shape=(32, 32, 3), num_classes=10),
     "digits": lambda: models.BNext([32, 64, 128, 256], stem_stride=2, input_shape=(32, 32, 1), num_classes=10),
 }

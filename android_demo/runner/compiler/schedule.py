@@ -150,13 +150,14 @@ def _in_sequences(nodes):
         order.append(node)
         done.add(node.output)
         readers = [other for other in nodes if node.output in other.inputs]
-        for other in sorted(readers, key=lambda reader: _ORDER.get(reader.op, len(_ORDER))):
-            if other.output not in done and ready(other):
-                run(other)
+        run_all(readers)
 
-    for node in nodes:
-        if node.output not in done and ready(node):
-            run(node)
+    def run_all(nodes):
+        for node in sorted(nodes, key=lambda node: _ORDER.get(node.op, len(_ORDER))):
+            if node.output not in done and ready(node):
+                run(node)
+
+    run_all(nodes)
     return order
 
 

@@ -17,6 +17,8 @@ from tflite_graphs import Graph
 
 from android_demo.runner import Interpreter, UnsupportedOperator, compile_plan
 from android_demo.runner.compiler import rewrites
+from android_demo.runner.compiler.schedule import schedule
+from android_demo.runner.compiler.source import read
 from converter import convert
 from converter.tflite.flatbuffer import Flatbuffer
 from converter.tflite.interpreter import lite_interpreter
@@ -49,6 +51,58 @@ def zoo_network():
     x = Layers.BatchNormalization()(binary(64)(x))
     x = lq.layers.QuantDense(10, input_quantizer="ste_sign", kernel_quantizer="ste_sign")(Layers.Flatten()(x))
     return randomize(tf.keras.Model(image, Layers.Activation("softmax")(x)))
+
+
+def blocks_of_the_zoo():
+    """One block of each kind that maps compute without storing what is between, and one of each with pooling behind."""
+    image = tf.keras.Input((32, 32, 3))
+    x = Layers.Conv2D(64, 3, strides=2, padding="same", use_bias=False)(image)
+
+    def normalized(x, **options):
+        return Layers.BatchNormalization()(binary(64, pad_values=0.0, **options)(x))
+
+    def smaller(x, y):  # The next block reads both the map and what is pooled of it.
+        return Layers.Add()([Layers.AvgPool2D(2)(x), normalized(y, strides=2)])
+
+    def react(x):
+        return Layers.PReLU(shared_axes=[1, 2])(Layers.Add()([x, normalized(bnext_keras.layers.LearnableBias()(x))]))
+
+    def real_to_binary(x):
+        gate = Layers.Dense(64, activation="sigmoid")(Layers.GlobalAvgPool2D()(x))
+        y = Layers.Multiply()([normalized(x), Layers.Reshape((1, 1, 64))(gate)])
+        return Layers.Add()([x, Layers.PReLU(shared_axes=[1, 2])(y)])
+
+    for _ in range(2):  # Bi-Real Net
+        x = Layers.Add()([x, normalized(x)])
+    x = smaller(x, x)
+    x = react(react(x))
+    x = smaller(x, bnext_keras.layers.LearnableBias()(x))
+    x = real_to_binary(real_to_binary(x))
+    for _ in range(2):  # QuickNet
+        x = Layers.Add()([x, Layers.BatchNormalization()(binary(64, activation="relu")(x))])
+    x = Layers.ReLU()(x)
+    for _ in range(3):  # BinaryDenseNet
+        x = Layers.Concatenate()([x, binary(64, pad_values=0.0)(Layers.BatchNormalization()(x))])
+    x = Layers.MaxPool2D(2)(x)
+    return randomize(tf.keras.Model(image, Layers.Dense(10)(Layers.GlobalAvgPool2D()(x))))
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_blocks_of_the_zoo_have_lces_signs_and_answers(kernels):
+    model = blocks_of_the_zoo()
+    engine_or_skip(convert(model).content, kernels=kernels)
+    found = convert(model, engines={kernels: partial(Interpreter, kernels=kernels)}).engines[kernels]
+    assert found.passed
+    assert found.max_difference_same_signs <= 1e-5 * found.largest_output
+
+
+def test_the_sum_of_a_map_is_taken_before_its_signs():
+    """In the order in which the kernels know them: both in one go over the map."""
+    network = read(convert(blocks_of_the_zoo()).content)
+    rewrites.rewrite(network)
+    for group in schedule(network):
+        sinks = [node.op for node in group.nodes if node.op in ("Sum", "Pack")]
+        assert sinks == sorted(sinks, reverse=True)
 
 
 @pytest.mark.parametrize("kernels", ["reference", None])

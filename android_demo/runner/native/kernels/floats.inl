@@ -201,26 +201,54 @@ static void conv(const Conv& job, u32 y) {
   conv_rest(c, y, taps, inner, conv_blocks(c, y, taps, inner));
 }
 
-static void depthwise(const Conv& c, u32 y) {
-  const u32 filters = c.output.channels;
+// COUNT outputs, or vectors of them, of a pixel, each of a channel of its own. `corner` and `weights` are those of the first
+// tap inside.
+template <int COUNT, class T>
+INLINE void depthwise_channels(const Conv& c, const float* corner, const float* weights, u32 rows, u32 columns, u32 o,
+                               float* out, T least, T most) {
+  constexpr u32 SIZE = sizeof(T) / sizeof(float);
+  const u64 filters = c.output.channels;
+  const u64 next_row = u64(c.window.dilation_y) * c.input.width * c.input.stride, next = u64(c.window.dilation_x) * c.input.stride;
+  const auto at = [](const float* p, auto n) INLINED {
+    T v;
+    __builtin_memcpy(&v, p + n.value * SIZE, sizeof v);
+    return v;
+  };
+  T sums[COUNT];
+  unrolled<COUNT>([&](auto n) INLINED { sums[n.value] = at(c.bias + o, n); });
+  for (u32 y = 0; y < rows; y++, corner += next_row, weights += c.window.width * filters) {
+    const float *a = corner, *w = weights;
+    for (u32 x = 0; x < columns; x++, a += next, w += filters)
+      unrolled<COUNT>([&](auto n) INLINED { sums[n.value] += at(a, n) * at(w, n); });
+  }
+  unrolled<COUNT>([&](auto n) INLINED {
+    const T v = smaller(larger(sums[n.value], least), most);
+    __builtin_memcpy(out + n.value * SIZE, &v, sizeof v);
+  });
+}
+
+static void depthwise(const Conv& job, u32 y) {
+  const Conv c = job;
+  const Taps rows = rows_of_taps(c, y);
+  const u32 filters = c.output.channels, height = rows.top < rows.bottom ? rows.bottom - rows.top : 0;
+  const V least = all(c.least), most = all(c.most);
   for (u32 x = 0; x < c.output.width; x++) {
-    float* out = c.output.at(y, x);
-    for (u32 o = 0; o < filters; o++) out[o] = c.bias[o];
-    for (u32 ky = 0; ky < c.window.height; ky++) {
-      u32 row;
-      if (!row_inside(c.window, y, ky, c.input.height, &row)) continue;
-      for (u32 kx = 0; kx < c.window.width; kx++) {
-        const Span span = inside(c.window, kx, c.input.width, c.output.width);
-        if (x < span.from || x >= span.to) continue;
-        const float* a = c.input.at(row, x * c.window.stride_x + kx * c.window.dilation_x - c.window.left);
-        const float* w = c.kernel + (u64(ky) * c.window.width + kx) * filters;
-        u32 o = 0;
-        if (c.multiplier == 1)
-          for (; o + LANES <= filters; o += LANES) store(out + o, load(out + o) + load(a + o) * load(w + o));
-        for (; o < filters; o++) out[o] += a[o / c.multiplier] * w[o];
-      }
+    const Span columns = taps_of(c.window, x, 1, c.input.width);
+    const u32 width = columns.from < columns.to ? columns.to - columns.from : 0;
+    const u32 top = height ? y * c.window.stride_y + rows.top * c.window.dilation_y - c.window.top : 0;
+    const u32 left = width ? x * c.window.stride_x + columns.from * c.window.dilation_x - c.window.left : 0;
+    const float* const corner = c.input.at(top, left);
+    const float* const w = c.kernel + (u64(rows.top) * c.window.width + columns.from) * filters;
+    float* const out = c.output.at(y, x);
+    u32 o = 0;
+    if (c.multiplier == 1) {
+      for (; o + 4 * LANES <= filters; o += 4 * LANES)
+        depthwise_channels<4>(c, corner + o, w + o, height, width, o, out + o, least, most);
+      for (; o + LANES <= filters; o += LANES)
+        depthwise_channels<1>(c, corner + o, w + o, height, width, o, out + o, least, most);
     }
-    for (u32 o = 0; o < filters; o++) out[o] = smaller(larger(out[o], c.least), c.most);
+    for (; o < filters; o++)
+      depthwise_channels<1>(c, corner + o / c.multiplier, w + o, height, width, o, out + o, c.least, c.most);
   }
 }
 

@@ -202,6 +202,7 @@ constexpr u32 NORMALIZED = step(OP_AFFINE_PRELU, false, MAPPED, VECTOR, VECTOR, 
 constexpr u32 SCALED = step(OP_AFFINE, false, MAPPED, VECTOR, VECTOR);
 constexpr u32 IMPROVED = step(OP_ADD, true, 0, 1), IMPROVED_SIGNS = step(OP_PACK, true, 2, VECTOR);
 constexpr u32 PASSED_ON = step(OP_ADD, false, 0, 1), LARGEST = step(OP_MAX_POOL, true, 2, VECTOR);
+constexpr u32 POSITIVE = step(OP_MAX, false, 0, VECTOR), NORMALIZED_AFTER = step(OP_FMA, false, 1, VECTOR, VECTOR);
 constexpr u32 SIGNS_OF_MAP = step(OP_PACK, true, MAPPED, VECTOR);
 static const Fused FUSED[] = {
     // BNext: times the gate, plus the residual; signs; what the next block's shortcut pools, or takes as it is.
@@ -228,6 +229,26 @@ static const Fused FUSED[] = {
     fused<Sequence<SCALED, SCALED, IMPROVED, IMPROVED_SIGNS, IMPROVED_SIGNS, IMPROVED_SIGNS, IMPROVED_SIGNS>>(),
     fused<Sequence<SCALED, SCALED, IMPROVED, IMPROVED_SIGNS, IMPROVED_SIGNS>>(),
     fused<Sequence<SCALED, SCALED, IMPROVED>>(),
+    // Bi-Real Net: plus the residual. ReActNet: a PReLU behind it.
+    fused<Sequence<SCALED, step(OP_ADD, true, 0, MAPPED), step(OP_PACK, true, 1, VECTOR)>>(),
+    fused<Sequence<SCALED, step(OP_ADD, false, 0, MAPPED), step(OP_MEAN_POOL, true, 1), step(OP_PACK, true, 1, VECTOR)>>(),
+    fused<Sequence<SCALED, step(OP_ADD, false, 0, MAPPED), step(OP_PRELU, true, 1, VECTOR), step(OP_PACK, true, 2, VECTOR)>>(),
+    fused<Sequence<SCALED, step(OP_ADD, false, 0, MAPPED), step(OP_PRELU, false, 1, VECTOR), step(OP_MEAN_POOL, true, 2),
+                   step(OP_PACK, true, 2, VECTOR)>>(),
+    // Real-to-Binary: times the gate, PReLU, plus the residual, whose mean is the next gate's.
+    fused<Sequence<SCALED, step(OP_MUL, false, VECTOR, 0), step(OP_PRELU, false, 1, VECTOR), step(OP_ADD, true, 2, MAPPED),
+                   step(OP_SUM, true, 3), step(OP_PACK, true, 3, VECTOR)>>(),
+    fused<Sequence<SCALED, step(OP_MUL, false, VECTOR, 0), step(OP_PRELU, false, 1, VECTOR), step(OP_ADD, false, 2, MAPPED),
+                   step(OP_SUM, true, 3), step(OP_MEAN_POOL, true, 3), step(OP_PACK, true, 3, VECTOR)>>(),
+    // BinaryDenseNet: new channels, for all blocks behind.
+    fused<Sequence<step(OP_AFFINE, true, MAPPED, VECTOR, VECTOR), step(OP_MAX_POOL, true, 0, VECTOR),
+                   step(OP_PACK, true, 0, VECTOR), step(OP_PACK, true, 0, VECTOR)>>(),
+    fused<Sequence<SCALED, step(OP_MAX_POOL, true, 0, VECTOR), step(OP_PACK, true, 0, VECTOR)>>(),
+    // QuickNet: ReLU before the normalization, plus the residual; signs, or the transition's ReLU.
+    fused<Sequence<SCALED, POSITIVE, NORMALIZED_AFTER, step(OP_ADD, true, 2, MAPPED), step(OP_PACK, true, 3, VECTOR)>>(),
+    fused<Sequence<SCALED, POSITIVE, NORMALIZED_AFTER, step(OP_ADD, false, 2, MAPPED), step(OP_MAX, true, 3, VECTOR)>>(),
+    fused<Sequence<SCALED, POSITIVE, NORMALIZED_AFTER, step(OP_ADD, false, 2, MAPPED), step(OP_MAX, false, 3, VECTOR),
+                   step(OP_SUM, true, 4)>>(),
     fused<Sequence<SIGNS_OF_MAP, SIGNS_OF_MAP, SIGNS_OF_MAP, SIGNS_OF_MAP>>(),
     fused<Sequence<SIGNS_OF_MAP, SIGNS_OF_MAP>>(),
     fused<Sequence<NORMALIZED, step(OP_FMA, true, 0, VECTOR, MAPPED)>>(),
