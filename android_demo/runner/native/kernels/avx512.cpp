@@ -25,6 +25,7 @@ namespace shorter {
 #define LANES 8
 #include "vectors.inl"
 #include "floats.inl"
+#include "means.inl"
 }  // namespace shorter
 #undef LANES
 #undef INLINE
@@ -347,9 +348,11 @@ static void convolve(const BinaryConv& c, u32 part) {
   }
   run_all();
   if (!c.means.corners) return;
-  const u32 last = last_block * BLOCK;
-  add_pixels(c, c.means.sums_of(c, part), first_block * BLOCK, last < c.output.channels ? last : c.output.channels,
-             u64(first_row) * c.output.width, u64(last_row) * c.output.width);
+  const u32 from = first_block * BLOCK, end = last_block * BLOCK, to = end < c.output.channels ? end : c.output.channels;
+  const u64 first = u64(first_row) * c.output.width, last = u64(last_row) * c.output.width;
+  const u32 whole = from + (to - from) / SHORTS * SHORTS;
+  add_pixels(c, c.means.sums_of(c, part), from, whole, first, last);
+  shorter::add_pixels(c, c.means.sums_of(c, part), whole, to, first, last);
 }
 
 }  // namespace avx512
