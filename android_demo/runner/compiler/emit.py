@@ -7,7 +7,7 @@ import numpy as np
 from android_demo.runner.compiler.memory import Storage, lay_out
 from android_demo.runner.compiler.network import SINKS, Network, Node, Value
 from android_demo.runner.compiler.schedule import Group
-from android_demo.runner.plan import ALIGNMENT, NOTHING, TENSOR, Kind, Op, Place, Plan, Step, Tensor, Type
+from android_demo.runner.plan import ALIGNMENT, NOTHING, TENSOR, Kind, Op, Place, Plan, Step, Tensor
 
 _OPS = {
     "Copy": Op.COPY,
@@ -31,7 +31,6 @@ _OPS = {
     "MeanPool": Op.MEAN_POOL,
     "MaxPool": Op.MAX_POOL,
 }
-_BYTES = {Type.FLOAT: 4, Type.INT16: 2, Type.SIGNS: 4, Type.INT8: 1}
 _CONV_BLOCK = 16  # As in native/kernels/kernels.h.
 _LARGEST = np.finfo(np.float32).max
 
@@ -90,7 +89,7 @@ class _Emitter:
     def describe(self, value: Value) -> Tensor:
         if value.data is None:
             place = self.storage[value]
-            offset = self.offsets[place.root] + place.element * _BYTES[value.type]
+            offset = self.offsets[place.root] + place.offset
             return Tensor(value.type, Place.ARENA, value.height, value.width, value.channels, place.stride, offset)
         content = value.data.tobytes()
         key = ("data", content)
@@ -138,8 +137,16 @@ class _Emitter:
                     free.append(count)
                     count += 1
                 result = registers[node.output] = free.pop()
+            if node.op == "Pack":
+                operands.append(self.shares_word(node.output))
             words += [_OPS[node.op], result, *operands, *[0] * (4 - len(operands))]
         self.step(Kind.MAP, group.nodes[-1], size.height, size.width, size.channels, count, *words)
+
+    def shares_word(self, signs: Value) -> int:
+        """Whether others of the same pixel follow behind its last channel, in the same word."""
+        place = self.storage[signs]
+        end = place.start + signs.channels
+        return int(end % 32 > 0 and end < place.root.channels)
 
     def write_binaryconv(self, node: Node, value: Value, kernel: Value) -> None:
         tensors = self.tensor(value), self.tensor(kernel), self.tensor(node.output)

@@ -12,7 +12,7 @@ _BYTES = {Type.FLOAT: 4, Type.INT16: 2, Type.SIGNS: 4, Type.INT8: 1}
 
 @dataclass
 class Storage:
-    """Where a value lies: in a value's memory, from an element of each pixel on, with that value's stride.
+    """Where a value lies: in a value's memory, from a channel of each pixel on, with that value's stride.
 
     Of a blocked root all values have the stride `CHANNEL_BLOCK`.
     """
@@ -23,9 +23,11 @@ class Storage:
     blocked: bool = False
 
     @property
-    def element(self) -> int:
-        """Its first element, counted from the root's."""
-        return self.start * self.root.pixels if self.blocked else self.start
+    def offset(self) -> int:
+        """Bytes from the root's first element to its own. Signs may begin in the middle of a word."""
+        if self.root.type == Type.SIGNS:
+            return self.start // 8
+        return self.start * (self.root.pixels if self.blocked else 1) * _BYTES[self.root.type]
 
 
 def place_parts(network: Network) -> dict[Value, Storage]:
@@ -41,7 +43,7 @@ def place_parts(network: Network) -> dict[Value, Storage]:
             start = 0
             for part in node.inputs:
                 homes[part] = node.output, start
-                start += part.elements
+                start += part.channels
     storage: dict[Value, Storage] = {}
 
     def find(value: Value) -> Storage:
@@ -52,8 +54,7 @@ def place_parts(network: Network) -> dict[Value, Storage]:
                 if source.attributes.get("shape"):
                     storage[value] = Storage(inner.root, inner.start, value.elements)
                 else:
-                    start = source.attributes["start"] // (32 if value.type == Type.SIGNS else 1)
-                    storage[value] = Storage(inner.root, inner.start + start, inner.stride)
+                    storage[value] = Storage(inner.root, inner.start + source.attributes["start"], inner.stride)
             elif value in homes:
                 whole, start = homes[value]
                 outer = find(whole)

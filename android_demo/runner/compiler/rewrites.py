@@ -52,7 +52,8 @@ def split_concatenations(network: Network) -> None:
             continue
         sizes = [part.channels for part in split[0]] if split else []
         spatial = (node.in_map or node.op == "Pool") and node.inputs[0].pixels > 1
-        if not spatial or not sizes or (node.op == "Pack" and any(size % 32 for size in sizes[:-1])):
+        # Maps write signs by 16; whatever reads them reads words.
+        if not spatial or not sizes or (node.op == "Pack" and any(size % 16 for size in sizes[:-1])):
             add(node)
             continue
         pieces: list[Node] = []
@@ -71,7 +72,8 @@ def split_concatenations(network: Network) -> None:
         for piece in pieces:
             add(piece)
         outputs = [piece.output for piece in pieces]
-        parts_of[node.output] = outputs
+        if node.op != "Pack" or all(size % 32 == 0 for size in sizes[:-1]):
+            parts_of[node.output] = outputs
         add(Node("Concat", outputs, node.output))
     network.nodes = nodes
     network.remove_dead()

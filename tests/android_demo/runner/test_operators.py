@@ -117,8 +117,10 @@ def test_a_file_of_lces_own_converter_runs(kernels):
     )
 
 
-def test_every_sign_of_the_engine_is_verified_as_lces_are():
-    model = randomize(bnext_keras.models.BNext([32, 64], input_shape=(32, 32, 3), num_classes=10))
+@pytest.mark.parametrize("widths", [(32, 64), (48, 96)])
+def test_every_sign_of_the_engine_is_verified_as_lces_are(widths):
+    """Also where those of 48 channels and of 48 others are one and a half words each."""
+    model = randomize(bnext_keras.models.BNext(widths, input_shape=(32, 32, 3), num_classes=10))
     found = convert(model, engines=ENGINE).engines["the engine"]
     assert found.passed
     assert found.signs > 100_000

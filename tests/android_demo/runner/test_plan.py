@@ -113,6 +113,29 @@ def test_a_blocked_tensor_has_32_channels_of_all_pixels_before_the_next():
         assert refusal(wrong) == "invalid: a number leads out of its section"
 
 
+def test_signs_may_begin_in_the_middle_of_a_word():
+    def plan(read=6, start=1542):
+        tensors = [Tensor(Type.FLOAT, Place.ARENA, 1, 4, 96, 96, offset) for offset in (0, 1600)]
+        tensors += [Tensor(Type.FLOAT, Place.ARENA, 1, 4, 48, 96, offset) for offset in (0, 192)]
+        tensors += [Tensor(Type.SIGNS, Place.ARENA, 1, 4, 48, 3, offset) for offset in (1536, start)]
+        tensors += [Tensor(Type.SIGNS, Place.ARENA, 1, 4, 96, 3, 1536), Tensor(Type.FLOAT, Place.DATA, 1, 1, 48, 48, 0)]
+        # The second half first: the first one must not clear the rest of its last word, which is the other's.
+        second = [Op.PACK, *(TENSOR | number for number in (5, 3, 7)), 0, 0]
+        first = [Op.PACK, *(TENSOR | number for number in (4, 2, 7)), 1, 0]
+        unpack = [Op.UNPACK, TENSOR | 1, TENSOR | read, 0, 0, 0]
+        steps = [
+            Step(Kind.MAP, [1, 4, 48, 0, *second, *first], "pack"),
+            Step(Kind.MAP, [1, 4, 96, 0, *unpack], "unpack"),
+        ]
+        return Plan(tensors, steps, bytes(192), 3136, 1, 1).pack()
+
+    image = np.random.default_rng(0).normal(size=(1, 1, 4, 96)).astype(np.float32)
+    np.testing.assert_array_equal(Interpreter(plan()).run([image])[0], np.sign(image))
+    # Another byte, and a step that reads words.
+    for wrong in (plan(start=1541), plan(read=5)):
+        assert refusal(wrong) == "invalid: a number leads out of its section"
+
+
 def test_maps_work_in_place(plan):
     """What a map writes takes the memory of what it reads for the last time, or 1,521,216 bytes would be needed."""
     assert struct.unpack_from("<Q", plan, 24) == (1_226_304,)

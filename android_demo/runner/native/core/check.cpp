@@ -48,7 +48,7 @@ bool finite(float f) { return f - f == 0; }
 bool is_tensor(const Header& h, const Tensor& t) {
   if (t.type >= TYPES || t.place >= PLACES) return false;
   if (t.height - 1 >= MOST_SIDE || t.width - 1 >= MOST_SIDE || t.channels - 1 >= MOST_CHANNELS) return false;
-  if (t.stride > MOST_CHANNELS || t.offset % element_bytes(t.type)) return false;
+  if (t.stride > MOST_CHANNELS || (t.offset % element_bytes(t.type) && !is_half(t))) return false;
   if (is_blocked(t) && (t.stride != CHANNEL_BLOCK || (t.type != FLOAT && t.type != INT16))) return false;
   const u64 room = t.place == ARENA ? h.arena : h.data.count;
   return t.offset <= room && extent(t) <= room - t.offset;
@@ -63,9 +63,13 @@ struct Checker {
   const T* words() const {
     return step.count * 4 >= sizeof(T) ? (const T*)(plan.words + step.first) : nullptr;
   }
+  const Tensor* any_tensor(u32 index, u32 type) const {
+    return index < plan.header->tensors.count && plan.tensors[index].type == type ? plan.tensors + index : nullptr;
+  }
   // A tensor that may be blocked.
   const Tensor* map_tensor(u32 index, u32 type) const {
-    return index < plan.header->tensors.count && plan.tensors[index].type == type ? plan.tensors + index : nullptr;
+    const Tensor* t = any_tensor(index, type);
+    return t && !is_half(*t) ? t : nullptr;
   }
   const Tensor* tensor(u32 index, u32 type) const {
     const Tensor* t = map_tensor(index, type);
@@ -222,7 +226,10 @@ struct Checker {
   bool operand(const MapWords& w, u32 index, u32 type) const {
     if (!(index & TENSOR)) return type == FLOAT && index < w.registers;
     const Tensor* t = map_tensor(index & ~TENSOR, type);
-    return t && t->channels == w.channels && (pixels(*t) == 1 || (t->height == w.height && t->width == w.width));
+    return t && of_size(w, *t);
+  }
+  static bool of_size(const MapWords& w, const Tensor& t) {
+    return t.channels == w.channels && (pixels(t) == 1 || (t.height == w.height && t.width == w.width));
   }
   // Whether a result is written that is half as high and as wide.
   bool halved(const MapWords& w, u32 index) const {
@@ -231,10 +238,9 @@ struct Checker {
   }
   // Pixels of a result that is written: all of them, or one that stands for none of the others.
   bool result(const MapWords& w, u32 index, u32 type, bool one) const {
-    if (!operand(w, index, type)) return false;
-    if (!(index & TENSOR)) return !one;
-    const Tensor& t = plan.tensors[index & ~TENSOR];
-    return t.place == ARENA && pixels(t) == (one ? 1 : u64(w.height) * w.width);
+    if (!(index & TENSOR)) return operand(w, index, type) && !one;
+    const Tensor* t = written(any_tensor(index & ~TENSOR, type));
+    return t && of_size(w, *t) && pixels(*t) == (one ? 1 : u64(w.height) * w.width);
   }
 
   bool map() const {

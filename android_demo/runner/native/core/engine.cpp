@@ -177,6 +177,7 @@ void set_map(const runner_engine& e, const Step& step, Work& work) {
     if (operands > 2) m.c = operand(e, i.c, job.pixels);
     if (operands > 3) m.s = operand(e, i.s, job.pixels);
     if (i.op == OP_SUM) m.d.number = job.sums++;
+    if (i.op == OP_PACK) m.d.number = i.c;
     if (i.op == OP_MEAN_POOL || i.op == OP_MAX_POOL) job.width = w.width;
   }
   work.chunks = chunks(job.pixels, job.channels);

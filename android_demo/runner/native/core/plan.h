@@ -39,7 +39,7 @@ struct Header {
 static_assert(sizeof(Header) == 128, "two cache lines");
 
 // Types of elements. A tensor of signs has 32 channels in a word, bit 0 first, 1 for -1; the bits behind its last
-// channel are 0.
+// channel are 0. Signs that a map writes may begin in the middle of a word, behind those of other channels.
 enum Type : u32 { FLOAT, INT16, SIGNS, INT8, TYPES };
 
 enum Place : u32 { ARENA, DATA, PLACES };
@@ -160,7 +160,7 @@ enum Op : u32 {
   OP_EXP,
   OP_SQRT,
   OP_TANH,
-  OP_PACK,  // d = signs: 1 (for -1) where a < b
+  OP_PACK,  // d = signs: 1 (for -1) where a < b; c: 1 if the rest of d's last word is another tensor's
   OP_SUM,   // d = b x sum of a over all pixels; d and b have one pixel
   OP_UNPACK,  // d = -1 where signs a have a 1, otherwise +1
   OP_MEAN_POOL,  // d = mean of each 2x2 pixels of a; d is half as high and as wide
@@ -180,8 +180,11 @@ inline bool is_blocked(const Tensor& t) { return t.stride < elements(t); }
 inline u64 next_block(const Tensor& t) { return is_blocked(t) ? pixels(t) * CHANNEL_BLOCK : CHANNEL_BLOCK; }
 // Where channel `c` lies in a pixel, if blocks are `next` apart.
 inline u64 channel_at(u32 c, u64 next) { return c / CHANNEL_BLOCK * next + c % CHANNEL_BLOCK; }
+// Whether it begins in the middle of a word.
+inline bool is_half(const Tensor& t) { return t.type == SIGNS && t.offset % 4 == 2; }
 // Bytes from a tensor's first element to behind its last.
 inline u64 extent(const Tensor& t) {
+  if (is_half(t)) return ((pixels(t) - 1) * t.stride + (u64(t.channels) + 16 + 31) / 32) * 4 - 2;
   const u64 last = is_blocked(t) ? channel_at(u32(elements(t) - 1), next_block(t)) + 1 : elements(t);
   return ((pixels(t) - 1) * t.stride + last) * element_bytes(t.type);
 }

@@ -347,7 +347,8 @@ INLINE void dense_vectors(const Dense& d, const W* w, u64 width, u32 o) {
     if constexpr (MULTIPLIES_LANES) inputs = load(a), stay_vector(inputs);
     unrolled<STEP>([&](auto i) INLINED {
       unrolled<COUNT>([&](auto n) INLINED {
-        const V weights = load(w + i.value * width + n.value * LANES);
+        V weights = load(w + i.value * width + n.value * LANES);
+        if (MULTIPLIES_LANES && n.value == 0) stay_vector(weights);
         V& sum = sums[i.value % SUMS][n.value];
         if constexpr (MULTIPLIES_LANES) sum += weights * inputs[i.value];
         else sum += weights * all(a[i.value]);

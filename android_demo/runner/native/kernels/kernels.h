@@ -87,7 +87,9 @@ struct Softmax {
 // An operand: where its first pixel is and how far apart its pixels are, in elements; 0 if one stands for all; and how far
 // apart blocks of channels are.
 struct Operand {
-  u8* data;  // Null: register `number`. Of what OP_SUM writes, `number` is which of the sums it is.
+  // Null: register `number`. Of what OP_SUM writes, `number` is which of the sums it is; of what OP_PACK writes, whether
+  // the rest of the last word is another's.
+  u8* data;
   u32 stride, number;
   u64 block;
   u64 channel(u32 c) const { return channel_at(c, block); }

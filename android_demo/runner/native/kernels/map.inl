@@ -17,6 +17,9 @@ constexpr u32 step(u32 op, bool kept, u32 a, u32 b = 0, u32 c = 0, u32 s = 0) {
 }
 constexpr u32 op_of(u32 step) { return step & 31; }
 
+// Keeps compilers from loading what comes next while results still wait for their signs: there are too few registers.
+INLINE void stay_in_order() { __asm__ volatile("" ::: "memory"); }
+
 template <u32... STEPS>
 struct Sequence {
   static constexpr u32 COUNT = sizeof...(STEPS);
@@ -36,7 +39,6 @@ struct Sequence {
     u64 strides[COUNT][4];  // Bytes.
     u8* results[COUNT];
     u64 steps[COUNT];  // Bytes from a pixel's result to the next.
-    bool half;
     Pooled pooled[COUNT];
     V vectors[COUNT][4][N], values[COUNT][N], sums[COUNT][N];
   };
@@ -87,13 +89,14 @@ struct Sequence {
                                                                           state.values[I][n.value], a));
         else state.values[I][n.value] = a;
       });
-      if constexpr (LAST) d.to += d.stride, d.start += d.next;
+      if constexpr (LAST) d.to += d.stride, d.start += d.next, stay_in_order();
     } else if constexpr (op(I) == OP_PACK) {
       VI less[N];
       unrolled<N>([&](auto n) INLINED {
         less[n.value] = operand<I, 0>(state, n.value) < operand<I, 1>(state, n.value);
       });
-      put_signs((u16*)state.results[I], masks(less), state.half);
+      *(u16*)state.results[I] = u16(masks(less));
+      stay_in_order();
       state.results[I] += state.steps[I];
     } else if constexpr (op(I) == OP_SUM) {
       unrolled<N>([&](auto n) INLINED { state.sums[I][n.value] += operand<I, 0>(state, n.value); });
@@ -148,13 +151,13 @@ struct Sequence {
   static void run(const Strip& s, u32 at) {
     const bool is_gentle = has_slopes() && gentle(s, at);
     State state;
-    state.half = half_word(s);
     unrolled<int(COUNT)>([&](auto i) INLINED { begin<i.value>(s, at, state); });
     if constexpr (has_slopes()) is_gentle ? pixels_of<true>(s.pixels, state) : pixels_of<false>(s.pixels, state);
     else pixels_of<false>(s.pixels, state);
     unrolled<int(COUNT)>([&](auto i) INLINED {
       if constexpr (op(i.value) == OP_SUM)
         unrolled<N>([&](auto n) INLINED { store(sum_of(s, at + i.value) + n.value * LANES, state.sums[i.value][n.value]); });
+      if constexpr (op(i.value) == OP_PACK) finish_signs(s, s.job.instructions[at + i.value].d);
     });
   }
 };
@@ -238,8 +241,6 @@ static const Fused FUSED[] = {
     // Real-to-Binary: times the gate, PReLU, plus the residual, whose mean is the next gate's.
     fused<Sequence<SCALED, step(OP_MUL, false, VECTOR, 0), step(OP_PRELU, false, 1, VECTOR), step(OP_ADD, true, 2, MAPPED),
                    step(OP_SUM, true, 3), step(OP_PACK, true, 3, VECTOR)>>(),
-    fused<Sequence<SCALED, step(OP_MUL, false, VECTOR, 0), step(OP_PRELU, false, 1, VECTOR), step(OP_ADD, false, 2, MAPPED),
-                   step(OP_SUM, true, 3), step(OP_MEAN_POOL, true, 3), step(OP_PACK, true, 3, VECTOR)>>(),
     // BinaryDenseNet: new channels, for all blocks behind.
     fused<Sequence<step(OP_AFFINE, true, MAPPED, VECTOR, VECTOR), step(OP_MAX_POOL, true, 0, VECTOR),
                    step(OP_PACK, true, 0, VECTOR), step(OP_PACK, true, 0, VECTOR)>>(),

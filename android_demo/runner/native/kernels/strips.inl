@@ -24,15 +24,16 @@ INLINE Row<T> row(const Strip& s, const Operand& o) {
   return {(T*)o.data + s.first * o.stride + o.channel(s.from), o.stride};
 }
 
-// Signs of a strip are written by 16: half a word, but the whole word if no others follow.
+// Signs of a strip are written by 16: half a word.
 INLINE u16* signs_of(const Strip& s, const Operand& o) {
   return (u16*)((u32*)o.data + s.first * o.stride) + s.from / GROUP;
 }
-// Whether the other half of the word is behind the last channel, and has to be zero.
-INLINE bool half_word(const Strip& s) { return s.from % 32 == 0 && s.from + GROUP >= s.job.channels; }
-INLINE void put_signs(u16* to, u32 signs, bool half) {
-  to[0] = u16(signs);
-  if (half) to[1] = 0;
+// What is behind the last channel in its word becomes zero, unless it is another's.
+INLINE void finish_signs(const Strip& s, const Operand& o) {
+  u16* const to = signs_of(s, o);
+  const bool last = s.from + GROUP >= s.job.channels, lower_half = (u64)(uintptr_t)to % 4 == 0;
+  if (!last || !lower_half || o.number) return;
+  for (u32 p = 0; p < s.pixels; p++) to[1 + 2 * u64(p) * o.stride] = 0;
 }
 
 // `GENTLE`: no slope is above 1, so the larger one of a and its product is what is wanted.
@@ -99,7 +100,6 @@ template <>
 void single<OP_PACK>(const Strip& s, u32 at) {
   const MapInstruction& i = s.job.instructions[at];
   u16* to = signs_of(s, i.d);
-  const bool half = half_word(s);
   Row<const float> a = row<const float>(s, i.a), b = row<const float>(s, i.b);
   for (u32 p = 0; p < s.pixels; p++) {
     u32 signs = 0, k = 0;
@@ -109,9 +109,10 @@ void single<OP_PACK>(const Strip& s, u32 at) {
       signs = masks(less), k = GROUP;
     }
     for (; k < s.channels; k++) signs |= u32(a.data[k] < b.data[k]) << k;
-    put_signs(to, signs, half);
+    *to = u16(signs);
     to += 2 * i.d.stride, a.data += a.stride, b.data += b.stride;
   }
+  finish_signs(s, i.d);
 }
 
 template <>
