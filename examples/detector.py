@@ -1,7 +1,7 @@
 """A small binary detector, from nothing to a file for the phone: it finds discs, squares and triangles.
 
     python examples/detector.py
-    python examples/detector.py --scenes 4000 --epochs 30 --out bigger
+    python examples/detector.py --scenes 8000 --epochs 20 --out bigger
 
 A narrow BNext and `bnext_keras.dense_prediction.detector` on two of its maps learn from pictures that are made on the
 spot, with SSD's default boxes and offsets and with the focal loss. The trained network has four outputs, scores and
@@ -20,12 +20,11 @@ import sys
 
 import bnext_keras
 from bnext_keras import dense_prediction
-from bnext_keras.callbacks import WeightTemperature
 
 import numpy as np
 import tensorflow as tf
 from matplotlib.patches import Rectangle
-from shapes import CLASSES, COLOURS, SIZE, Scenes, command, converted, draw, report, scenes
+from shapes import CLASSES, COLOURS, SIZE, Scenes, command, converted, draw, fit, report, scenes
 
 from android_demo.runner import Interpreter
 
@@ -125,13 +124,9 @@ def box_loss(expected: tf.Tensor, offsets: tf.Tensor) -> tf.Tensor:
 
 
 def train(model: tf.keras.Model, data: Scenes, epochs: int, verbose: int = 2) -> None:
-    """Trains a detector; its kernels are binary at the end."""
+    """Trains a detector; its kernels are binary from the first step."""
     losses = {name: score_loss if name.startswith("scores") else box_loss for name in model.output}
-    batches = tf.data.Dataset.from_tensor_slices((data.inputs, targets(data))).shuffle(len(data.inputs), seed=0)
-    batches = batches.batch(16, drop_remainder=True)
-    rate = tf.keras.optimizers.schedules.CosineDecay(2e-3, epochs * len(batches))
-    model.compile(tf.keras.optimizers.Adam(rate), losses)
-    model.fit(batches, epochs=epochs, callbacks=[WeightTemperature.for_epochs(epochs, fraction=0.15)], verbose=verbose)
+    fit(model, losses, (data.inputs, targets(data)), epochs, verbose)
 
 
 def detect(outputs: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -177,7 +172,7 @@ def average_precision(found: list[tuple], data: Scenes) -> dict[str, float]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    return command(__doc__, "detector", run, argv)
+    return command(__doc__, "detector", run, argv, count=4000)
 
 
 def run(arguments) -> int:

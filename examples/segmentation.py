@@ -1,7 +1,7 @@
 """A small binary network that says for each pixel what it belongs to: a disc, a square, a triangle or nothing.
 
     python examples/segmentation.py
-    python examples/segmentation.py --scenes 4000 --epochs 30 --out bigger
+    python examples/segmentation.py --scenes 4000 --epochs 20 --out bigger
 
 A narrow BNext and `bnext_keras.dense_prediction.segmenter` on two of its maps learn from pictures that are made on the
 spot. The decoder's binary convolutions are dilated, so that they see far. The trained network is converted,
@@ -15,12 +15,11 @@ import sys
 
 import bnext_keras
 from bnext_keras import dense_prediction
-from bnext_keras.callbacks import WeightTemperature
 
 import numpy as np
 import tensorflow as tf
 from matplotlib.colors import ListedColormap
-from shapes import CLASSES, COLOURS, SIZE, Scenes, command, converted, draw, report, scenes
+from shapes import CLASSES, COLOURS, SIZE, Scenes, command, converted, draw, fit, report, scenes
 
 from android_demo.runner import Interpreter
 
@@ -37,14 +36,11 @@ def build() -> tf.keras.Model:
 
 
 def train(model: tf.keras.Model, data: Scenes, epochs: int, verbose: int = 2) -> None:
-    """Trains it; its kernels are binary at the end."""
+    """Trains it; its kernels are binary from the first step."""
     masks = data.masks.astype(np.int32)
     weights = np.where(masks == 0, BACKGROUND, 1.0).astype(np.float32)
-    batches = tf.data.Dataset.from_tensor_slices((data.inputs, masks, weights)).shuffle(len(masks), seed=0)
-    batches = batches.batch(32, drop_remainder=True)
-    rate = tf.keras.optimizers.schedules.CosineDecay(2e-3, epochs * len(batches))
-    model.compile(tf.keras.optimizers.Adam(rate), tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    model.fit(batches, epochs=epochs, callbacks=[WeightTemperature.for_epochs(epochs)], verbose=verbose)
+    loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    fit(model, loss, (data.inputs, masks, weights), epochs, verbose)
 
 
 def intersections_over_unions(found: np.ndarray, masks: np.ndarray) -> dict[str, float]:
@@ -57,7 +53,7 @@ def intersections_over_unions(found: np.ndarray, masks: np.ndarray) -> dict[str,
 
 
 def main(argv: list[str] | None = None) -> int:
-    return command(__doc__, "segmentation", run, argv)
+    return command(__doc__, "segmentation", run, argv, count=2000)
 
 
 def run(arguments) -> int:

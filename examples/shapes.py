@@ -1,6 +1,7 @@
 """Pictures of discs, squares and triangles, with their boxes and masks, for the examples beside this file.
 
-They are made on the spot, so nothing is downloaded; equal seeds make equal pictures.
+They are made on the spot, so nothing is downloaded; equal seeds make equal pictures. Shapes are brighter than what is
+behind them: where they may be darker as well, a binary network learns far more slowly.
 """
 
 import argparse
@@ -21,12 +22,15 @@ from android_demo.runner import Interpreter
 from converter import ConversionResult
 
 CLASSES = ("disc", "square", "triangle")
+#: What marks the classes on pictures.
 COLOURS = ("#e08a1e", "#1f9d6b", "#c8102e")
 SIZE = 64
 #: Sides of shapes, in pixels.
 SMALLEST, LARGEST = 10, 34
 #: How the networks want their images.
 NORMALIZATION = Normalization.of_scale(1, 0.5, 0.25)
+#: Pictures of a step, and the learning rate of the first one.
+BATCH, RATE = 16, 6e-3
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Scenes:
 
 
 def scenes(count: int, seed: int) -> Scenes:
-    """Draws pictures of one to four shapes."""
+    """Draws pictures of up to four bright shapes on dark grounds."""
     drawn = [_scene(np.random.default_rng((seed, i))) for i in range(count)]
     pixels, masks, boxes, classes = zip(*drawn, strict=True)
     return Scenes(np.stack(pixels), np.stack(masks), list(boxes), list(classes))
@@ -60,7 +64,7 @@ def scenes(count: int, seed: int) -> Scenes:
 
 def _scene(generator):
     y, x = np.mgrid[0:SIZE, 0:SIZE] + 0.5
-    angle, first, second = generator.uniform(0, 2 * np.pi), *generator.uniform(0, 1, (2, 3))
+    angle, first, second = generator.uniform(0, 2 * np.pi), *generator.uniform(0, 0.5, (2, 3))
     ramp = (0.5 + (np.cos(angle) * (x - SIZE / 2) + np.sin(angle) * (y - SIZE / 2)) / (2 * SIZE))[..., np.newaxis]
     pixels = ramp * first + (1 - ramp) * second
     mask = np.zeros((SIZE, SIZE), np.uint8)
@@ -74,7 +78,7 @@ def _scene(generator):
             kind
         ]
         # Shapes keep apart, and from the colour behind them.
-        colour = generator.uniform(0, 1, 3)
+        colour = generator.uniform(0.5, 1, 3)
         if mask[inside].any() or np.abs(colour - pixels[inside].mean(axis=0)).max() < 0.35:
             continue
         pixels = np.where(inside[..., np.newaxis], colour, pixels)
@@ -111,7 +115,7 @@ def draw(path: Path, rows: dict[str, list], title: str) -> None:
     figure.savefig(path, dpi=110)
 
 
-def command(description: str, name: str, work: Callable, argv: list[str] | None = None) -> int:
+def command(description: str, name: str, work: Callable, argv: list[str] | None = None, *, count: int) -> int:
     """The command line of both examples; returns the exit status.
 
     Args:
@@ -119,23 +123,45 @@ def command(description: str, name: str, work: Callable, argv: list[str] | None 
         name: The example's name, without ``.py``.
         work: Takes the arguments ``scenes``, ``unseen``, ``epochs`` and ``out``, and returns the exit status.
         argv: The command line, by default the process's own.
+        count: Number of pictures to learn from, if the command line says no other.
     """
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=description, formatter_class=formatter, allow_abbrev=False)
     add = parser.add_argument
-    add("--scenes", type=positive, default=1000, metavar="N", help="pictures to learn from (default: %(default)s)")
+    add("--scenes", type=positive, default=count, metavar="N", help="pictures to learn from (default: %(default)s)")
     add("--unseen", type=positive, default=300, metavar="N", help="pictures to measure on (default: %(default)s)")
-    add("--epochs", type=positive, default=14, metavar="N", help="(default: %(default)s)")
+    add("--epochs", type=positive, default=8, metavar="N", help="(default: %(default)s)")
+    add("--seed", type=positive, default=1, metavar="N", help="of the first weights (default: %(default)s)")
     add("--out", type=Path, default=Path(f"{name}-output"), metavar="FOLDER", help="(default: %(default)s)")
-    return run_tool(f"{name}.py", lambda arguments: work(_with_folder(arguments)), parser.parse_args(argv))
+    return run_tool(f"{name}.py", lambda arguments: work(_prepared(arguments)), parser.parse_args(argv))
 
 
-def _with_folder(arguments):
+def _prepared(arguments):
     try:
         arguments.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"cannot be made ({error.strerror})", where=f"--out {arguments.out}") from error
+    tf.keras.utils.set_random_seed(arguments.seed)
     return arguments
+
+
+def fit(model: tf.keras.Model, loss, examples: tuple, epochs: int, verbose: int = 2) -> None:
+    """Trains a network whose kernels are binary from the first step.
+
+    Soft ones, as `bnext_keras.callbacks.WeightTemperature` has them, cost more of so few steps than they gain.
+
+    Args:
+        model: The untrained network.
+        loss: What Keras' ``compile`` takes.
+        examples: Arrays of inputs, of what the outputs are to be, and of weights if there are some.
+        epochs: How often it sees each picture. The learning rate falls to 0 in that time.
+        verbose: What Keras' ``fit`` takes.
+    """
+    batches = tf.data.Dataset.from_tensor_slices(examples)
+    batches = batches.shuffle(len(batches), seed=0).batch(BATCH, drop_remainder=True)
+    rate = tf.keras.optimizers.schedules.CosineDecay(RATE, epochs * len(batches))
+    model.compile(tf.keras.optimizers.Adam(rate), loss)
+    model.fit(batches, epochs=epochs, verbose=verbose)
 
 
 def converted(model: tf.keras.Model, file: Path, data: Scenes) -> ConversionResult:
@@ -149,4 +175,4 @@ def converted(model: tf.keras.Model, file: Path, data: Scenes) -> ConversionResu
 
 def report(name: str, value: str) -> None:
     """Prints a line of the result."""
-    print(f"{name:32}{value}")
+    print(f"{name:37}{value}")
