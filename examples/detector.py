@@ -36,7 +36,8 @@ MATCHED, UNMATCHED = 0.5, 0.4
 SCALES = np.float32([0.1, 0.1, 0.2, 0.2])
 #: Overlap from which on a found box is right, and above which the weaker of two found ones is dropped.
 RIGHT, SAME = 0.5, 0.45
-#: Found boxes of a lower probability are not drawn; average precision counts all.
+#: Found boxes of a lower probability are not drawn, though average precision counts them. Nor are those that a more
+#: probable one of another class overlaps: the second guess at a place would hide the first.
 SHOWN = 0.3
 
 
@@ -137,11 +138,17 @@ def detect(outputs: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.n
     places, classes = np.nonzero(probabilities > 0.02)
     order = np.argsort(-probabilities[places, classes])[:100]
     places, classes = places[order], classes[order]
-    overlap, kept = overlaps(boxes[places], boxes[places]), []
-    for i in range(len(places)):
+    kept = strongest(boxes[places], classes)
+    return boxes[places[kept]], classes[kept], probabilities[places[kept], classes[kept]]
+
+
+def strongest(boxes: np.ndarray, classes: np.ndarray) -> list[int]:
+    """Places of those boxes, the most probable first, that none before overlaps with the same class."""
+    overlap, kept = overlaps(boxes, boxes), []
+    for i in range(len(boxes)):
         if not any(classes[i] == classes[j] and overlap[i, j] > SAME for j in kept):
             kept.append(i)
-    return boxes[places[kept]], classes[kept], probabilities[places[kept], classes[kept]]
+    return kept
 
 
 def average_precision(found: list[tuple], data: Scenes) -> dict[str, float]:
@@ -206,9 +213,11 @@ def painter(pixels, boxes, classes, probabilities):
 
     def paint(axes):
         axes.imshow(pixels, extent=(0, SIZE, SIZE, 0))
-        for (top, left, bottom, right), kind, probability in zip(boxes, classes, probabilities, strict=True):
-            if probability >= SHOWN:
-                axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, ec=COLOURS[kind], lw=2))
+        for i in strongest(boxes, np.zeros_like(classes)):
+            if probabilities[i] >= SHOWN:
+                top, left, bottom, right = boxes[i]
+                edge = COLOURS[classes[i]]
+                axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, ec=edge, lw=2))
 
     return paint
 

@@ -29,6 +29,8 @@ def test_pictures_are_the_same_for_a_seed_and_have_what_they_say(example):
             rows, columns = np.nonzero(mask[int(top) : int(bottom) + 1, int(left) : int(right) + 1] == 1 + kind)
             assert abs(np.ptp(rows) + 1 - (bottom - top)) < 3
             assert abs(np.ptp(columns) + 1 - (right - left)) < 3
+    shapes_there = first.masks > 0
+    assert first.pixels[shapes_there].mean() > 0.6 > 0.4 > first.pixels[~shapes_there].mean()
 
 
 def test_boxes_are_found_where_the_targets_say_and_right_ones_are_counted_once(example):
@@ -57,6 +59,13 @@ def test_boxes_are_found_where_the_targets_say_and_right_ones_are_counted_once(e
     assert set(detector.average_precision(twice, data).values()) == {1.0}
     wrong = [(boxes + 30, classes, probabilities) for boxes, classes, probabilities in found]
     assert max(detector.average_precision(wrong, data).values()) < 0.5
+
+
+def test_a_place_keeps_its_best_box_of_each_class_and_a_picture_only_its_best(example):
+    strongest = example("detector").strongest
+    boxes = np.float32([[0, 0, 10, 10], [0, 1, 10, 11], [0, 0, 10, 10], [20, 20, 30, 30]])
+    assert strongest(boxes, np.array([0, 0, 1, 0])) == [0, 2, 3]
+    assert strongest(boxes, np.zeros(4)) == [0, 3]
 
 
 def test_shares_of_pixels_are_those_of_each_class(example):
