@@ -41,18 +41,21 @@ def split_concatenations(network: Network) -> None:
         nodes.append(node)
         producers[node.output], levels[node.output] = node, level(node)
 
+    def add_whole(parts: list[Value], whole: Value) -> None:
+        # Whatever reads signs reads words.
+        if whole.type != Type.SIGNS or all(part.channels % 32 == 0 for part in parts[:-1]):
+            parts_of[whole] = parts
+        add(Node("Concat", parts, whole))
+
     for node in network.nodes:
         split = [parts_of[value] for value in node.inputs if value in parts_of]
         if node.op == "Concat":
             parts = list(itertools.chain.from_iterable(parts_of.get(value, [value]) for value in node.inputs))
-            whole_words = all(part.channels % 32 == 0 for part in parts[:-1])
-            if node.output.type != Type.SIGNS or whole_words:
-                parts_of[node.output] = parts
-            add(Node("Concat", parts, node.output))
+            add_whole(parts, node.output)
             continue
         sizes = [part.channels for part in split[0]] if split else []
         spatial = (node.in_map or node.op == "Pool") and node.inputs[0].pixels > 1
-        # Maps write signs by 16; whatever reads them reads words.
+        # Maps write signs by 16.
         if not spatial or not sizes or (node.op == "Pack" and any(size % 16 for size in sizes[:-1])):
             add(node)
             continue
@@ -71,10 +74,7 @@ def split_concatenations(network: Network) -> None:
         nodes += views
         for piece in pieces:
             add(piece)
-        outputs = [piece.output for piece in pieces]
-        if node.op != "Pack" or all(size % 32 == 0 for size in sizes[:-1]):
-            parts_of[node.output] = outputs
-        add(Node("Concat", outputs, node.output))
+        add_whole([piece.output for piece in pieces], node.output)
     network.nodes = nodes
     network.remove_dead()
 
