@@ -31,7 +31,7 @@ THREAD_MAIN(thread_main, argument) {
   free(argument);
   Pool* pool = start.pool;
   uint32_t seen = 0;
-  const auto is_new = [&] { return job_of(__atomic_load_n(&pool->jobs.ticket, __ATOMIC_SEQ_CST)) != seen; };
+  const auto is_new = [&] { return __atomic_load_n(&pool->jobs.job, __ATOMIC_SEQ_CST) != seen; };
   for (;;) {
     for (int i = 0; i < LOOKS && !is_new(); i++) relax();
     if (!is_new()) {
@@ -41,15 +41,15 @@ THREAD_MAIN(thread_main, argument) {
       __atomic_fetch_sub(&pool->sleepers, 1, __ATOMIC_SEQ_CST);
       unlock(&pool->mutex);
     }
-    seen = job_of(__atomic_load_n(&pool->jobs.ticket, __ATOMIC_ACQUIRE));
+    seen = __atomic_load_n(&pool->jobs.job, __ATOMIC_ACQUIRE);
     if (__atomic_load_n(&pool->stop, __ATOMIC_ACQUIRE)) return THREAD_END;
     work(&pool->jobs, start.thread);
   }
 }
 
-// Issues a ticket and wakes who sleeps. Who goes to sleep counts itself first and looks once more: nobody misses it.
-void issue(Pool* pool, uint64_t ticket) {
-  __atomic_store_n(&pool->jobs.ticket, ticket, __ATOMIC_SEQ_CST);
+// Issues a job and wakes who sleeps. Who goes to sleep counts itself first and looks once more: nobody misses it.
+void issue(Pool* pool, uint32_t job) {
+  __atomic_store_n(&pool->jobs.job, job, __ATOMIC_SEQ_CST);
   if (!__atomic_load_n(&pool->sleepers, __ATOMIC_SEQ_CST)) return;
   lock(&pool->mutex);
   wake_all(&pool->wake);
@@ -72,6 +72,7 @@ Pool* start_pool(uint32_t threads) {
   Pool* pool = (Pool*)calloc(1, sizeof(Pool));
   if (!pool) return nullptr;
   pool->threads = threads;
+  pool->jobs.queues = queues_of(threads);
   pool->ids = (Thread*)calloc(threads, sizeof(Thread));
   open_mutex(&pool->mutex);
   open_condition(&pool->wake);
@@ -95,7 +96,7 @@ Pool* start_pool(uint32_t threads) {
 void stop_pool(Pool* pool) {
   if (!pool) return;
   __atomic_store_n(&pool->stop, true, __ATOMIC_RELEASE);
-  issue(pool, uint64_t(job_of(__atomic_load_n(&pool->jobs.ticket, __ATOMIC_RELAXED)) + 1) << 32 | CLOSED);
+  issue(pool, __atomic_load_n(&pool->jobs.job, __ATOMIC_RELAXED) + 1);
   for (uint32_t i = 0; i < pool->started; i++) join(pool->ids[i]);
   close_condition(&pool->wake);
   close_mutex(&pool->mutex);

@@ -62,7 +62,7 @@ void give_way() {
 
 void run_jobs(void* self, uint32_t tasks, runner_task task, void* argument) {
   Jobs* jobs = &((State*)self)->jobs;
-  __atomic_store_n(&jobs->ticket, announce(jobs, tasks, task, argument), __ATOMIC_RELEASE);
+  __atomic_store_n(&jobs->job, announce(jobs, tasks, task, argument), __ATOMIC_RELEASE);
   finish(jobs, give_way);
 }
 
@@ -89,6 +89,7 @@ EXPORT(int32_t, open)(Env env, Object, Object plan, Object memory, int32_t threa
   if (to.size < STATE_BYTES) return RUNNER_NO_MEMORY;
   State* state = (State*)to.data;
   *state = {0, nullptr, runner_choose(nullptr, cpu_features()), uint32_t(threads), 0, 0, {}};
+  state->jobs.queues = queues_of(state->threads);
   const int status = runner_load(from.data, from.size, state->kernels, state->threads, to.data + STATE_BYTES,
                                  to.size - STATE_BYTES, &state->engine);
   if (!status) state->magic = MAGIC;

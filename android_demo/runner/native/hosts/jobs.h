@@ -9,18 +9,30 @@
 constexpr int LOOKS = 20000;
 constexpr uint32_t CLOSED = ~0u;
 
+// A job's tasks are divided into as many queues as there are threads, each of neighbours: what a thread has written in a
+// job it finds in its own cache in the next. It goes to the others' queues when its own is empty.
+//
 // A job ends when its tasks are done, whether or not every thread has seen it: on a busy machine a thread may wait for a
-// processor for longer than a job takes. A thread that comes late finds another ticket, and takes nothing.
+// processor for longer than a job takes. A thread that comes late finds other tickets, and takes nothing.
+constexpr uint32_t MOST_QUEUES = 16;
 struct Jobs {
-  uint64_t ticket;  // The job's number above 32 bits; below, the next task that nobody has begun, or CLOSED.
-  // Of the job: written while the ticket is closed.
+  uint32_t queues;  // A host sets it once: queues_of its threads.
+  uint32_t job;     // The job's number, which a host writes last.
+  uint32_t done;    // Tasks of this job.
+  // Of the job: written while its queues are closed.
+  uint32_t tasks;
   runner_task task;
   void* argument;
-  uint32_t tasks;
-  uint32_t done;  // Tasks of this job.
+  // Of each queue: the job's number above 32 bits; below, the next task that nobody has begun, or CLOSED.
+  uint64_t tickets[MOST_QUEUES];
 };
 
-inline uint32_t job_of(uint64_t ticket) { return uint32_t(ticket >> 32); }
+inline uint32_t queues_of(uint32_t threads) { return threads < MOST_QUEUES ? threads : MOST_QUEUES; }
+
+// The first task of a queue, of so many tasks in all; that of the next queue ends it.
+inline uint32_t first_task(const Jobs* jobs, uint32_t queue, uint32_t tasks) {
+  return uint32_t(uint64_t(tasks) * queue / jobs->queues);
+}
 
 // Tells the CPU that this thread only waits.
 inline void relax() {
@@ -33,30 +45,41 @@ inline void relax() {
 #endif
 }
 
-// Takes tasks until none is left.
-inline void work(Jobs* jobs, uint32_t thread) {
-  for (;;) {
-    uint64_t ticket = __atomic_load_n(&jobs->ticket, __ATOMIC_ACQUIRE);
-    // Of this job or a later one. If later, its ticket was closed before, and this one is no longer valid.
+// Takes tasks of a queue until none is left; how many those were.
+inline uint32_t work_on(Jobs* jobs, uint32_t queue, uint32_t thread) {
+  for (uint32_t done = 0;;) {
+    uint64_t ticket = __atomic_load_n(&jobs->tickets[queue], __ATOMIC_ACQUIRE);
+    // Of this job or a later one. If later, its queues were closed before, and this ticket is no longer valid.
     const runner_task task = __atomic_load_n(&jobs->task, __ATOMIC_ACQUIRE);
     void* const argument = __atomic_load_n(&jobs->argument, __ATOMIC_ACQUIRE);
-    if (uint32_t(ticket) >= __atomic_load_n(&jobs->tasks, __ATOMIC_ACQUIRE)) return;
-    if (!__atomic_compare_exchange_n(&jobs->ticket, &ticket, ticket + 1, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+    const uint32_t tasks = __atomic_load_n(&jobs->tasks, __ATOMIC_ACQUIRE);
+    if (uint32_t(ticket) >= first_task(jobs, queue + 1, tasks)) return done;
+    if (!__atomic_compare_exchange_n(&jobs->tickets[queue], &ticket, ticket + 1, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
       continue;
     task(argument, uint32_t(ticket), thread);
-    __atomic_fetch_add(&jobs->done, 1, __ATOMIC_RELEASE);
+    done++;
   }
 }
 
-// The ticket of a new job, which the host issues: stores it as `ticket`.
-inline uint64_t announce(Jobs* jobs, uint32_t tasks, runner_task task, void* argument) {
-  const uint32_t job = job_of(__atomic_load_n(&jobs->ticket, __ATOMIC_RELAXED));
-  __atomic_store_n(&jobs->ticket, uint64_t(job) << 32 | CLOSED, __ATOMIC_RELAXED);
+// Takes tasks until none is left.
+inline void work(Jobs* jobs, uint32_t thread) {
+  uint32_t done = 0;
+  for (uint32_t n = 0; n < jobs->queues; n++) done += work_on(jobs, (thread + n) % jobs->queues, thread);
+  if (done) __atomic_fetch_add(&jobs->done, done, __ATOMIC_RELEASE);
+}
+
+// Opens the queues of a new job. Returns its number, which the host issues: stores it as `job`.
+inline uint32_t announce(Jobs* jobs, uint32_t tasks, runner_task task, void* argument) {
+  const uint32_t job = __atomic_load_n(&jobs->job, __ATOMIC_RELAXED) + 1;
+  for (uint32_t i = 0; i < jobs->queues; i++)
+    __atomic_store_n(&jobs->tickets[i], uint64_t(job) << 32 | CLOSED, __ATOMIC_RELAXED);
   __atomic_store_n(&jobs->done, 0, __ATOMIC_RELAXED);
   __atomic_store_n(&jobs->task, task, __ATOMIC_RELEASE);
   __atomic_store_n(&jobs->argument, argument, __ATOMIC_RELEASE);
   __atomic_store_n(&jobs->tasks, tasks, __ATOMIC_RELEASE);
-  return uint64_t(job + 1) << 32;
+  for (uint32_t i = 0; i < jobs->queues; i++)
+    __atomic_store_n(&jobs->tickets[i], uint64_t(job) << 32 | first_task(jobs, i, tasks), __ATOMIC_RELEASE);
+  return job;
 }
 
 // Waits until `is_over()`, and where that takes long lets threads run that have no processor.

@@ -49,6 +49,7 @@ EXPORT(plan_memory) void* plan_memory(uint32_t bytes) {
 EXPORT(open) int open(void* plan, uint32_t bytes, uint32_t wanted) {
   if (const int status = runner_check(plan, bytes)) return status;
   pool.threads = wanted < 1 ? 1 : wanted > MOST_THREADS ? MOST_THREADS : wanted;
+  open_crew(&crew, pool.threads);
   const runner_kernels* kernels = runner_choose(nullptr, 0);
   const uint64_t needed = runner_memory(plan, kernels, pool.threads);
   if (!needed) return RUNNER_TOO_LARGE;

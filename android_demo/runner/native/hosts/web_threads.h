@@ -16,8 +16,10 @@ struct Crew {
   uint32_t sleepers;
 };
 
-// What sleepers watch: the job's number, the upper half of the ticket. It changes with each job, and only then.
-int* job_number(Crew* crew) { return (int*)&crew->jobs.ticket + 1; }
+void open_crew(Crew* crew, uint32_t threads) { crew->jobs.queues = queues_of(threads); }
+
+// What sleepers watch.
+int* job_number(Crew* crew) { return (int*)&crew->jobs.job; }
 
 // A browser has no call that lets others run.
 void nap() {
@@ -28,7 +30,7 @@ void nap() {
 // Who goes to sleep counts itself first, and the browser looks at the job's number once more: nobody misses one.
 void run_on_crew(void* self, uint32_t tasks, runner_task task, void* argument) {
   Crew* crew = (Crew*)self;
-  __atomic_store_n(&crew->jobs.ticket, announce(&crew->jobs, tasks, task, argument), __ATOMIC_SEQ_CST);
+  __atomic_store_n(&crew->jobs.job, announce(&crew->jobs, tasks, task, argument), __ATOMIC_SEQ_CST);
   if (__atomic_load_n(&crew->sleepers, __ATOMIC_SEQ_CST)) __builtin_wasm_memory_atomic_notify(job_number(crew), ~0u);
   finish(&crew->jobs, nap);
 }
@@ -53,6 +55,7 @@ void run_on_crew(void* self, uint32_t tasks, runner_task task, void* argument) {
 constexpr uint32_t MOST_THREADS = 1;
 constexpr uint64_t STACK_BYTES = 0;
 struct Crew {};
+void open_crew(Crew*, uint32_t) {}
 void run_on_crew(void*, uint32_t, runner_task, void*) {}
 void help_crew(Crew*, uint32_t) {}
 
