@@ -51,6 +51,7 @@ def test_answers_are_the_same_bits_for_any_number_of_threads(request, network):
         ((7, 7, 32), {"kernel_size": 3}),
         ((8, 5, 64), {"kernel_size": 3, "strides": 2}),
         ((6, 6, 96), {"kernel_size": 1}),
+        ((31, 31, 40), {"kernel_size": 1}),
         ((5, 5, 32), {"kernel_size": 1, "strides": 2}),
         ((9, 9, 32), {"kernel_size": 3, "dilation_rate": 2}),
         ((9, 4, 40), {"kernel_size": 5, "pad_values": 1.0}),

@@ -143,11 +143,28 @@ static void pack_tables(const BinaryConv& c) {
   }
 }
 
-static u32 table_rows(const BinaryConv& c) { return geometry(c).rows; }
+// A flat map has one row, of which some columns are a part, as many as make whole tiles.
+INLINE u32 part_columns(const Geometry& g, u32 pairs) {
+  if (!g.flat || g.columns < 2 * pairs) return g.columns;
+  const u32 parts = (g.columns + pairs / 2) / pairs;
+  return ((g.columns + parts - 1) / parts + MOST_PAIRS - 1) / MOST_PAIRS * MOST_PAIRS;
+}
+INLINE u32 column_parts(const Geometry& g, u32 pairs) {
+  const u32 columns = part_columns(g, pairs);
+  return (g.columns + columns - 1) / columns;
+}
 
-static void make_row(const BinaryConv& c, u32 row) {
+constexpr u32 MAKE_PAIRS = 24;
+static u32 table_parts(const BinaryConv& c) {
+  const Geometry g = geometry(c);
+  return g.rows * column_parts(g, MAKE_PAIRS);
+}
+
+static void make_tables(const BinaryConv& c, u32 part) {
   const Geometry g = geometry(c);
   const Window& w = c.window;
+  const u32 parts = column_parts(g, MAKE_PAIRS), row = part / parts, some = part_columns(g, MAKE_PAIRS);
+  const u32 from = part % parts * some, end = from + some < g.columns ? from + some : g.columns;
   const i64 upper = i64(row) - w.top, lower = upper + i64(g.half) * w.stride_y;
   // The rows of the pair's pixels, and how many columns they have.
   const auto columns = [&](i64 y) -> u64 {
@@ -158,12 +175,12 @@ static void make_row(const BinaryConv& c, u32 row) {
   const u64 first = columns(upper), second = columns(lower), stride = c.input.stride;
   const u32* const a = c.input.data + (first ? u64(upper) * g.in_width * stride : 0);
   const u32* const b = c.input.data + (second ? u64(lower) * g.in_width * stride : 0);
-  const u32 words = c.words(), count = g.columns, indices = g.indices;
+  const u32 words = c.words(), indices = g.indices;
   const u64 pitch = g.pitch, left = w.left;
   const bool ones = c.ones;
-  u8* to = c.scratch + row * g.row_pitch;
+  u8* to = c.scratch + row * g.row_pitch + u64(from) * g.together * ENTRY;
   const auto make_all = [&](auto together) INLINED {
-    for (u64 x = 0; x < count; x++, to += together.value * ENTRY) {
+    for (u64 x = from; x < end; x++, to += together.value * ENTRY) {
       const u64 column = x - left;  // Beyond all columns, if that is negative.
       make<together.value>(to, pitch, column < first ? a + column * stride : nullptr,
                            column < second ? b + column * stride : nullptr, words, indices, ones);
@@ -182,16 +199,16 @@ INLINE u32 taps_inside(u32 at, u32 stride, u32 dilation, u32 before, u32 taps, u
   return count;
 }
 
-// Parts: some rows of pairs times some blocks of filters.
-constexpr u32 PART_BLOCKS = 4;
+// Parts: some rows of pairs, or some columns of a flat map's, times some blocks of filters.
+constexpr u32 PART_PAIRS = 100, PART_BLOCKS = 4;
 INLINE u32 part_rows(const Geometry& g) {
-  const u32 rows = 128 / g.out_width;
+  const u32 rows = PART_PAIRS / g.out_width;
   return rows < 1 ? 1 : rows > g.half ? g.half : rows;
 }
 static u32 tile_parts(const BinaryConv& c) {
   const Geometry g = geometry(c);
   const u32 rows = part_rows(g);
-  return (g.half + rows - 1) / rows * ((g.blocks + PART_BLOCKS - 1) / PART_BLOCKS);
+  return (g.half + rows - 1) / rows * column_parts(g, PART_PAIRS) * ((g.blocks + PART_BLOCKS - 1) / PART_BLOCKS);
 }
 
 // Some pairs of a row, and where their first tables and counters are.
@@ -329,12 +346,16 @@ static void run_block(const BinaryConv& c, const Geometry& g, u32 block, const B
 static void tile_part(const BinaryConv& c, u32 part) {
   const Geometry g = geometry(c);
   const u32 block_parts = (g.blocks + PART_BLOCKS - 1) / PART_BLOCKS, height = part_rows(g);
-  const u32 first_block = part % block_parts * PART_BLOCKS, first_row = part / block_parts * height;
+  const u32 first_block = part % block_parts * PART_BLOCKS, area = part / block_parts;
+  const u32 column_count = column_parts(g, PART_PAIRS), columns = part_columns(g, PART_PAIRS);
+  const u32 first_row = area / column_count * height, first_column = area % column_count * columns;
   const u32 last_block = first_block + PART_BLOCKS < g.blocks ? first_block + PART_BLOCKS : g.blocks;
   const u32 last_row = first_row + height < g.half ? first_row + height : g.half;
   const u32 from = first_block * BLOCK, to = last_block < g.blocks ? last_block * BLOCK : c.output.channels;
   // The same number of pairs in all places of a row, or one less; and the last one of an odd number of flat pixels.
-  const u32 lone = g.flat && g.out_limit % 2, whole = g.out_width - lone;
+  const bool is_last = g.out_width - first_column <= columns;
+  const u32 last_column = is_last ? g.out_width : first_column + columns;
+  const u32 lone = g.flat && is_last && g.out_limit % 2, whole = last_column - first_column - lone;
   const u32 tiles = (whole + MOST_PAIRS - 1) / MOST_PAIRS, least = tiles ? whole / tiles : 0;
   const u32 longer = whole - least * tiles;
   Batch batch;
@@ -357,7 +378,7 @@ static void tile_part(const BinaryConv& c, u32 part) {
       for (u32 h = 0; h < 2; h++)
         rows[h] = taps_inside(y + h * g.half, c.window.stride_y, c.window.dilation_y, c.window.top, c.window.height,
                               g.in_height);
-    u32 x = 0;
+    u32 x = first_column;
     for (u32 n = 0; n < longer; n++, x += least + 1) add(0, y, x, y + g.half < g.out_height, rows);
     for (u32 n = longer; n < tiles; n++, x += least) add(1, y, x, y + g.half < g.out_height, rows);
   }
@@ -365,11 +386,12 @@ static void tile_part(const BinaryConv& c, u32 part) {
   if (lone && last_row == g.half) {
     batch.pairs[1] = 1;
     const u32 rows[2] = {1, 1};
-    add(1, g.half - 1, whole, false, rows);
+    add(1, g.half - 1, g.out_width - 1, false, rows);
     run();
   }
   if (!c.means.corners) return;
-  const u64 first = u64(first_row) * g.out_width, last = u64(last_row) * g.out_width, half = u64(g.half) * g.out_width;
+  const u64 first = u64(first_row) * g.out_width + first_column;
+  const u64 last = u64(last_row - 1) * g.out_width + last_column, half = u64(g.half) * g.out_width;
   const auto limited = [&](u64 pixel) { return pixel < g.out_limit ? pixel : g.out_limit; };
   add_pixels(c, c.means.sums_of(c, part), from, to, first, limited(last < half ? last : half));
   add_pixels(c, c.means.sums_of(c, part), from, to, limited(first + half), limited(last + half));
