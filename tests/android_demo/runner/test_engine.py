@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from engines import engine_or_skip
+from larq_compute_engine import convert_keras_model
 from rewrites import randomize
 
 from android_demo.runner import EngineError, Interpreter, UnsupportedOperator, compile_plan
@@ -42,6 +43,18 @@ def test_answers_are_the_same_bits_for_any_number_of_threads(request, network):
         engine = Interpreter(sample.content, num_threads=threads)
         for _ in range(3):
             np.testing.assert_array_equal(engine.run([sample.image])[0], alone)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_denormal_numbers_are_zeros_as_they_are_in_lce(kernels, threads):
+    image = tf.keras.Input((64, 64, 16))
+    content = convert_keras_model(tf.keras.Model(image, image * image * 1e20))
+    small = np.full((1, 64, 64, 16), 1e-20, np.float32)
+    assert not LceInterpreter(content).run([small])[0].any()
+    engine = engine_or_skip(content, kernels=kernels, num_threads=threads)
+    assert not any(engine.run([small])[0].any() for _ in range(200))  # The second thread takes part in some.
+    assert (small * small).all()  # In this thread they are what they were.
 
 
 @pytest.mark.parametrize("kernels", KERNELS)

@@ -28,7 +28,7 @@ enum runner_status {
 typedef void (*runner_task)(void* argument, uint32_t task, uint32_t thread);
 
 // Runs task(argument, 0..tasks-1, thread) on up to `threads` threads, each with a number below that, and returns when
-// all are done.
+// all are done. Threads besides the caller's keep a NoDenormals (denormals.h), so that all compute the same.
 struct runner_pool {
   void* self;
   uint32_t threads;

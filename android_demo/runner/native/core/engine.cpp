@@ -2,6 +2,7 @@
 // number of threads.
 #include "check.h"
 #include "core.h"
+#include "denormals.h"
 #include "view.h"
 
 using namespace runner;
@@ -429,6 +430,7 @@ const char* runner_step_kind(const struct runner_engine* e, uint32_t step) {
 
 int runner_run(struct runner_engine* e, const struct runner_pool* pool, const struct runner_profile* profile,
                const uint32_t* stop) {
+  const NoDenormals zeros;
   u8* packed = e->packed;
   u64 before = profile ? profile->clock() : 0;
   for (u64 i = 0; i < e->plan.header->steps.count; i++) {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../core/denormals.h"
 #include "jobs.h"
 #include "system.h"
 
@@ -29,6 +30,7 @@ struct Start {
 THREAD_MAIN(thread_main, argument) {
   const Start start = *(Start*)argument;
   free(argument);
+  const runner::NoDenormals zeros;
   Pool* pool = start.pool;
   uint32_t seen = 0;
   const auto is_new = [&] { return __atomic_load_n(&pool->jobs.job, __ATOMIC_SEQ_CST) != seen; };

@@ -3,6 +3,7 @@
 // does, and none keeps an address that Java could free: whatever Java does, nothing here is left dangling.
 //
 // JNI is a table of functions whose numbers never change, so that neither a JDK's nor an NDK's headers are needed.
+#include "../core/denormals.h"
 #include "host.h"
 #include "jobs.h"
 
@@ -141,6 +142,7 @@ EXPORT(int32_t, run)(Env env, Object, Object, Object memory) {
 EXPORT(void, help)(Env env, Object, Object, Object memory, int32_t thread) {
   State* state = state_of(env, memory);
   if (!state || thread < 1 || uint32_t(thread) >= state->threads) return;
+  const runner::NoDenormals zeros;
   wait_until(
       [=] {
         work(&state->jobs, uint32_t(thread));

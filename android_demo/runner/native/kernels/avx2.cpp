@@ -11,8 +11,8 @@ namespace avx2 {
 
 INLINE V maximum(V a, V b) { return (V)_mm256_max_ps((__m256)a, (__m256)b); }
 INLINE V load_part(const i16* p, int n) { return load(p + n * LANES); }
-INLINE u32 masks(const VI* conditions) {
-  return u32(_mm256_movemask_ps((__m256)conditions[0])) | u32(_mm256_movemask_ps((__m256)conditions[1])) << 8;
+INLINE u32 below(const V* a, const V* b) {
+  return u32(_mm256_movemask_ps((__m256)(a[0] < b[0]))) | u32(_mm256_movemask_ps((__m256)(a[1] < b[1]))) << 8;
 }
 
 constexpr bool MULTIPLIES_LANES = false;  // A vector by a lane of another.

@@ -35,8 +35,11 @@ namespace shorter {
 #include "vectors.inl"
 
 INLINE V maximum(V a, V b) { return (V)_mm512_max_ps((__m512)a, (__m512)b); }
-INLINE V load_part(const i16* p, int n) { return load(p + n * LANES); }
-INLINE u32 masks(const VI* conditions) { return _mm512_movepi32_mask((__m512i)*conditions); }
+// gcc converts by halves what it loads by the vector extension, and makes a vector of a comparison's mask.
+INLINE V load_part(const i16* p, int n) {
+  return (V)_mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(_mm256_loadu_si256((const __m256i*)p + n)));
+}
+INLINE u32 below(const V* a, const V* b) { return _mm512_cmp_ps_mask((__m512)*a, (__m512)*b, _CMP_LT_OQ); }
 
 #include "floats.inl"
 #include "strips.inl"

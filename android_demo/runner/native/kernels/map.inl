@@ -4,9 +4,10 @@
 
 // Whether no slope of a group is above 1. Apart from the loops, whose registers it would take.
 static __attribute__((noinline)) bool are_gentle(const float* slopes) {
-  VI below[N];
-  unrolled<N>([&](auto n) INLINED { below[n.value] = load(slopes + n.value * LANES) <= all(1.f); });
-  return masks(below) == (1 << GROUP) - 1;
+  constexpr float ABOVE_ONE = 1.f + 1.f / (1 << 23);  // No number lies between.
+  V a[N], b[N];
+  unrolled<N>([&](auto n) INLINED { a[n.value] = load(slopes + n.value * LANES), b[n.value] = all(ABOVE_ONE); });
+  return below(a, b) == (1 << GROUP) - 1;
 }
 
 // An operation of a sequence as a number: what it does, whether its result is needed behind the sequence, and where its
@@ -91,11 +92,9 @@ struct Sequence {
       });
       if constexpr (LAST) d.to += d.stride, d.start += d.next, stay_in_order();
     } else if constexpr (op(I) == OP_PACK) {
-      VI less[N];
-      unrolled<N>([&](auto n) INLINED {
-        less[n.value] = operand<I, 0>(state, n.value) < operand<I, 1>(state, n.value);
-      });
-      *(u16*)state.results[I] = u16(masks(less));
+      V a[N], b[N];
+      unrolled<N>([&](auto n) INLINED { a[n.value] = operand<I, 0>(state, n.value), b[n.value] = operand<I, 1>(state, n.value); });
+      *(u16*)state.results[I] = u16(below(a, b));
       stay_in_order();
       state.results[I] += state.steps[I];
     } else if constexpr (op(I) == OP_SUM) {

@@ -15,13 +15,13 @@ INLINE V load_part(const i16* p, int n) {
   const int16x8_t v = vld1q_s16(p + n / 2 * 8);
   return (V)vcvtq_f32_s32(n % 2 ? vmovl_high_s16(v) : vmovl_s16(vget_low_s16(v)));
 }
-INLINE u32 masks(const VI* conditions) {
+INLINE u32 below(const V* a, const V* b) {
   const uint32x4_t bits[4] = {{1, 2, 4, 8}, {1 << 4, 1 << 5, 1 << 6, 1 << 7}, {1 << 8, 1 << 9, 1 << 10, 1 << 11},
                               {1 << 12, 1 << 13, 1 << 14, 1 << 15}};
-  uint32x4_t all = vandq_u32((uint32x4_t)conditions[0], bits[0]);
+  uint32x4_t all = vandq_u32((uint32x4_t)(a[0] < b[0]), bits[0]);
   for (int n = 1; n < 4; n++) {
     __asm__("" : "+w"(all));  // One `bit` for each, whatever the compiler knows of `all`.
-    all = vbslq_u32(bits[n], (uint32x4_t)conditions[n], all);
+    all = vbslq_u32(bits[n], (uint32x4_t)(a[n] < b[n]), all);
   }
   return vaddvq_u32(all);
 }

@@ -9,9 +9,10 @@ namespace reference {
 
 INLINE V maximum(V a, V b) { return a > b ? a : b; }
 INLINE V load_part(const i16* p, int n) { return load(p + n * LANES); }
-INLINE u32 masks(const VI* conditions) {
+// A bit for each element of a group: is that of a below that of b?
+INLINE u32 below(const V* a, const V* b) {
   u32 bits = 0;
-  for (u32 i = 0; i < GROUP; i++) bits |= u32(conditions[i / LANES][i % LANES] & 1) << i;
+  for (u32 i = 0; i < GROUP; i++) bits |= u32(a[i / LANES][i % LANES] < b[i / LANES][i % LANES]) << i;
   return bits;
 }
 

@@ -104,9 +104,11 @@ void single<OP_PACK>(const Strip& s, u32 at) {
   for (u32 p = 0; p < s.pixels; p++) {
     u32 signs = 0, k = 0;
     if (s.channels == GROUP) {
-      VI less[N];
-      unrolled<N>([&](auto n) INLINED { less[n.value] = load(a.data + n.value * LANES) < load(b.data + n.value * LANES); });
-      signs = masks(less), k = GROUP;
+      V values[N], thresholds[N];
+      unrolled<N>([&](auto n) INLINED {
+        values[n.value] = load(a.data + n.value * LANES), thresholds[n.value] = load(b.data + n.value * LANES);
+      });
+      signs = below(values, thresholds), k = GROUP;
     }
     for (; k < s.channels; k++) signs |= u32(a.data[k] < b.data[k]) << k;
     *to = u16(signs);

@@ -19,9 +19,9 @@ INLINE v128_t lookup(v128_t table, v128_t indices) { return wasm_i8x16_swizzle(t
 INLINE V maximum(V a, V b) { return (V)wasm_f32x4_pmax((v128_t)b, (v128_t)a); }
 #endif
 INLINE V load_part(const i16* p, int n) { return load(p + n * LANES); }
-INLINE u32 masks(const VI* conditions) {
-  const v128_t first = wasm_i16x8_narrow_i32x4((v128_t)conditions[0], (v128_t)conditions[1]);
-  const v128_t second = wasm_i16x8_narrow_i32x4((v128_t)conditions[2], (v128_t)conditions[3]);
+INLINE u32 below(const V* a, const V* b) {
+  const v128_t first = wasm_i16x8_narrow_i32x4((v128_t)(a[0] < b[0]), (v128_t)(a[1] < b[1]));
+  const v128_t second = wasm_i16x8_narrow_i32x4((v128_t)(a[2] < b[2]), (v128_t)(a[3] < b[3]));
   return wasm_i8x16_bitmask(wasm_i8x16_narrow_i16x8(first, second));
 }
 
