@@ -8,7 +8,9 @@ Times are medians of runs that take turns in one process: LCE with both of its k
 and the engine. "Times faster" is LCE's time divided by the engine's, the median of neighbouring runs; its quartiles say
 how far to trust it. On one thread the times are processor time, of which other programs take nothing; on several they
 are a clock's, and mean something on a quiet machine only. What further threads gain is measured on the engine's program
-alone: threads of LCE's go on spinning for a while behind each run, and its weights drive others out of the caches.
+alone: threads of LCE's go on spinning for a while behind each run, and its weights drive others out of the caches. Virtual
+processors share a core at times. So a turn counts only if as many programs of one thread, started together, take less
+than 1.3 times as long as one alone.
 
 *First answer* is the processor time of the engine's program from its start to its end behind one inference, the median
 of ten. *Memory* is what the process grew by from its start to its end, as the engine's program and LCE's print it.
@@ -57,6 +59,8 @@ NETWORKS: dict[str, Callable[[], tf.keras.Model]] = {
 TWINS = ("BNextTiny",)
 #: Starts of the program, of which the median counts.
 STARTS = 10
+#: Times as long as alone, from which on programs that run side by side are taken to share a core.
+MOST_SHARED = 1.3
 
 
 def converted(name: str, folder: Path) -> Path:
@@ -118,18 +122,28 @@ def compare(content: bytes, threads: int, seconds: float, kernels: str | None) -
 def gain(plan: Path, threads: int, seconds: float, kernels: str | None) -> dict[str, list[float]]:
     """Mean times of runs of the engine's program on one thread and on several, which take turns."""
     chosen = [f"--kernels={kernels}"] if kernels else []
-    command = [build.program(), f"--graph={plan}", "--num_runs=30", "--warmup_runs=5", "--min_secs=0", *chosen]
+    runs = ["--num_runs=20", "--warmup_runs=5", "--min_secs=0", "--warmup_min_secs=0"]
+    command = [build.program(), f"--graph={plan}", *runs, *chosen]
+
+    def run(number: int, together: int = 1) -> float:
+        flags = [*command, f"--num_threads={number}"]
+        programs = [subprocess.Popen(flags, stdout=subprocess.PIPE, text=True) for _ in range(together)]
+        return statistics.mean(parse(program.communicate()[0]).inference.avg / 1e3 for program in programs)
+
     times: dict[str, list[float]] = {"1": [], str(threads): []}
     start = time.perf_counter()
-    while time.perf_counter() - start < seconds or len(times["1"]) < 5:
-        for number, each in times.items():
-            done = subprocess.run([*command, f"--num_threads={number}"], check=True, capture_output=True, text=True)
-            each.append(parse(done.stdout).inference.avg / 1e3)
+    while time.perf_counter() - start < seconds:
+        alone, several, side_by_side = run(1), run(threads), run(1, together=threads)
+        if side_by_side < MOST_SHARED * alone:
+            times["1"].append(alone)
+            times[str(threads)].append(several)
     return times
 
 
 def ratio(times: dict[str, list[float]], of: str, to: str) -> str:
     """The median ratio of neighbouring runs, with its quartiles."""
+    if len(times[of]) < 3:
+        return "too few turns"
     low, middle, high = statistics.quantiles([a / b for a, b in zip(times[of], times[to], strict=True)], n=4)
     return f"{middle:.2f} ({low:.2f} to {high:.2f})"
 
