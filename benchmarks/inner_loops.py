@@ -25,6 +25,8 @@ _LINE = re.compile(r"\s*([0-9a-f]+):\s+(\S.*)")
 _TILE = re.compile(r"\btile<([(int)\d]+), ([(int)\d]+)>")
 #: Kinds of tiles by number, as in native/kernels/tables.inl.
 KINDS = ("anywhere", "neighbours", "neighbours by two", "flat")
+#: Of one lookup.
+CHANNELS = 5
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,9 @@ class Loop:
         return pairs, KINDS[kind]
 
     @property
-    def groups(self) -> int:
-        """How many groups of three lookups a tile's loop counts in a turn, each with two `usra` a pair."""
-        assert self.tile
-        return sum(line.startswith("usra") for line in self.body) // (2 * self.tile[0])
+    def operations(self) -> int:
+        """Multiplications and accumulations of a turn: each `usra` counts three lookups of 2 pixels and 16 filters."""
+        return sum(line.startswith("usra") for line in self.body) * 3 * 2 * 16 * CHANNELS
 
 
 def loops(objdump: str, file: Path) -> list[Loop]:
@@ -113,11 +114,9 @@ def main() -> None:
         tiles = [loop for loop in loops(arguments.objdump, file) if loop.tile]
         for loop in sorted(tiles, key=lambda each: (each.tile[1], each.tile[0])):
             pairs, kind = loop.tile
-            # Two pixels a pair, 32 filters, three lookups of five channels.
-            operations = loop.groups * pairs * 2 * 32 * 15
-            modelled = [cycles(loop, model, arguments.mca) * 1024 / operations for model in MODELS.values()]
+            modelled = [cycles(loop, model, arguments.mca) * 1024 / loop.operations for model in MODELS.values()]
             print(
-                f"{pairs:5}  {kind:17} {len(loop.body):13}  {len(loop.body) * 1000 / operations:8.1f}"
+                f"{pairs:5}  {kind:17} {len(loop.body):13}  {len(loop.body) * 1000 / loop.operations:8.1f}"
                 f"  {len(loop.spills):5}  " + "  ".join(f"{value:5.2f}" for value in modelled)
             )
 

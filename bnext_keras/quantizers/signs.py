@@ -136,7 +136,7 @@ class AnnealedSign(lq.quantizers.Quantizer):
     def build(self, input_shape):
         # Not cast to half precision, which could not tell the last temperatures apart.
         self.temperature = self.add_weight(
-            name="temperature", shape=(), initializer="zeros", trainable=False, autocast=False
+            name="temperature", shape=(), initializer="zeros", trainable=False, experimental_autocast=False
         )
         super().build(input_shape)
 

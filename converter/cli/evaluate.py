@@ -6,6 +6,7 @@ Nothing heavy is imported before the arguments are known to be good.
 import json
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from bnext_keras.cli._tool import (
@@ -71,7 +72,8 @@ def _evaluate(arguments):
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as bar:
+    bar = Progress(*columns, console=messages, transient=True)
+    with bar if messages.is_terminal else nullcontext():  # Rich 13 prints an empty line for a bar that is disabled.
         task = bar.add_task("images", total=None)
         found = evaluate(
             arguments.files,
