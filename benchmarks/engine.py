@@ -8,9 +8,9 @@ Times are medians of runs that take turns in one process: LCE with both of its k
 and the engine. "Times faster" is LCE's time divided by the engine's, the median of neighbouring runs; its quartiles say
 how far to trust it. On one thread the times are processor time, of which other programs take nothing; on several they
 are a clock's, and mean something on a quiet machine only. What further threads gain is measured on the engine's program
-alone: threads of LCE's go on spinning for a while behind each run, and its weights drive others out of the caches. Virtual
-processors share a core at times. So a turn counts only if as many programs of one thread, started together, take less
-than 1.3 times as long as one alone.
+alone: threads of LCE's go on spinning for a while behind each run, and its weights drive others out of the caches.
+Virtual processors share a core at times, so a turn counts only if as many programs of one thread, started together,
+take less than 1.3 times as long as one alone.
 
 *First answer* is the processor time of the engine's program from its start to its end behind one inference, the median
 of ten. *Memory* is what the process grew by from its start to its end, as the engine's program and LCE's print it.
