@@ -43,7 +43,8 @@
   ADD("%[all" #p "0].16b", "%[all" #p "0].16b", x##_0) "usra %[high" #p "0].16b, " x##_0 ", #4\n"                     \
   ADD("%[all" #p "1].16b", "%[all" #p "1].16b", x##_1) "usra %[high" #p "1].16b, " x##_1 ", #4\n"
 
-// A group, LAST being START_ or COUNT_. Lines are tables.
+// A group, LAST being START_ or COUNT_. Lines are tables. By llvm-mca's models the order within a line is all the same but
+// for Cortex-X1, where it makes 4% of the loop of neighbours.
 #define NEIGHBOURS_1(LAST)       \
   TAKE_A(0) TAKE_B(1)            \
   FIRST(EVEN, A) TAKE_A(2)       \
@@ -52,22 +53,22 @@
 #define NEIGHBOURS_2(LAST)                             \
   TAKE_A(0) TAKE_B(1)                                  \
   FIRST(EVEN, A) TAKE_A(2)                             \
-  SECOND(EVEN, B) FIRST(ODD, B) TAKE_B(3)              \
+  FIRST(ODD, B) SECOND(EVEN, B) TAKE_B(3)              \
   LAST(EVEN, A, 0) SECOND(ODD, A)                      \
   LAST(ODD, B, 1)
 #define NEIGHBOURS_3(LAST)                             \
   TAKE_A(0) TAKE_B(1)                                  \
   FIRST(EVEN, A) TAKE_A(2)                             \
-  SECOND(EVEN, B) FIRST(ODD, B) TAKE_B(3)              \
-  LAST(EVEN, A, 0) SECOND(ODD, A) FIRST(EVEN, A) TAKE_A(4) \
+  FIRST(ODD, B) SECOND(EVEN, B) TAKE_B(3)              \
+  SECOND(ODD, A) LAST(EVEN, A, 0) FIRST(EVEN, A) TAKE_A(4) \
   LAST(ODD, B, 1) SECOND(EVEN, B)                      \
   LAST(EVEN, A, 2)
 #define NEIGHBOURS_4(LAST)                             \
   TAKE_A(0) TAKE_B(1)                                  \
   FIRST(EVEN, A) TAKE_A(2)                             \
-  SECOND(EVEN, B) FIRST(ODD, B) TAKE_B(3)              \
-  LAST(EVEN, A, 0) SECOND(ODD, A) FIRST(EVEN, A) TAKE_A(4) \
-  LAST(ODD, B, 1) SECOND(EVEN, B) FIRST(ODD, B) TAKE_B(5) \
+  FIRST(ODD, B) SECOND(EVEN, B) TAKE_B(3)              \
+  SECOND(ODD, A) LAST(EVEN, A, 0) FIRST(EVEN, A) TAKE_A(4) \
+  SECOND(EVEN, B) LAST(ODD, B, 1) FIRST(ODD, B) TAKE_B(5) \
   LAST(EVEN, A, 2) SECOND(ODD, A)                      \
   LAST(ODD, B, 3)
 
