@@ -154,7 +154,7 @@ INLINE u32 column_parts(const Geometry& g, u32 pairs) {
   return (g.columns + columns - 1) / columns;
 }
 
-constexpr u32 MAKE_PAIRS = 24;
+constexpr u32 MAKE_PAIRS = 24;  // Of a flat map, whose tables are a part.
 static u32 table_parts(const BinaryConv& c) {
   const Geometry g = geometry(c);
   return g.rows * column_parts(g, MAKE_PAIRS);
