@@ -89,6 +89,25 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path] = (), *, make_
                 )
 
 
+#: How files of models end, each of another format.
+_MODELS = (".h5", ".hdf5", ".keras", ".pb", ".tflite", ".onnx")
+
+
+def check_suffix(path: Path, suffix: str) -> None:
+    """Raises FileError if a model's file is to be written under a name that stands for a model of another format.
+
+    Example:
+        >>> check_suffix(Path("model.h5"), ".tflite")
+        Traceback (most recent call last):
+        ...
+        bnext_keras.errors.FileError: model.h5: ends in .h5, and a .tflite file is written; name one that ends so
+    """
+    if path.suffix.lower() in _MODELS and path.suffix.lower() != suffix:
+        raise FileError(
+            f"ends in {path.suffix}, and a {suffix} file is written; name one that ends so", where=str(path)
+        )
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of a file's content, as 64 hexadecimal digits."""
     digest = hashlib.sha256()

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from bnext_keras.errors import ConversionError, UserError, VerificationError
-from bnext_keras.files import check_outputs, file_errors_as, write_atomically
+from bnext_keras.files import check_outputs, check_suffix, file_errors_as, write_atomically
 from bnext_keras.models import count
 from bnext_keras.orientation import is_rotating, remove_rotation
 from bnext_keras.preprocessing import Normalization
@@ -168,13 +168,20 @@ def convert(
         batch=batch,
     )
     options.check()
+    if output is not None:
+        with file_errors_as(ConversionError):
+            check_suffix(Path(output), options.runtime.suffix)
     if isinstance(model, str | Path):
         source = Path(model)
         output = Path(output) if output is not None else source.with_suffix(options.runtime.suffix)
         clock.start("load")
         model = load(source, architecture, input_size, num_classes, trusted=trusted)
-    else:
+    elif isinstance(model, tf.keras.Model):
         model = of_size(model, input_size)
+    else:
+        raise TypeError(
+            f"the model must be a tf.keras.Model of TensorFlow's Keras 2, or a file's path, not {model!r:.60}"
+        )
     model, precision = taken_as_float32(model, on_demand=float32)
     if output is not None:
         with file_errors_as(ConversionError):

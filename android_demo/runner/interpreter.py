@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,9 @@ from android_demo.runner.compiler import compile_plan
 from android_demo.runner.plan import is_plan, read_interface
 from converter.tflite.flatbuffer import Flatbuffer
 from converter.tflite.interpreter import OneImageInterpreter
+
+#: The engine's own limit.
+_MOST_THREADS = 1023
 
 
 class EngineError(UserError, RuntimeError):
@@ -32,11 +36,11 @@ class StepTime:
 
 
 class Interpreter(OneImageInterpreter):
-    """A network that is ready to run.
+    """A network that is ready to run. Any thread may call it; inferences run one after the other.
 
     Args:
         model: The bytes or the path of a ``.tflite`` file or of a plan.
-        num_threads: How many threads it runs on. Answers are the same bits for any number.
+        num_threads: How many threads it runs on, up to 1023. Answers are the same bits for any number.
         kernels: ``"avx512"``, ``"avx2"``, ``"neon"`` or ``"reference"``; by default the best that this CPU has.
 
     Attributes:
@@ -49,6 +53,7 @@ class Interpreter(OneImageInterpreter):
         ConversionError: if the file is damaged or has an operator that the engine lacks.
         EngineError: if it is a plan that the engine refuses, or there are no such kernels for this CPU.
         BuildError: if the engine has yet to be compiled and there is no compiler.
+        ValueError: if the number of threads makes no sense.
 
     Example:
         >>> import bnext_keras, numpy as np
@@ -60,10 +65,13 @@ class Interpreter(OneImageInterpreter):
     """
 
     def __init__(self, model: bytes | str | Path, *, num_threads: int = 1, kernels: str | None = None):
+        if isinstance(num_threads, bool) or not isinstance(num_threads, int) or not 1 <= num_threads <= _MOST_THREADS:
+            raise ValueError(f"num_threads must be a whole number from 1 to {_MOST_THREADS}, got {num_threads!r}")
         content = bytes(model) if isinstance(model, bytes | bytearray) else Path(model).read_bytes()
         file = None if is_plan(content) else Flatbuffer(content)
         plan = content if file is None else compile_plan(file)
         self._library = _load()
+        self._lock = threading.Lock()
         self._session = None
         status = ctypes.c_int()
         name = kernels.encode() if kernels else None
@@ -90,6 +98,9 @@ class Interpreter(OneImageInterpreter):
     def __del__(self):
         if getattr(self, "_session", None):
             self._library.session_close(self._session)
+
+    def __reduce_ex__(self, protocol):
+        raise TypeError("an Interpreter can be neither copied nor pickled: it holds the engine's memory. Open another")
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The outputs for inputs of the network's own shapes."""
@@ -121,16 +132,19 @@ class Interpreter(OneImageInterpreter):
     def _run(self, inputs, ticks):
         if len(inputs) != len(self.input_shapes):
             raise EngineError(f"{len(self.input_shapes)} inputs are needed, not {len(inputs)}")
-        for number, (value, shape) in enumerate(zip(inputs, self.input_shapes, strict=True)):
-            array = np.ascontiguousarray(value, np.float32)
-            if not self._library.session_write(self._session, number, array.ctypes.data, array.nbytes):
-                raise EngineError(f"input {number} is of shape {array.shape}, not {shape}")
-        self._library.session_run(self._session, ticks)
-        outputs = []
-        for number, (shape, type) in enumerate(zip(self.output_shapes, self.output_types, strict=True)):
-            array = np.empty(shape, type)
-            self._library.session_read(self._session, len(inputs) + number, array.ctypes.data, array.nbytes)
-            outputs.append(array)
+        arrays = [np.ascontiguousarray(value, np.float32) for value in inputs]
+        for number, (array, shape) in enumerate(zip(arrays, self.input_shapes, strict=True)):
+            if array.shape != tuple(shape):
+                raise EngineError(f"input {number} is of shape {array.shape}, not {tuple(shape)}")
+        outputs: list[np.ndarray] = [
+            np.empty(shape, type) for shape, type in zip(self.output_shapes, self.output_types, strict=True)
+        ]
+        with self._lock:
+            for number, array in enumerate(arrays):
+                self._library.session_write(self._session, number, array.ctypes.data, array.nbytes)
+            self._library.session_run(self._session, ticks)
+            for number, array in enumerate(outputs):
+                self._library.session_read(self._session, len(arrays) + number, array.ctypes.data, array.nbytes)
         return outputs
 
 

@@ -1,6 +1,7 @@
 """Files of Larq Compute Engine's release, fetched once and checked ever after."""
 
 import hashlib
+import os
 import sys
 from pathlib import Path
 
@@ -17,7 +18,9 @@ def _cache_folder():
     home = Path.home()
     if sys.platform == "darwin":
         return home / "Library/Caches/bnext-keras"
-    return home / "AppData/Local/bnext-keras" if sys.platform == "win32" else home / ".cache/bnext-keras"
+    if sys.platform == "win32":
+        return home / "AppData/Local/bnext-keras"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache", "bnext-keras")
 
 
 #: Where this machine keeps what was fetched, and what its own emulator runs.

@@ -189,6 +189,16 @@ class BinaryConv2D(lq.layers.QuantConv2D):
         }
         super().__init__(filters, kernel_size, **{**defaults, **kwargs})
 
+    @classmethod
+    def from_config(cls, config):
+        """The layer of a configuration, whatever Keras' global policy is."""
+        quantizer = config.get("kernel_quantizer")
+        # Files of earlier versions have None there, which would mean that policy.
+        if isinstance(quantizer, dict) and quantizer["config"].get("dtype", "") is None:
+            quantizer = {**quantizer, "config": {**quantizer["config"], "dtype": config["dtype"]}}
+            config = {**config, "kernel_quantizer": quantizer}
+        return super().from_config(config)
+
     def build(self, input_shape):
         super().build(input_shape)
         # Larq calls the kernel's quantizer only in the forward pass; its variable must exist before weights are loaded.

@@ -153,6 +153,10 @@ class AnnealedSign(lq.quantizers.Quantizer):
 
         return harden(inputs)
 
+    def get_config(self):
+        # Keras would write down what it was given: None, for instance, which means another policy elsewhere.
+        return {**super().get_config(), "dtype": self.dtype_policy.name}
+
 
 @lq.utils.register_keras_custom_object
 class TanhActivation(lq.quantizers.Quantizer):

@@ -71,7 +71,8 @@ def check_continues(
     """Refuses to continue a run with settings that are not its own.
 
     `MAY_CHANGE` names the settings that may become others. The number of epochs may, if no finished epoch would have
-    been trained otherwise: with another learning rate, weight temperature or weak teacher.
+    been trained otherwise: with another learning rate, weight temperature or weak teacher. Data may lie elsewhere, if
+    the record has what `check_same_examples` knows them by.
 
     Args:
         folder: The run's folder, for the message.
@@ -99,7 +100,8 @@ def check_continues(
             reason = _other_past(record.recipe, recipe.schedule.epochs, finished)
         elif name == "compute.precision" and now == "mixed_float16":
             reason = "its checkpoints have no scale of the loss"
-        if name in (*MAY_CHANGE, "schedule.epochs") and not reason:
+        has_moved = name == "data" and isinstance(record.content.get("examples"), dict)
+        if (has_moved or name in (*MAY_CHANGE, "schedule.epochs")) and not reason:
             changes[name] = [before, now]
         else:
             refused.append(f"{name} was {before}, now {now}" + f" ({reason})" * bool(reason))

@@ -78,6 +78,7 @@ def note_changes(folder: Path, record: Record, recipe: Recipe, changes: dict[str
             _as_json(
                 {
                     **record.content,
+                    **({"data": changes["data"][1]} if "data" in changes else {}),
                     "recipe": _plain(recipe),
                     "changes": [*earlier, {"after_epoch": finished, "settings": changes}],
                 }

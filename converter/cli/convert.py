@@ -10,7 +10,7 @@ from functools import partial
 
 from bnext_keras.cli._tool import complain, dispatch, normalization, quiet_tensorflow, renamed, run, silenced
 from bnext_keras.errors import ConversionError, VerificationError
-from bnext_keras.files import check_exists, check_outputs, write_all
+from bnext_keras.files import check_exists, check_outputs, check_suffix, write_all
 from bnext_keras.labels import read_labels
 
 from converter.cli._arguments import TOOL, read_advise_arguments, read_arguments, suffix
@@ -79,6 +79,8 @@ def _convert_verified(arguments, console, messages):
     # A .tflite file as the model is refused when it is read, with a better reason.
     if arguments.output is None and arguments.input.suffix != ".tflite":
         outputs.append(arguments.input.with_suffix(suffix(arguments.target)))
+    if arguments.output is not None:
+        check_suffix(arguments.output, suffix(arguments.target))
     check_outputs(filter(None, outputs), filter(None, (*read, arguments.labels)))
     with messages.status("starting TensorFlow") as status:
         with silenced():

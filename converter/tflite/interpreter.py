@@ -57,6 +57,9 @@ class OneImageInterpreter:
             count = len(parts[0])
             filled = [np.concatenate([part, np.repeat(part[-1:], size - count, axis=0)]) for part in parts]
             results.append([outputs[:count] for outputs in self.run(filled)])
+        if not results:
+            shapes = zip(self.output_shapes, self.output_types, strict=True)
+            return [np.empty((0, *shape[1:]), type) for shape, type in shapes]
         return [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
 
 

@@ -2,6 +2,7 @@
 
 import bnext_keras
 
+import pytest
 import tensorflow as tf
 
 from converter import convert, read_metadata
@@ -28,3 +29,9 @@ def test_what_a_result_consists_of_shows_itself_in_a_line_too():
 def test_a_conversion_from_python_prints_nothing(conv_model, capfd):
     convert(conv_model((8, 8, 32), filters=32, kernel_size=3))
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("model", [None, bnext_keras.models.BNextTiny, [1, 2]])
+def test_what_is_no_model_is_refused(model):
+    with pytest.raises(TypeError, match=r"the model must be a tf\.keras\.Model .*, or a file's path, not"):
+        convert(model)

@@ -1,6 +1,9 @@
 """The engine against LCE's interpreter, for every kernel that this CPU has."""
 
+import copy
+import pickle
 import platform
+from concurrent.futures import ThreadPoolExecutor
 
 import bnext_keras
 from bnext_keras.layers import BinaryConv2D
@@ -195,3 +198,36 @@ def test_int8_weights_stay_int8():
     image = np.random.default_rng(2).normal(size=(1, 32, 32, 3)).astype(np.float32)
     expected = LceInterpreter(content).run([image])[0]
     np.testing.assert_allclose(Interpreter(content).run([image])[0], expected, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 48, 48), (1, 48 * 48 * 3), (48, 48, 3), (1, 48, 24, 6)])
+def test_inputs_of_another_shape_are_refused_though_they_have_as_many_bytes(bnext, shape):
+    with pytest.raises(EngineError, match=r"input 0 is of shape \(.*\), not \(1, 48, 48, 3\)"):
+        Interpreter(bnext.content).run([np.zeros(shape, np.float32)])
+
+
+def test_no_samples_are_no_answers(bnext):
+    assert Interpreter(bnext.content).predict(np.zeros((0, 48, 48, 3), np.float32)).shape == (0, 10)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_threads_of_python_share_an_interpreter(bnext, threads):
+    engine = Interpreter(bnext.content, num_threads=threads)
+    images = [bnext.image, -bnext.image, 2 * bnext.image]
+    expected = [engine.predict(image) for image in images]
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(engine.predict, images * 50))
+    for number, answer in enumerate(found):
+        np.testing.assert_array_equal(answer, expected[number % 3])
+
+
+@pytest.mark.parametrize("make", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_an_interpreter_is_not_copied(bnext, make):
+    with pytest.raises(TypeError, match="can be neither copied nor pickled"):
+        make(Interpreter(bnext.content))
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1024, 2.0, "2", None, True])
+def test_a_number_of_threads_that_makes_no_sense_is_refused(bnext, threads):
+    with pytest.raises(ValueError, match=r"num_threads must be a whole number from 1 to 1023, got"):
+        Interpreter(bnext.content, num_threads=threads)

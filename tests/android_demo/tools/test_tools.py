@@ -2,7 +2,10 @@
 
 import hashlib
 import http.server
+import os
 import socket
+import subprocess
+import sys
 import threading
 import zipfile
 from functools import partial
@@ -226,3 +229,11 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
         custom_operators(file)
     with pytest.raises(BenchmarkError, match="No such file"):
         custom_operators(tmp_path / "missing.tflite")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have places of their own")
+def test_what_is_kept_lies_where_the_user_wants_caches(tmp_path):
+    script = "from android_demo.tools.downloads import CACHE; print(CACHE)"
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(tmp_path / "bnext-keras")

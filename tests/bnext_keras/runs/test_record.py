@@ -6,6 +6,7 @@ from dataclasses import asdict
 from bnext_keras import recipes
 from bnext_keras.errors import RunError
 from bnext_keras.runs import check_continues, read_record
+from bnext_keras.training.folder import note_changes
 
 import pytest
 
@@ -16,8 +17,8 @@ CONSTANT = DIGITS.derive(
 )
 
 
-def changes(folder, before, settings, finished=5, **run):
-    record = {"recipe": asdict(before), "data": "digits", "strategy": "none", "devices": 1}
+def changes(folder, before, settings, finished=5, known=None, **run):
+    record = {"recipe": asdict(before), "data": "digits", "strategy": "none", "devices": 1, **(known or {})}
     (folder / "run.json").write_text(json.dumps(record))
     record = read_record(folder)
     return check_continues(folder, record, record.recipe.with_settings(settings), finished, **run)
@@ -81,6 +82,15 @@ def test_what_is_finished_must_not_become_another_run(tmp_path, before, settings
 def test_nor_may_its_data_or_devices(tmp_path):
     with pytest.raises(RunError, match="data was digits, now photos; devices was 1, now 2"):
         changes(tmp_path, DIGITS, [], data="photos", devices=2)
+
+
+def test_its_data_may_lie_elsewhere_if_they_are_known(tmp_path):
+    known = {"examples": {"training": {"images": 3, "sha256": "0" * 64}}}
+    moved = changes(tmp_path, DIGITS, [], known=known, data="elsewhere", devices=1)
+    assert moved == {"data": ["digits", "elsewhere"]}
+    record = read_record(tmp_path)
+    note_changes(tmp_path, record, record.recipe, moved, finished=5)
+    assert read_record(tmp_path).data == "elsewhere"
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", "null", '{"recipe": []}', "[" * 100_000, '"x"', "\x00"])

@@ -280,6 +280,17 @@ def test_an_output_that_cannot_be_written(refused, folder, tmp_path):
     assert "is a folder" in refused(folder / "model.h5", "-o", tmp_path / "out.tflite", "--json", tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "written"),
+    [("other.h5", [], ".tflite"), ("model.onnx", [], ".tflite"), ("x.tflite", ["--target", "onnx"], ".onnx")],
+)
+def test_an_output_with_the_name_of_another_format(refused, folder, tmp_path, name, options, written):
+    (tmp_path / name).write_bytes(b"trained for a week")
+    message = refused(folder / "model.h5", "-o", tmp_path / name, *options)
+    assert f", and a {written} file is written; name one that ends so" in message
+    assert (tmp_path / name).read_bytes() == b"trained for a week"
+
+
 @pytest.mark.parametrize("option", ["-o", "--json", "--report"])
 def test_a_name_that_is_too_long(refused, tmp_path, option):
     (tmp_path / "model.h5").touch()

@@ -70,6 +70,26 @@ def test_a_model_of_mixed_precision_becomes_the_file_of_its_twin_in_float32(tmp_
     ]
 
 
+@pytest.mark.parametrize("file", ["model.h5", "model.keras"])
+def test_models_are_loaded_and_converted_while_another_policy_is_in_force(tmp_path, file):
+    def build():
+        return bnext_keras.models.BNext([32, 64], input_shape=(32, 32, 3), num_classes=2)
+
+    build().save(tmp_path / file)
+    expected = convert(load(tmp_path / file)).content
+    with global_policy("mixed_float16"):
+        assert convert(load(tmp_path / file)).content == expected
+        assert convert(build()).verification.passed
+
+
+def test_layers_of_earlier_versions_are_loaded_while_another_policy_is_in_force():
+    config = bnext_keras.layers.BinaryConv2D(32, 3).get_config()
+    config["kernel_quantizer"]["config"]["dtype"] = None
+    with global_policy("mixed_float16"):
+        copy = bnext_keras.layers.BinaryConv2D.from_config(config)
+    assert copy.kernel_quantizer.dtype_policy.name == copy.dtype_policy.name == "float32"
+
+
 def test_another_precision_is_converted_as_float32_on_demand(conv_model, float64):
     precision = "float64"
     image = tf.keras.Input((8, 8, 32))
