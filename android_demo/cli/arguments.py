@@ -261,7 +261,10 @@ def who(text: str) -> str:
 
 def thread_counts(text: str) -> tuple[int, ...]:
     """A type of argument: ``1,4``."""
-    return tuple(dict.fromkeys(positive(number) for number in text.split(",")))
+    try:
+        return tuple(dict.fromkeys(positive(number) for number in text.split(",")))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of threads, nor several such as 1,4") from None
 
 
 def core_choice(text: str) -> str:
@@ -282,7 +285,10 @@ def sha256(text: str) -> str:
 
 def accuracy(text: str) -> tuple[str, float]:
     """A type of argument: ``model.tflite=72.4``."""
-    name, equals, percent = text.rpartition("=")
-    if not equals or not 0 <= float(percent) <= 100:
-        raise ValueError(text)
-    return Path(name).name, float(percent)
+    name, _, percent = text.rpartition("=")
+    try:
+        if name and 0 <= float(percent) <= 100:
+            return Path(name).name, float(percent)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is no file and its accuracy, such as model.tflite=72.4 (percent)")

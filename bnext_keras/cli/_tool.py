@@ -177,7 +177,10 @@ def normalization(arguments: argparse.Namespace) -> "Normalization | None":
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(map(float, text.split(",")))
+    try:
+        return tuple(map(float, text.split(",")))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number, nor three such as 0.5,0.5,0.5") from None
 
 
 def quiet_tensorflow(gpu: bool = False) -> None:

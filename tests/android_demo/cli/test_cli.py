@@ -60,6 +60,20 @@ def test_commands_that_make_no_sense_are_refused(arguments, capsys):
 
 
 @pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--threads", "1,x", "'1,x' is no number of threads, nor several such as 1,4"),
+        ("--top1", "M=523", "'M=523' is no file and its accuracy, such as model.tflite=72.4 (percent)"),
+        ("--top1", "72", "'72' is no file and its accuracy"),
+    ],
+)
+def test_a_value_of_another_kind_is_told_what_is_meant(option, value, message, capsys):
+    with pytest.raises(SystemExit):
+        read_arguments(["model.tflite", option, value])
+    assert f"argument {option}: {message}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("options", "runs", "seconds", "repetitions"),
     [
         ([], 50, None, 3),

@@ -280,6 +280,12 @@ def test_an_output_that_cannot_be_written(refused, folder, tmp_path):
     assert "is a folder" in refused(folder / "model.h5", "-o", tmp_path / "out.tflite", "--json", tmp_path)
 
 
+def test_a_mean_that_is_no_number(capsys, folder):
+    with pytest.raises(SystemExit):
+        main([str(folder / "model.h5"), "--mean", "a"])
+    assert "argument --mean: 'a' is no number, nor three such as 0.5,0.5,0.5" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("name", "options", "written"),
     [("other.h5", [], ".tflite"), ("model.onnx", [], ".tflite"), ("x.tflite", ["--target", "onnx"], ".onnx")],
