@@ -168,9 +168,6 @@ def convert(
         batch=batch,
     )
     options.check()
-    if output is not None:
-        with file_errors_as(ConversionError):
-            check_suffix(Path(output), options.runtime.suffix)
     if isinstance(model, str | Path):
         source = Path(model)
         output = Path(output) if output is not None else source.with_suffix(options.runtime.suffix)
@@ -186,6 +183,7 @@ def convert(
     if output is not None:
         with file_errors_as(ConversionError):
             check_outputs([Path(output)], [] if source is None else [source])
+            check_suffix(Path(output), options.runtime.suffix)
     # Layers are patched while they are traced and compared; TensorFlow's names are global, too.
     with (
         _ONE_AT_A_TIME,

@@ -79,9 +79,9 @@ def _convert_verified(arguments, console, messages):
     # A .tflite file as the model is refused when it is read, with a better reason.
     if arguments.output is None and arguments.input.suffix != ".tflite":
         outputs.append(arguments.input.with_suffix(suffix(arguments.target)))
+    check_outputs(filter(None, outputs), filter(None, (*read, arguments.labels)))
     if arguments.output is not None:
         check_suffix(arguments.output, suffix(arguments.target))
-    check_outputs(filter(None, outputs), filter(None, (*read, arguments.labels)))
     with messages.status("starting TensorFlow") as status:
         with silenced():
             from converter import convert
