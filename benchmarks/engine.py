@@ -128,7 +128,11 @@ def gain(plan: Path, threads: int, seconds: float, kernels: str | None) -> dict[
     def run(number: int, together: int = 1) -> float:
         flags = [*command, f"--num_threads={number}"]
         programs = [subprocess.Popen(flags, stdout=subprocess.PIPE, text=True) for _ in range(together)]
-        return statistics.mean(parse(program.communicate()[0]).inference.avg / 1e3 for program in programs)
+        printed = [program.communicate()[0] for program in programs]
+        for program in programs:
+            if program.returncode:
+                raise subprocess.CalledProcessError(program.returncode, program.args)
+        return statistics.mean(parse(text).inference.avg / 1e3 for text in printed)
 
     times: dict[str, list[float]] = {"1": [], str(threads): []}
     start = time.perf_counter()

@@ -89,6 +89,11 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path] = (), *, make_
                 )
 
 
+def user_cache() -> Path:
+    """Where this user's programs keep what can be made again: ``$XDG_CACHE_HOME``, as a rule ``~/.cache``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
 #: How files of models end, each of another format.
 _MODELS = (".h5", ".hdf5", ".keras", ".pb", ".tflite", ".onnx")
 

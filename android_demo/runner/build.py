@@ -26,6 +26,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bnext_keras.errors import UserError
+from bnext_keras.files import user_cache
 
 NATIVE = Path(__file__).parent / "native"
 #: Options of every file. Contraction makes a multiplication and an addition one operation that rounds once.
@@ -277,7 +278,7 @@ def jni_library(target: str) -> Path:
 
 def cache_folder() -> Path:
     """Where compiled engines lie: below ``$XDG_CACHE_HOME``, as a rule ``~/.cache``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "bnext", "runner")
+    return user_cache() / "bnext" / "runner"
 
 
 def kept(name: str, content: bytes, make: Callable[[Path], None]) -> Path:

@@ -1,12 +1,11 @@
 """Files of Larq Compute Engine's release, fetched once and checked ever after."""
 
 import hashlib
-import os
 import sys
 from pathlib import Path
 
 from bnext_keras.errors import BenchmarkError
-from bnext_keras.files import file_errors_as, sha256, write_atomically
+from bnext_keras.files import file_errors_as, sha256, user_cache, write_atomically
 
 from android_demo.tools.elf import parse_elf
 
@@ -15,12 +14,9 @@ RELEASE_URL = "https://github.com/larq/compute-engine/releases/download/v0.16.0"
 
 
 def _cache_folder():
-    home = Path.home()
     if sys.platform == "darwin":
-        return home / "Library/Caches/bnext-keras"
-    if sys.platform == "win32":
-        return home / "AppData/Local/bnext-keras"
-    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache", "bnext-keras")
+        return Path.home() / "Library/Caches/bnext-keras"
+    return (Path.home() / "AppData/Local" if sys.platform == "win32" else user_cache()) / "bnext-keras"
 
 
 #: Where this machine keeps what was fetched, and what its own emulator runs.
