@@ -42,16 +42,18 @@ FLAGS = [
 ]
 CORE = ["core/check.cpp", "core/engine.cpp"]
 REFERENCE = "kernels/reference.cpp"
+AVX512 = [
+    f"-m{feature}" for feature in ["fma", *(f"avx512{name}" for name in ("f", "bw", "dq", "vl", "vnni", "vpopcntdq"))]
+]
 #: Kernels by the machine's name, with the options that they alone are compiled with. A module of WebAssembly has one
 #: kind: where there is another choice, there is another module.
 KERNELS: dict[str, dict[str, list[str]]] = {
     "x86_64": {
         REFERENCE: [],
         "kernels/avx2.cpp": ["-mavx2", "-mfma"],
-        "kernels/avx512.cpp": [
-            f"-m{feature}"
-            for feature in ["fma", *(f"avx512{name}" for name in ("f", "bw", "dq", "vl", "vnni", "vpopcntdq"))]
-        ],
+        "kernels/avx512.cpp": AVX512,
+        # Its functions ask for AMX themselves: compilers that know nothing of it leave them out.
+        "kernels/amx.cpp": AVX512,
     },
     "aarch64": {REFERENCE: [], "kernels/neon.cpp": []},
     "wasm32": {REFERENCE: []},

@@ -41,7 +41,8 @@ class Interpreter(OneImageInterpreter):
     Args:
         model: The bytes or the path of a ``.tflite`` file or of a plan.
         num_threads: How many threads it runs on, up to 1023. Answers are the same bits for any number.
-        kernels: ``"avx512"``, ``"avx2"``, ``"neon"`` or ``"reference"``; by default the best that this CPU has.
+        kernels: ``"amx"``, ``"amx-only"``, ``"avx512"``, ``"avx2"``, ``"neon"`` or ``"reference"``; by default the best
+            that this CPU has. ``"amx"`` runs an inference with AVX-512 while that is faster.
 
     Attributes:
         kernels: Name of the kernels that are used.
@@ -158,7 +159,12 @@ def _own_shapes(file, tensors, of_plan):
 
 @cache
 def _load():
-    native = ctypes.CDLL(str(library()))
+    return bind(library())
+
+
+def bind(path: Path) -> ctypes.CDLL:
+    """A shared library of the engine, with the types of its functions (``native/hosts/library.cpp``)."""
+    native = ctypes.CDLL(str(path))
     pointer, text = ctypes.c_void_p, ctypes.c_char_p
     signatures = {
         "session_open": (pointer, [text, ctypes.c_uint64, text, ctypes.c_uint32, pointer]),

@@ -9,7 +9,6 @@ must give the same bits. Prints a line for each graph that does not, and the cou
 
 import argparse
 import collections
-import platform
 import random
 import sys
 import time
@@ -22,13 +21,12 @@ import numpy as np
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis.errors import HypothesisWarning
 
-from android_demo.runner import Interpreter, compile_plan
+from android_demo.runner import compile_plan
 from converter.tflite.interpreter import lite_interpreter
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "support"))
+from engines import KERNELS, opened
 from random_graphs import graphs
-
-KERNELS = ["reference", *{"x86_64": ["avx2", "avx512"], "aarch64": ["neon"]}.get(platform.machine(), [])]
 
 
 def faults(graph):
@@ -37,14 +35,14 @@ def faults(graph):
     expected = expected if isinstance(expected, list) else [expected]
     plan = compile_plan(graph.content)
     for kernels in KERNELS:
-        answers = Interpreter(plan, kernels=kernels).run([graph.image])
+        answers = opened(plan, kernels=kernels).run([graph.image])
         for number, (answer, right, exact) in enumerate(zip(answers, expected, graph.exact, strict=True)):
             right = right.reshape(answer.shape)
             tolerance = 0 if exact else 1e-5 * max(1e-30, np.abs(right).max())
             if not np.allclose(answer, right, rtol=0, atol=tolerance):
                 yield f"{kernels}: output {number} is off by {np.abs(answer - right).max():.3g}"
         for threads in (2, 3):
-            again = Interpreter(plan, kernels=kernels, num_threads=threads).run([graph.image])
+            again = opened(plan, kernels=kernels, num_threads=threads).run([graph.image])
             if not all(map(np.array_equal, answers, again)):
                 yield f"{kernels}: {threads} threads answer otherwise than one"
 

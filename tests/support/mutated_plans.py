@@ -7,6 +7,8 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from engines import AMX_EMULATOR, AMX_OPTIONS
+
 from android_demo.runner.build import CORE, KERNELS, NATIVE, REFERENCE, machine
 from android_demo.runner.plan import ALIGNMENT, HEADER_BYTES, checksum
 
@@ -24,7 +26,8 @@ def build_program(folder, kernels="reference"):
     Loops in assembly, those of ARM64's binary convolutions, are beyond a sanitizer; the rest of their kernels is not.
     Kernels that are linked with them, but do not run, are compiled without sanitizers, which take most of the time.
     """
-    target = {"avx2": "x86_64", "avx512": "x86_64", "neon": "aarch64"}.get(kernels, machine())
+    of_x86 = ("avx2", "avx512", "amx-only")
+    target = "x86_64" if kernels in of_x86 else {"neon": "aarch64"}.get(kernels, machine())
     native = (shutil.which("clang++") or shutil.which("g++")) if target == machine() else None
     compiler = native or shutil.which(f"{target}-linux-gnu-g++")
     if compiler is None or (kernels in _EMULATORS and not native and not shutil.which(_EMULATORS[kernels][0])):
@@ -42,13 +45,17 @@ def build_program(folder, kernels="reference"):
         sources |= {NATIVE / REFERENCE: sanitizers, other: []}
         other.write_text(
             '#include "kernels/kernels.h"\nnamespace runner { extern const Kernels reference_kernels;\n'
-            "extern const Kernels avx512_kernels, avx2_kernels, neon_kernels;\n"
+            "extern const Kernels avx512_kernels, avx2_kernels, neon_kernels, amx_kernels, amx_only_kernels;\n"
             "const Kernels avx512_kernels = reference_kernels, avx2_kernels = reference_kernels;\n"
+            "const Kernels amx_kernels = reference_kernels, amx_only_kernels = reference_kernels;\n"
             "const Kernels neon_kernels = reference_kernels; }\n"
         )
     else:
         for name, own in KERNELS[target].items():
-            sources[NATIVE / name] = [*own, *(sanitizers if Path(name).stem == kernels else [])]
+            is_tested = Path(name).stem == kernels.removesuffix("-only")
+            sources[NATIVE / name] = [*own, *(sanitizers if is_tested else [])]
+    if kernels == "amx-only":
+        sources |= {AMX_EMULATOR: []} | {NATIVE / name: own for name, own in AMX_OPTIONS.items()}
     sources[Path(__file__).parent / "programs" / "plans.cpp"] = sanitizers
     objects = {source: Path(folder, f"{source.stem}-{kernels}.o") for source in sources}
 

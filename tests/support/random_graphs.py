@@ -95,7 +95,7 @@ class _Maker:
     # What operators draw.
 
     def channels(self):
-        return self.draw(st.sampled_from([1, 3, 4, 7, 8, 20, 31, 32, 33, 40, 64, 96]))
+        return self.draw(st.sampled_from([1, 3, 4, 7, 8, 20, 31, 32, 33, 40, 64, 96, 128]))
 
     def pick(self, signs=False, exact=False, map=False):
         """A value that there is; one of the last more likely."""

@@ -28,6 +28,11 @@ def bnext():
 
 
 @pytest.fixture(scope="session")
+def wide():
+    return Sample(bnext_keras.models.BNext([128, 256], input_shape=(32, 32, 3), num_classes=10))
+
+
+@pytest.fixture(scope="session")
 def melius():
     return Sample(bnext_keras.models.MeliusNet([2, 2], [128], groups=1, input_shape=(64, 64, 3), num_classes=10))
 

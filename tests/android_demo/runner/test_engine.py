@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-import platform
 from concurrent.futures import ThreadPoolExecutor
 
 import bnext_keras
@@ -11,7 +10,7 @@ from bnext_keras.layers import BinaryConv2D
 import numpy as np
 import pytest
 import tensorflow as tf
-from engines import engine_or_skip
+from engines import KERNELS, emulated_amx, engine_or_skip
 from larq_compute_engine import convert_keras_model
 from rewrites import randomize
 
@@ -22,10 +21,6 @@ from android_demo.runner.compiler.source import read
 from android_demo.runner.plan import Type
 from converter import convert
 from converter.tflite.interpreter import Interpreter as LceInterpreter
-
-KERNELS = ["reference"]
-if platform.machine() == "x86_64":
-    KERNELS += ["avx2", "avx512"]
 
 
 @pytest.mark.parametrize("kernels", KERNELS)
@@ -87,6 +82,40 @@ def test_binary_convolutions_are_exact(shape, options, kernels):
     image = np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32)
     engine = engine_or_skip(convert(model).content, kernels=kernels)
     np.testing.assert_allclose(engine.run([image])[0].reshape(-1), np.ravel(model(image)), rtol=1e-6, atol=1e-4)
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize(
+    ("shape", "options"),
+    [
+        ((7, 7, 128), {"kernel_size": 3}),
+        ((14, 13, 256), {"kernel_size": 3, "strides": 2}),
+        ((14, 15, 128), {"kernel_size": 3, "pad_values": 1.0}),
+        ((31, 17, 128), {"kernel_size": 5, "strides": (2, 3), "pad_values": 1.0}),
+        ((11, 6, 128), {"kernel_size": (3, 2), "padding": "valid"}),
+        ((9, 9, 192), {"kernel_size": 3, "dilation_rate": 2}),
+        ((9, 40, 512), {"kernel_size": 1}),
+        ((2, 1, 1024), {"kernel_size": 3}),
+    ],
+)
+def test_binary_convolutions_of_many_channels_are_exact(shape, options, kernels):
+    """Those that AMX takes, for any number of threads, with weights of more than one part of filters."""
+    model = tf.keras.Sequential([tf.keras.Input(shape), BinaryConv2D(160, **options)])
+    image = np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32)
+    content = convert(model).content
+    for threads in (1, 3):
+        engine = engine_or_skip(content, kernels=kernels, num_threads=threads)
+        np.testing.assert_allclose(engine.run([image])[0].reshape(-1), np.ravel(model(image)), rtol=1e-6, atol=1e-4)
+
+
+def test_with_amx_answers_are_the_same_bits_while_avx512_is_tried(wide):
+    """Sums of means, too, whose parts are others for each."""
+    expected = engine_or_skip(wide.content, kernels="avx512").run([wide.image])[0]
+    with emulated_amx():
+        engine = Interpreter(wide.content)
+    assert engine.kernels == "amx"
+    for _ in range(6):  # Two with AMX, two with AVX-512, and what is faster.
+        np.testing.assert_array_equal(engine.run([wide.image])[0], expected)
 
 
 def test_minus_zero_counts_as_plus_one():

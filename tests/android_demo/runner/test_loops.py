@@ -16,7 +16,7 @@ BENCHMARK = Path(__file__).parents[3] / "benchmarks" / "inner_loops.py"
 OBJDUMP = {"x86_64": "objdump", "aarch64": "aarch64-linux-gnu-objdump"}
 #: Functions with other inner loops. Means and dense layers add up through the stack, once in some dozens of pixels or a
 #: row; single operations with an exponential have more constants than x86-64 has registers.
-FUNCTIONS = ("make_tables(", "conv(", "conv_columns<", "depthwise(", "Sequence<", "run_tile<")
+FUNCTIONS = ("make_tables(", "conv(", "conv_columns<", "depthwise(", "Sequence<", "run_tile<", "run_tiles<")
 #: Compiles where the package ``ziglang`` is missing.
 GCC = "aarch64-linux-gnu-g++"
 

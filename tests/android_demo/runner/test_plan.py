@@ -52,20 +52,21 @@ def test_numbers_that_lead_astray_are_refused_or_harmless(plan):
 
 
 @pytest.mark.exhaustive  # compilers take half a minute for the sanitizers
-@pytest.mark.parametrize("kernels", ["reference", "avx2", "avx512", "neon"])
-def test_plans_neither_read_nor_write_outside(bnext, melius, mixed, tmp_path, kernels):
+@pytest.mark.parametrize("kernels", ["reference", "avx2", "avx512", "amx-only", "neon"])
+def test_plans_neither_read_nor_write_outside(bnext, melius, wide, mixed, tmp_path, kernels):
     """Good and hostile ones with address and undefined-behaviour sanitizers, in memory of just the size asked for."""
-    if kernels in ("avx2", "avx512"):
+    if kernels in ("avx2", "avx512", "amx-only"):
         engine_or_skip(mixed.content, kernels=kernels)
     program = build_program(tmp_path, kernels)
     if program is None:
         pytest.skip("no compiler with sanitizers, or no emulator")
-    draws, good = random.Random(0), [compile_plan(sample.content) for sample in (bnext, melius, mixed)]
+    draws, good = random.Random(0), [compile_plan(sample.content) for sample in (bnext, melius, wide, mixed)]
     mutants = 75 if kernels == "reference" else 25
-    plans = [*good, *(mutant(base, draws) for base in (good[0], good[-1]) for _ in range(mutants))]
+    bases = [good[2 if kernels == "amx-only" else 0], good[-1]]
+    plans = [*good, *(mutant(base, draws) for base in bases for _ in range(mutants))]
     found = run_all(program, plans, tmp_path, kernels=kernels)
     assert [line for line in found if line != "ran" and not line.isdigit()] == []
-    assert found[:3] == ["ran"] * 3
+    assert found[:4] == ["ran"] * 4
     assert found.count("4") > len(plans) // 3
 
 

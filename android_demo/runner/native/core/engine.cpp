@@ -4,20 +4,30 @@
 #include "core.h"
 #include "denormals.h"
 #include "view.h"
+#include "watch.h"
 
 using namespace runner;
 
 struct runner_engine {
   PlanView plan;
-  const Kernels* kernels;
+  const Kernels* kernels;  // Of the inference that runs.
   u32 threads;
-  u8 *arena, *packed, *scratch;
-  u8* registers;        // Of each thread, `register_bytes` apart.
-  u64 register_bytes;
+  u8 *arena = nullptr, *packed = nullptr, *scratch = nullptr;
+  u8* registers = nullptr;  // Of each thread, `register_bytes` apart.
+  u64 register_bytes = 0;
+  // What there is to choose from for each inference, with weights that are packed for each. The second may be null.
+  const Kernels* choices[CHOICES];
+  u8* packed_for[CHOICES];
+  Watch watch;
+  runner_engine(const void* plan, const Kernels* k, u32 threads)
+      : plan(plan), kernels(k), threads(threads), choices{k, k ? k->way_back : nullptr}, packed_for{}, watch{} {}
 };
 
 namespace runner {
 
+#ifdef HAS_AMX
+extern const Kernels amx_kernels, amx_only_kernels;
+#endif
 #if defined(__x86_64__)
 extern const Kernels avx512_kernels, avx2_kernels;
 #endif
@@ -34,6 +44,10 @@ namespace {
 
 // Best first.
 const Kernels* const ALL[] = {
+#ifdef HAS_AMX
+    &amx_kernels,
+    &amx_only_kernels,
+#endif
 #if defined(__x86_64__)
     &avx512_kernels,
     &avx2_kernels,
@@ -327,40 +341,68 @@ void run_step(const runner_engine& e, const Step& step, u8*& packed, const runne
 
 // Where everything lies in the memory that is handed in.
 struct Layout {
-  u64 arena, packed, scratch, registers, register_bytes, total;
+  u64 arena, packed[CHOICES], scratch, registers, register_bytes, total;
 };
 
-bool layout(const runner_engine& e, Layout* l) {
-  u64 packed = 0, scratch = 64, registers = 64;
+// Binary convolutions with one choice of kernels: bytes of their weights, or 0 if they overflow, and of what they work in.
+u64 packed_bytes(const runner_engine& e, u64* scratch) {
+  u64 packed = 0;
   for (u64 i = 0; i < e.plan.header->steps.count; i++) {
     const Step& step = e.plan.steps[i];
-    if (step.kind == BINARY_CONV) {
-      const BinaryConv conv = binary_conv(e, step, nullptr);
-      const u64 p = e.kernels->packed_bytes(conv);
-      if (!p || !e.kernels->scratch_bytes(conv)) return false;
-      const u64 s = sums_at(e, conv) + sums_count(e, conv) * 4;
-      packed += align(p);
-      if (s > scratch) scratch = s;
-    }
-    if (step.kind == MAP) {
-      const MapWords& w = words<MapWords>(e, step);
-      u64 sums = 0;
-      const Instruction* instructions = (const Instruction*)(&w + 1);
-      for (u32 n = 0; n < (step.count - sizeof(MapWords) / 4) / (sizeof(Instruction) / 4); n++)
-        sums += instructions[n].op == OP_SUM;
-      const u64 s = chunks(u64(w.height) * w.width, w.channels) * sums * w.channels * 4;
-      if (s > scratch) scratch = s;
-      const u64 r = u64(w.registers) * REGISTER * 4;
-      if (r > registers) registers = r;
-    }
+    if (step.kind != BINARY_CONV) continue;
+    const BinaryConv conv = binary_conv(e, step, nullptr);
+    const u64 p = e.kernels->packed_bytes(conv);
+    if (!p || !e.kernels->scratch_bytes(conv)) return 0;
+    const u64 s = sums_at(e, conv) + sums_count(e, conv) * 4;
+    packed += align(p);
+    if (s > *scratch) *scratch = s;
+  }
+  return packed ? packed : 64;
+}
+
+bool layout(runner_engine e, Layout* l) {
+  u64 scratch = 64, registers = 64;
+  for (u64 i = 0; i < e.plan.header->steps.count; i++) {
+    const Step& step = e.plan.steps[i];
+    if (step.kind != MAP) continue;
+    const MapWords& w = words<MapWords>(e, step);
+    u64 sums = 0;
+    const Instruction* instructions = (const Instruction*)(&w + 1);
+    for (u32 n = 0; n < (step.count - sizeof(MapWords) / 4) / (sizeof(Instruction) / 4); n++)
+      sums += instructions[n].op == OP_SUM;
+    const u64 s = chunks(u64(w.height) * w.width, w.channels) * sums * w.channels * 4;
+    if (s > scratch) scratch = s;
+    const u64 r = u64(w.registers) * REGISTER * 4;
+    if (r > registers) registers = r;
   }
   l->arena = align(sizeof(runner_engine));
-  l->packed = l->arena + align(e.plan.header->arena);
-  l->scratch = l->packed + packed;
+  u64 end = l->arena + align(e.plan.header->arena);
+  for (u32 choice = 0; choice < CHOICES && e.choices[choice]; choice++) {
+    e.kernels = e.choices[choice];
+    const u64 bytes = packed_bytes(e, &scratch);
+    if (!bytes) return false;
+    l->packed[choice] = end;
+    end += bytes;
+  }
+  l->scratch = end;
   l->registers = l->scratch + align(scratch);
   l->register_bytes = align(registers);
   l->total = l->registers + e.threads * l->register_bytes;
   return l->total < (u64(1) << 40);
+}
+
+// Makes a choice of kernels those of the inference to come.
+void take(runner_engine& e, Choice choice) { e.kernels = e.choices[choice], e.packed = e.packed_for[choice]; }
+
+void pack(const runner_engine& e) {
+  u8* packed = e.packed;
+  for (u64 i = 0; i < e.plan.header->steps.count; i++) {
+    const Step& step = e.plan.steps[i];
+    if (step.kind != BINARY_CONV) continue;
+    const BinaryConv conv = binary_conv(e, step, packed);
+    e.kernels->pack(conv);
+    packed += align(e.kernels->packed_bytes(conv));
+  }
 }
 
 }  // namespace
@@ -377,7 +419,7 @@ const struct runner_kernels* runner_choose(const char* name, uint64_t features) 
 const char* runner_name(const struct runner_kernels* kernels) { return ((const Kernels*)kernels)->name; }
 
 uint64_t runner_memory(const void* plan, const struct runner_kernels* kernels, uint32_t threads) {
-  runner_engine e{PlanView(plan), (const Kernels*)kernels, threads, nullptr, nullptr, nullptr, nullptr, 0};
+  const runner_engine e(plan, (const Kernels*)kernels, threads);
   Layout l;
   return kernels && threads - 1 < 1024 && layout(e, &l) ? l.total : 0;
 }
@@ -391,20 +433,18 @@ int runner_load(const void* plan, uint64_t size, const struct runner_kernels* ke
   if (!total) return RUNNER_TOO_LARGE;
   if (!memory || (u64)(uintptr_t)memory % 64 || bytes < total) return RUNNER_NO_MEMORY;
   runner_engine& e = *(runner_engine*)memory;
-  e = {PlanView(plan), (const Kernels*)kernels, threads, nullptr, nullptr, nullptr, nullptr, 0};
+  e = runner_engine(plan, (const Kernels*)kernels, threads);
   Layout l;
   layout(e, &l);
   u8* base = (u8*)memory;
-  e.arena = base + l.arena, e.packed = base + l.packed, e.scratch = base + l.scratch;
+  e.arena = base + l.arena, e.scratch = base + l.scratch;
   e.registers = base + l.registers, e.register_bytes = l.register_bytes;
-  for (u64 i = l.arena; i < l.packed; i++) base[i] = 0;  // What a plan forgets to write is the same every time.
-  u8* packed = e.packed;
-  for (u64 i = 0; i < e.plan.header->steps.count; i++) {
-    const Step& step = e.plan.steps[i];
-    if (step.kind != BINARY_CONV) continue;
-    const BinaryConv conv = binary_conv(e, step, packed);
-    e.kernels->pack(conv);
-    packed += align(e.kernels->packed_bytes(conv));
+  for (u8* byte = e.arena; byte < base + l.packed[USUAL]; byte++) *byte = 0;  // What a plan forgets to write is the same every time.
+  for (u32 choice = CHOICES; choice--;) {
+    if (!e.choices[choice]) continue;
+    e.packed_for[choice] = base + l.packed[choice];
+    take(e, Choice(choice));
+    pack(e);
   }
   *engine = &e;
   return RUNNER_OK;
@@ -431,6 +471,9 @@ const char* runner_step_kind(const struct runner_engine* e, uint32_t step) {
 int runner_run(struct runner_engine* e, const struct runner_pool* pool, const struct runner_profile* profile,
                const uint32_t* stop) {
   const NoDenormals zeros;
+  const Choice choice = e->choices[WAY_BACK] ? e->watch.next() : USUAL;
+  take(*e, choice);
+  const u64 start = cpu_ticks();
   u8* packed = e->packed;
   u64 before = profile ? profile->clock() : 0;
   for (u64 i = 0; i < e->plan.header->steps.count; i++) {
@@ -441,6 +484,7 @@ int runner_run(struct runner_engine* e, const struct runner_pool* pool, const st
     profile->ticks[i] += now - before;
     before = now;
   }
+  e->watch.took(choice, cpu_ticks() - start);
   return RUNNER_OK;
 }
 }

@@ -1,10 +1,27 @@
-// What the CPU has, asked without an operating system.
+// What the CPU has, asked without a C library.
 #include "host.h"
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
 
 #include "../kernels/kernels.h"
+
+namespace {
+
+#ifdef HAS_AMX
+// Whether the operating system lets this process use AMX's registers, which are 8 KB of every thread's state.
+bool may_use_tiles() {
+  constexpr long ARCH_PRCTL = 158, ARCH_REQ_XCOMP_PERM = 0x1023, XTILEDATA = 18;
+  long result;  // Not by a C library: some hosts have none.
+  __asm__ volatile("syscall"
+                   : "=a"(result)
+                   : "a"(ARCH_PRCTL), "D"(ARCH_REQ_XCOMP_PERM), "S"(XTILEDATA)
+                   : "rcx", "r11", "memory");
+  return result == 0;
+}
+#endif
+
+}  // namespace
 
 uint64_t cpu_features() {
   uint64_t features = 0;
@@ -20,6 +37,11 @@ uint64_t cpu_features() {
     features |= runner::CPU_AVX2;
     const bool has_all = (b & AVX512) == AVX512 && (c & VNNI_VPOPCNTDQ) == VNNI_VPOPCNTDQ;
     if (has_all && (state & ZMM) == ZMM) features |= runner::CPU_AVX512;
+#ifdef HAS_AMX
+    constexpr uint32_t TILE_INT8 = 1u << 24 | 1u << 25, TILES = 3u << 17;
+    const bool has_tiles = (d & TILE_INT8) == TILE_INT8 && (state & TILES) == TILES;
+    if (has_tiles && may_use_tiles()) features |= runner::CPU_AMX;
+#endif
   }
 #elif defined(__aarch64__)
   features |= runner::CPU_NEON;  // Part of every ARMv8.0.

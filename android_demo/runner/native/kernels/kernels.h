@@ -134,11 +134,21 @@ struct Kernels {
   void (*dense)(const Dense&, u32 from, u32 to);
   void (*map)(const MapJob&, u64 from, u64 to, float* registers, float* sums);
   void (*softmax)(const Softmax&);
+
+  // Other kernels of the same answers, bit by bit, where these are slower at times: each inference runs with whichever are
+  // faster at the moment (core/watch.h). Null: these are always taken.
+  const Kernels* way_back = nullptr;
 };
 
 // Features of CPUs that kernels need; hosts find out which there are.
 constexpr u64 CPU_AVX2 = 1;  // with FMA
 constexpr u64 CPU_NEON = 2;
 constexpr u64 CPU_AVX512 = 4;  // F, BW, DQ, VL, VNNI and VPOPCNTDQ, besides AVX2
+constexpr u64 CPU_AMX = 8;     // TILE and INT8, and the operating system lets this process use them
+
+// Whether the compiler knows AMX, and the operating system is one that can be asked for it.
+#if defined(__x86_64__) && defined(__linux__) && (defined(__clang__) ? __clang_major__ : __GNUC__) >= 11
+#define HAS_AMX
+#endif
 
 }  // namespace runner

@@ -1,0 +1,275 @@
+// x86-64 with AMX: Intel's servers since Sapphire Rapids. What it has beyond AVX-512 is registers of 16 rows of 64 bytes
+// each, and TDPBSSD: 16 pixels of 64 channels times 16 filters of them, 16,384 products of bytes, added to 16 x 16 sums.
+//
+// Signs become bytes, +1 and -1, and places outside the input 0 or 1, before each convolution. Pixels lie in rows one
+// behind the other, 64 channels at a time, so that what a tap reads of 16 neighbours is 16 rows of a register, `offset`
+// behind what the first tap reads. With a stride, pixels that a tap reads lie in planes of their own. Between two rows
+// are as many places outside as a window needs: sums there are computed and left out. Weights stay bits until they are
+// used: 16 filters become bytes once for up to 80 pixels.
+//
+// AMX's unit is shared with other virtual machines on some hosts, where it is at times slower than AVX-512 (core/watch.h).
+// So there are two entries: one for AMX alone, and one with a way back.
+#include "kernels.h"
+
+#ifdef HAS_AMX
+#include <immintrin.h>
+
+namespace runner {
+
+extern const Kernels avx512_kernels;
+
+namespace amx {
+
+constexpr bool ADDS_DISTANCES = false;
+
+#define LANES 16
+#include "vectors.inl"
+#include "means.inl"
+
+#define AMX_FUNCTION __attribute__((target("amx-tile,amx-int8"), noinline))
+
+constexpr u32 CHUNK = 64, ROWS = 16, FILTERS = 16;  // Channels, pixels and filters of a register.
+constexpr u32 MOST_TILES = 5;                       // Registers of sums; two are for signs, one for weights.
+constexpr u32 TILE = ROWS * FILTERS;
+constexpr u32 MOST_TAPS = 64;
+
+// Where AMX is worth its bytes. All else is left to AVX-512: narrow layers, where its bits are as fast, and whatever no
+// network has.
+static bool suits(const BinaryConv& c) {
+  const Window& w = c.window;
+  const u32 taps = w.height * w.width, channels = c.input.channels;
+  if (channels % CHUNK || c.output.channels % 32 || taps > MOST_TAPS) return false;
+  if (w.stride_y > 4 || w.stride_x > 4 || w.dilation_y > 4 || w.dilation_x > 4) return false;
+  return channels >= (taps > 1 ? 128 : 512);
+}
+
+// Pixels as bytes: (chunks, planes, `plane` places of CHUNK). A row is `pitch` places long.
+struct Grid {
+  u32 chunks, planes, rows, pitch, shared;
+  u64 places, plane;  // Places for which sums are computed, and those that they read.
+  u32 tiles, groups;
+};
+
+static Grid grid(const BinaryConv& c) {
+  const Window& w = c.window;
+  Grid g;
+  const u32 below = (w.height - 1) * w.dilation_y / w.stride_y, behind = (w.width - 1) * w.dilation_x / w.stride_x;
+  // Places behind a row that are outside may be those before the next one, too.
+  g.shared = 0;
+  if (w.stride_x == 1 && c.output.width + behind > w.left + c.input.width) {
+    const u32 right = c.output.width + behind - w.left - c.input.width, less = right < w.left ? right : w.left;
+    g.shared = less < behind ? less : behind;
+  }
+  g.chunks = c.input.channels / CHUNK, g.planes = w.stride_y * w.stride_x;
+  g.rows = c.output.height + below, g.pitch = c.output.width + behind - g.shared;
+  g.places = u64(c.output.height - 1) * g.pitch + c.output.width;
+  g.tiles = u32((g.places + ROWS - 1) / ROWS), g.groups = (g.tiles + MOST_TILES - 1) / MOST_TILES;
+  g.plane = u64(g.tiles) * ROWS + u64(below) * g.pitch + behind;
+  return g;
+}
+
+static u64 packed_bytes(const BinaryConv& c) {
+  if (!suits(c)) return avx512_kernels.packed_bytes(c);
+  return u64(c.output.channels) * c.window.height * c.window.width * c.input.channels / 8;
+}
+
+// (blocks of filters, chunks, taps, 16), a word being a row of a register: four channels of each filter.
+static void pack(const BinaryConv& c) {
+  if (!suits(c)) return avx512_kernels.pack(c);
+  const u32 taps = c.window.height * c.window.width, chunks = c.input.channels / CHUNK, words = c.words();
+  u64* to = (u64*)c.packed;
+  for (u32 first = 0; first < c.output.channels; first += FILTERS)
+    for (u32 chunk = 0; chunk < chunks; chunk++)
+      for (u32 tap = 0; tap < taps; tap++)
+        for (u32 channel = 0; channel < CHUNK; channel += 4) {
+          u64 row = 0;
+          for (u32 n = 0; n < FILTERS; n++) {
+            const u32 word = c.kernel[(u64(first + n) * taps + tap) * words + chunk * 2 + channel / 32];
+            row |= u64(word >> channel % 32 & 15) << 4 * n;
+          }
+          *to++ = row;
+        }
+}
+
+static u64 scratch_bytes(const BinaryConv& c) {
+  if (!suits(c)) return avx512_kernels.scratch_bytes(c);
+  const Grid g = grid(c);
+  const u64 bytes = u64(g.chunks) * g.planes * CHUNK;
+  return g.plane <= (u64(1) << 38) / bytes ? g.plane * bytes : 0;
+}
+
+// A row of all planes and chunks.
+static u32 prepare_parts(const BinaryConv& c) { return suits(c) ? grid(c).rows : avx512_kernels.prepare_parts(c); }
+static void prepare(const BinaryConv& c, u32 row) {
+  if (!suits(c)) return avx512_kernels.prepare(c, row);
+  const Grid g = grid(c);
+  const Window& w = c.window;
+  const __m512i plus = _mm512_set1_epi8(1), minus = _mm512_set1_epi8(-1);
+  const __m512i outside = _mm512_set1_epi8(c.ones ? 1 : 0);
+  const u32 columns = row + 1 < g.rows ? g.pitch : g.pitch + g.shared;
+  for (u32 plane = 0; plane < g.planes; plane++) {
+    const u32 y = row * w.stride_y + plane / w.stride_x - w.top;  // Beyond the size, if that is negative.
+    for (u32 column = 0; column < columns; column++) {
+      const u32 x = column * w.stride_x + plane % w.stride_x - w.left;
+      const bool inside = y < c.input.height && x < c.input.width;
+      const u32* from = inside ? c.input.at(y, x) : nullptr;
+      __m512i* to = (__m512i*)c.scratch + plane * g.plane + u64(row) * g.pitch + column;
+      for (u32 chunk = 0; chunk < g.chunks; chunk++, to += g.planes * g.plane) {
+        u64 bits = 0;
+        if (inside) __builtin_memcpy(&bits, from + 2 * chunk, sizeof bits);
+        *to = inside ? _mm512_mask_blend_epi8(bits, plus, minus) : outside;
+      }
+    }
+  }
+}
+
+// AMX's instructions. The compilers' own functions for them do not tell that memory is read and written.
+template <int T>
+INLINE void load_tile(const void* from) {
+  __asm__ volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(from), "r"(u64(64)), "i"(T) : "memory");
+}
+template <int T>
+INLINE void store_tile(void* to) {
+  __asm__ volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(to), "r"(u64(64)), "i"(T) : "memory");
+}
+template <int T>
+INLINE void zero_tile() {
+  __asm__ volatile("tilezero %%tmm%c0" ::"i"(T));
+}
+template <int SUMS, int SIGNS, int WEIGHTS>
+INLINE void multiply_tiles() {
+  __asm__ volatile("tdpbssd %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(SUMS), "i"(SIGNS), "i"(WEIGHTS));
+}
+
+struct Taps {
+  u32 count;
+  u64 offset[MOST_TAPS];  // In places.
+};
+
+// A register of weights, of the bits of its rows.
+INLINE void unpack_weights(__m512i* to, const u64* rows) {
+  const __m512i plus = _mm512_set1_epi8(1), minus = _mm512_set1_epi8(-1);
+  unrolled<ROWS>([&](auto r) INLINED { to[r.value] = _mm512_mask_blend_epi8(rows[r.value], plus, minus); });
+}
+
+// The sums of TILES registers of pixels from `input` on, 16 filters each.
+template <int TILES>
+static AMX_FUNCTION void run_tiles(const __m512i* input, const Taps& taps, const Grid& g, const u64* weights, i32* sums) {
+  __m512i unpacked[2][ROWS];  // Those of the next tap are made while one is in use.
+  zero_tile<0>();
+  if constexpr (TILES > 1) zero_tile<1>();
+  if constexpr (TILES > 2) zero_tile<2>();
+  if constexpr (TILES > 3) zero_tile<3>();
+  if constexpr (TILES > 4) zero_tile<4>();
+  unpack_weights(unpacked[0], weights);
+  const u32 count = taps.count * g.chunks;
+  for (u32 n = 0, tap = 0; n < count; n++) {
+    if (n + 1 < count) unpack_weights(unpacked[(n + 1) % 2], weights + (n + 1) * ROWS);
+    const __m512i* const from = input + taps.offset[tap];
+    load_tile<7>(unpacked[n % 2]);
+    load_tile<5>(from), multiply_tiles<0, 5, 7>();
+    if constexpr (TILES > 1) load_tile<6>(from + ROWS), multiply_tiles<1, 6, 7>();
+    if constexpr (TILES > 2) load_tile<5>(from + 2 * ROWS), multiply_tiles<2, 5, 7>();
+    if constexpr (TILES > 3) load_tile<6>(from + 3 * ROWS), multiply_tiles<3, 6, 7>();
+    if constexpr (TILES > 4) load_tile<5>(from + 4 * ROWS), multiply_tiles<4, 5, 7>();
+    if (++tap == taps.count) tap = 0, input += g.planes * g.plane;
+  }
+  store_tile<0>(sums);
+  if constexpr (TILES > 1) store_tile<1>(sums + TILE);
+  if constexpr (TILES > 2) store_tile<2>(sums + 2 * TILE);
+  if constexpr (TILES > 3) store_tile<3>(sums + 3 * TILE);
+  if constexpr (TILES > 4) store_tile<4>(sums + 4 * TILE);
+}
+
+// All registers are whole. In use, they are part of what a thread's state is; so they are given back after each part.
+struct TileConfig {
+  u8 palette = 1, start = 0, reserved[14] = {};
+  u16 bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  u8 rows[16] = {ROWS, ROWS, ROWS, ROWS, ROWS, ROWS, ROWS, ROWS};
+};
+static_assert(sizeof(TileConfig) == 64, "as LDTILECFG reads it");
+static AMX_FUNCTION void use_tiles() {
+  const TileConfig config;
+  __asm__ volatile("ldtilecfg %0" ::"m"(config));
+}
+static AMX_FUNCTION void give_tiles_back() { __asm__ volatile("tilerelease"); }
+
+// Parts: a group of registers of pixels times some blocks of filters.
+constexpr u32 PART_BLOCKS = 8;
+static u32 block_parts(const BinaryConv& c) { return (c.output.channels / FILTERS + PART_BLOCKS - 1) / PART_BLOCKS; }
+static u32 convolve_parts(const BinaryConv& c) {
+  return suits(c) ? grid(c).groups * block_parts(c) : avx512_kernels.convolve_parts(c);
+}
+static void convolve(const BinaryConv& c, u32 part) {
+  if (!suits(c)) return avx512_kernels.convolve(c, part);
+  const Grid g = grid(c);
+  const Window& w = c.window;
+  const u32 width = c.output.width, blocks = c.output.channels / FILTERS;
+  const u32 group = part / block_parts(c), first_block = part % block_parts(c) * PART_BLOCKS;
+  const u32 last_block = first_block + PART_BLOCKS < blocks ? first_block + PART_BLOCKS : blocks;
+  const u32 first_tile = u32(u64(g.tiles) * group / g.groups), tiles = u32(u64(g.tiles) * (group + 1) / g.groups) - first_tile;
+  Taps taps = {w.height * w.width, {}};
+  for (u32 tap = 0; tap < taps.count; tap++) {
+    const u32 y = tap / w.width * w.dilation_y, x = tap % w.width * w.dilation_x;
+    const u32 plane = y % w.stride_y * w.stride_x + x % w.stride_x;
+    taps.offset[tap] = plane * g.plane + u64(y / w.stride_y) * g.pitch + x / w.stride_x;
+  }
+  // Which rows of the sums are pixels, and the first of these.
+  struct { u32 row; u64 to; } pixels[MOST_TILES * ROWS];
+  u32 count = 0;
+  u64 first = 0;
+  for (u32 row = 0; row < tiles * ROWS; row++) {
+    const u64 place = u64(first_tile) * ROWS + row, x = place % g.pitch, pixel = place / g.pitch * width + x;
+    if (x >= width || place >= g.places) continue;
+    if (!count) first = pixel;
+    pixels[count++] = {row, pixel * c.output.stride};
+  }
+  // Sums of a block are read while the next one's are computed.
+  alignas(64) i32 sums[2][MOST_TILES * TILE];
+  const auto write = [&](u32 block) {
+    i16* const to = c.output.data + c.output.channel(block * FILTERS);
+    const i32* const from = sums[block % 2];
+    for (u32 n = 0; n < count; n++) {
+      const __m512i row = _mm512_load_si512(from + pixels[n].row * FILTERS);
+      _mm256_storeu_si256((__m256i*)(to + pixels[n].to), _mm512_cvtepi32_epi16(row));
+    }
+  };
+  typedef void RunTiles(const __m512i*, const Taps&, const Grid&, const u64*, i32*);
+  static_assert(MOST_TILES == 5, "one each");
+  static RunTiles* const RUN[] = {run_tiles<1>, run_tiles<2>, run_tiles<3>, run_tiles<4>, run_tiles<5>};
+  const __m512i* const input = (const __m512i*)c.scratch + u64(first_tile) * ROWS;
+  use_tiles();
+  for (u32 block = first_block; block < last_block; block++) {
+    const u64* const weights = (const u64*)c.packed + u64(block) * g.chunks * taps.count * ROWS;
+    RUN[tiles - 1](input, taps, g, weights, sums[block % 2]);
+    if (block > first_block) write(block - 1);
+  }
+  give_tiles_back();
+  write(last_block - 1);
+  if (c.means.corners)
+    add_pixels(c, c.means.sums_of(c, part), first_block * FILTERS, last_block * FILTERS, first, first + count);
+}
+
+// All else is AVX-512's.
+static void conv(const Conv& job, u32 row) { avx512_kernels.conv(job, row); }
+static void depthwise(const Conv& job, u32 row) { avx512_kernels.depthwise(job, row); }
+static void pool(const Pool& job, u32 row) { avx512_kernels.pool(job, row); }
+static void dense(const Dense& job, u32 from, u32 to) { avx512_kernels.dense(job, from, to); }
+static void map(const MapJob& job, u64 from, u64 to, float* registers, float* sums) {
+  avx512_kernels.map(job, from, to, registers, sums);
+}
+static void softmax(const Softmax& job) { avx512_kernels.softmax(job); }
+
+constexpr Kernels kernels(const char* name, const Kernels* way_back) {
+  return {name, CPU_AVX512 | CPU_AMX, packed_bytes, pack, scratch_bytes, prepare_parts, prepare,
+          convolve_parts, convolve, conv, depthwise, pool, dense, map, softmax, way_back};
+}
+
+}  // namespace amx
+
+extern const Kernels amx_kernels, amx_only_kernels;
+const Kernels amx_kernels = amx::kernels("amx", &avx512_kernels);
+const Kernels amx_only_kernels = amx::kernels("amx-only", nullptr);
+
+}  // namespace runner
+#endif
