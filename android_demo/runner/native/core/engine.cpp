@@ -72,6 +72,12 @@ bool same(const char* a, const char* b) {
 
 u64 align(u64 bytes) { return (bytes + 63) & ~u64(63); }
 
+// The arena begins in the middle of 128 bytes, as do maps then, whose sizes are mostly multiples of that. Of 32 channels
+// of floats the first half, with which a map's loop begins, is then what CPUs fetch along with the second half of the pixel
+// before. The other way round, loops took up to twice as long where maps exceed the second cache (Zen 4; BNext-T's 0.87
+// instead of 0.73 ms).
+u8* begin_arena(u8* at) { return (uintptr_t)at % 128 ? at : at + 64; }
+
 const Tensor& at(const runner_engine& e, u32 tensor) { return e.plan.tensors[tensor]; }
 u8* place(const runner_engine& e, const Tensor& t) {
   return (t.place == ARENA ? e.arena : (u8*)e.plan.data) + t.offset;
@@ -376,7 +382,7 @@ bool layout(runner_engine e, Layout* l) {
     if (r > registers) registers = r;
   }
   l->arena = align(sizeof(runner_engine));
-  u64 end = l->arena + align(e.plan.header->arena);
+  u64 end = l->arena + align(e.plan.header->arena) + 64;
   for (u32 choice = 0; choice < CHOICES && e.choices[choice]; choice++) {
     e.kernels = e.choices[choice];
     const u64 bytes = packed_bytes(e, &scratch);
@@ -437,9 +443,10 @@ int runner_load(const void* plan, uint64_t size, const struct runner_kernels* ke
   Layout l;
   layout(e, &l);
   u8* base = (u8*)memory;
-  e.arena = base + l.arena, e.scratch = base + l.scratch;
+  e.arena = begin_arena(base + l.arena), e.scratch = base + l.scratch;
   e.registers = base + l.registers, e.register_bytes = l.register_bytes;
-  for (u8* byte = e.arena; byte < base + l.packed[USUAL]; byte++) *byte = 0;  // What a plan forgets to write is the same every time.
+  // What a plan forgets to write is the same every time.
+  for (u8* byte = e.arena; byte < base + l.packed[USUAL]; byte++) *byte = 0;
   for (u32 choice = CHOICES; choice--;) {
     if (!e.choices[choice]) continue;
     e.packed_for[choice] = base + l.packed[choice];
