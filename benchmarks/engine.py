@@ -3,14 +3,18 @@
     python benchmarks/engine.py                                    all networks, one and two threads: half an hour
     python benchmarks/engine.py BNextTiny digits --threads 1       some of them
     python benchmarks/engine.py BNextTiny --kernels reference      with other kernels than this CPU's best
+    python benchmarks/engine.py BNextTiny --in-a-row 20            20 runs of one before those of the other
 
 Times are medians of runs that take turns in one process: LCE with both of its kernels, of which the faster one counts,
-and the engine. "Times faster" is LCE's time divided by the engine's, the median of neighbouring runs; its quartiles say
-how far to trust it. On one thread the times are processor time, of which other programs take nothing; on several they
-are a clock's, and mean something on a quiet machine only. What further threads gain is measured on the engine's program
-alone: threads of LCE's go on spinning for a while behind each run, and its weights drive others out of the caches.
-Virtual processors share a core at times, so a turn counts only if as many programs of one thread, started together,
-take less than 1.3 times as long as one alone.
+and the engine. "Times faster" is LCE's time divided by the engine's, the median of neighbouring turns; its quartiles
+say how far to trust it. A turn is one run, so each finds the other's data in the caches, as in an app that does other
+things meanwhile. With --in-a-row it is so many runs, of which the median counts, as where images follow each other.
+
+On one thread the times are processor time, of which other programs take nothing; on several they are a clock's, and
+mean something on a quiet machine only. What further threads gain is measured on the engine's program alone: threads of
+LCE's go on spinning for a while behind each run, and its weights drive others out of the caches. Virtual processors
+share a core at times, so a turn counts only if as many programs of one thread, started together, take less than 1.3
+times as long as one alone.
 
 *First answer* is the processor time of the engine's program from its start to its end behind one inference, the median
 of ten. *Memory* is what the process grew by from its start to its end, as the engine's program and LCE's print it.
@@ -89,17 +93,21 @@ def take_turns(
     seconds: float,
     least: int = 5,
     clock: Callable[[], float] = time.process_time,
+    in_a_row: int = 1,
 ) -> dict[str, list[float]]:
-    """Milliseconds of functions that are called one after the other, again and again."""
+    """Milliseconds of functions that take turns, again and again: medians of so many calls in a row."""
     times: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
         run()
     start = time.perf_counter()
     while time.perf_counter() - start < seconds or len(next(iter(times.values()))) < least:
         for name, run in runs.items():
-            before = clock()
-            run()
-            times[name].append(1e3 * (clock() - before))
+            turn = []
+            for _ in range(in_a_row):
+                before = clock()
+                run()
+                turn.append(1e3 * (clock() - before))
+            times[name].append(statistics.median(turn))
     return times
 
 
@@ -107,7 +115,7 @@ def image_for(shape: tuple[int, ...]) -> np.ndarray:
     return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
 
 
-def compare(content: bytes, threads: int, seconds: float, kernels: str | None) -> dict[str, list[float]]:
+def compare(content: bytes, threads: int, seconds: float, kernels: str | None, in_a_row: int) -> dict[str, list[float]]:
     """Times of LCE's faster kernels and of the engine."""
     lce = {name: LceInterpreter(content, threads=threads, kernels=name) for name in KERNELS}
     image = image_for(lce["default"].input_shapes[0])
@@ -116,7 +124,8 @@ def compare(content: bytes, threads: int, seconds: float, kernels: str | None) -
     best = min(trial, key=lambda name: statistics.median(trial[name]))
     engine = Interpreter(content, num_threads=threads, kernels=kernels)
     clock = time.process_time if threads == 1 else time.perf_counter
-    return take_turns({"LCE": runs[best], "engine": lambda: engine.run([image])}, seconds, clock=clock)
+    runs = {"LCE": runs[best], "engine": lambda: engine.run([image])}
+    return take_turns(runs, seconds, clock=clock, in_a_row=in_a_row)
 
 
 def gain(plan: Path, threads: int, seconds: float, kernels: str | None) -> dict[str, list[float]]:
@@ -182,6 +191,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--seconds", type=float, default=60, help="for each network and number of threads (default 60)")
     parser.add_argument("--kernels", help="the engine's kernels (default: this CPU's best)")
+    parser.add_argument("--in-a-row", type=int, default=1, help="runs in a turn (default 1)")
     parser.add_argument("--no-twin", action="store_true", help="leave out the float twin")
     text = "folder for converted files (default %(default)s)"
     parser.add_argument("--files", type=Path, default=Path(tempfile.gettempdir(), "bnext-engine-files"), help=text)
@@ -202,7 +212,7 @@ def main() -> None:
     for name, file in files.items():
         content = file.read_bytes()
         for threads in arguments.threads:
-            times = compare(content, threads, arguments.seconds, arguments.kernels)
+            times = compare(content, threads, arguments.seconds, arguments.kernels, arguments.in_a_row)
             lce, engine = (statistics.median(times[key]) for key in ("LCE", "engine"))
             gained = ""
             if threads > 1:
@@ -230,7 +240,9 @@ def main() -> None:
         engine = Interpreter(files[name], kernels=arguments.kernels)
         image = image_for(engine.input_shapes[0])
         times = take_turns(
-            {"twin": lite.invoke, "engine": lambda engine=engine, image=image: engine.run([image])}, arguments.seconds
+            {"twin": lite.invoke, "engine": lambda engine=engine, image=image: engine.run([image])},
+            arguments.seconds,
+            in_a_row=arguments.in_a_row,
         )
         print(f"| float twin, TFLite with XNNPACK | {statistics.median(times['twin']):.2f} |")
         print(f"| binary, the engine | {statistics.median(times['engine']):.2f} |")
