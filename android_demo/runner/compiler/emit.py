@@ -6,7 +6,7 @@ import numpy as np
 
 from android_demo.runner.compiler.memory import Storage, lay_out
 from android_demo.runner.compiler.network import SINKS, Network, Node, Value
-from android_demo.runner.compiler.schedule import Group
+from android_demo.runner.compiler.schedule import Group, size_of
 from android_demo.runner.plan import ALIGNMENT, NOTHING, TENSOR, Kind, Op, Place, Plan, Step, Tensor
 
 _OPS = {
@@ -116,8 +116,6 @@ class _Emitter:
     # Steps.
 
     def map(self, group: Group) -> None:
-        first = group.nodes[0]
-        size = first.inputs[0] if first.op in SINKS else first.output
         last = {value: place for place, node in enumerate(group.nodes) for value in node.inputs}
         registers: dict[Value, int] = {}
         free: list[int] = []
@@ -140,7 +138,7 @@ class _Emitter:
             if node.op == "Pack":
                 operands.append(self.shares_word(node.output))
             words += [_OPS[node.op], result, *operands, *[0] * (4 - len(operands))]
-        self.step(Kind.MAP, group.nodes[-1], size.height, size.width, size.channels, count, *words)
+        self.step(Kind.MAP, group.nodes[-1], *size_of(group.nodes[0]), count, *words)
 
     def shares_word(self, signs: Value) -> int:
         """Whether others of the same pixel follow behind its last channel, in the same word."""

@@ -59,7 +59,7 @@ def has_barrier(source: Node, reader: Node) -> bool:
     if not source.in_map:
         return False
     own = reader.in_map or pools_in_map(reader)
-    return not own or source.op in SINKS or _size(source) != _size(reader)
+    return not own or source.op in SINKS or size_of(source) != size_of(reader)
 
 
 def pools_in_map(node: Node) -> bool:
@@ -80,8 +80,10 @@ def _levels(network):
     return levels
 
 
-def _size(node):
-    value = node.inputs[0] if node.op in SINKS or node.op == "Pool" else node.output
+def size_of(node: Node) -> tuple[int, int, int]:
+    """Height, width and channels of the map that an operation goes through."""
+    # Signs are as many as there are pixels, whichever side of the comparison is a vector.
+    value = node.output if node.op == "Pack" or node.op not in {*SINKS, "Pool"} else node.inputs[0]
     return value.height, value.width, value.channels
 
 
@@ -99,7 +101,7 @@ def _maps(network, levels):
         if not node.in_map:
             continue
         leaders[node] = node
-        height, width, channels = _size(node)
+        height, width, channels = size_of(node)
         size = (levels[node], height, width, channels)
         values = [node.output] + [value for value in node.inputs if value.data is None]
         for value in values:

@@ -173,6 +173,18 @@ def test_weights_that_quantize_their_input_are_refused():
     assert refusal(graph, y) == f"FULLY_CONNECTED t{y}: it quantizes its input as it runs"
 
 
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_signs_of_a_vector_less_a_map_are_those_of_each_pixel(kernels):
+    graph = Graph()
+    x = graph.input((1, 2, 3, 4))
+    difference = graph.add("SUB", [graph.constant(np.float32([0, 1, 2, 3])), x], (1, 2, 3, 4))
+    signs = graph.add("LceQuantize", [difference], (1, 2, 3, 1), dtype="INT32")
+    image = np.arange(24, dtype=np.float32).reshape(1, 2, 3, 4) % 5
+    expected = ((np.float32([0, 1, 2, 3]) - image < 0) * np.int32([1, 2, 4, 8])).sum(-1)
+    answer = opened(compile_plan(graph.content(signs)), kernels=kernels).run([image])[0]
+    np.testing.assert_array_equal(answer.reshape(2, 3), expected[0])
+
+
 def test_what_is_moved_may_also_be_concatenated():
     graph = Graph()
     x = graph.input((1, 3, 3, 2))
