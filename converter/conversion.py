@@ -274,7 +274,7 @@ def _convert(model, source, output, options, clock, changes):
         name=model.name,
         input_shape=(options.batch, *shapes[0]),
         input_orientation=metadata.input_orientation,
-        operators=flatbuffer.operators,
+        operators=runtime.count(content),
         theoretical_size=count(model).bytes,
         verification=verification,
         engines=others,
@@ -283,7 +283,7 @@ def _convert(model, source, output, options, clock, changes):
         advice=[
             *changes,
             *notes.left_float(trained_weights),
-            *advise(trained),
+            *advise(trained, target=runtime.name),
             *size_notes,
         ],
         passes=pass_reports,

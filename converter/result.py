@@ -32,7 +32,7 @@ class ConversionResult:
         name: The model's name.
         input_shape: ``(batch, height, width, channels)``; of several inputs that of the first.
         input_orientation: Which way up the file wants its images.
-        operators: Number of operators by TFLite's type.
+        operators: Number of operators by their type, as the runtime names it.
         theoretical_size: Bytes of the parameters alone, with one bit for a binary weight, as many as it was trained in
             for one of few bits, and 32 for any other; a batch normalization counts as two values per channel, as it is
             one multiplication and one addition.
@@ -50,7 +50,8 @@ class ConversionResult:
         has_int4: Whether it has weights of 4 bits, so that this project's engine alone reads it.
         seconds: Duration of each step.
         advice: What keeps the model from running right or fast, the gravest first.
-        inspection: The model's layers and the file's operators, one by one.
+        inspection: The model's layers and the file's operators, one by one; of an ONNX file those of the ``.tflite``
+            file that it was made from.
         profile: How long each operator takes on this machine, None unless somebody had it measured: in LCE
             (`converter.inspection.profile.profile`), or in the engine (`converter.inspection.engine.profile_engine`).
         passes: What each pass of the simplification changed; empty without it.

@@ -1,4 +1,4 @@
-"""Rules about speed: what LCE could run faster in another form."""
+"""Rules about speed: what could run faster in another form, most of them about LCE's kernels."""
 
 import math
 from collections.abc import Iterator
@@ -63,14 +63,14 @@ def channels_off_the_word(layer_graph: LayerGraph) -> Iterator[Advice]:
 
 
 def groups(layer_graph: LayerGraph) -> Iterator[Advice]:
-    """Grouped binary convolutions, which LCE's default kernel cannot run."""
+    """Grouped binary convolutions, for which there is no operator in a file."""
     for layer in layer_graph.layers:
         if is_binary(layer) and getattr(layer, "groups", 1) > 1:
             yield Advice(
                 SLOW,
                 layer.name,
                 f"its {layer.groups} groups become {layer.groups} convolutions with a split before and a concatenation "
-                "behind them: LCE's default kernel has no groups",
+                "behind them: binary operators have no groups",
                 "use fewer or no groups",
             )
 

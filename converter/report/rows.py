@@ -53,8 +53,8 @@ def rows(result: ConversionResult) -> list[tuple[str, str]]:
         found.append(("beside LCE" if result.runtime.is_engine else "without LCE", cost_in_words(result)))
     if result.passes:
         before, after = result.passes[0].before.total(), result.passes[-1].after.total()
-        simplified = f"{before} operators of the graph became {after}"
-        found.append(("simplification", f"{simplified}; LCE made the {result.operators.total()} above of them"))
+        simplified = f"{before} operators of the graph became {after}; {result.runtime.made_by} made"
+        found.append(("simplification", f"{simplified} the {result.operators.total()} above of them"))
     if result.inspection is not None:
         found.append(("memory", f"{format_bytes(result.inspection.peak_memory)} for results, at least"))
     if result.trained_weights is not None:

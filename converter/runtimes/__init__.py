@@ -9,6 +9,7 @@ that file, run in that runtime, which is verified against Keras.
 """
 
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -46,6 +47,8 @@ class Runtime:
         binary: What a binary convolution is in it, in reports.
         make: What runs a file of it, given its bytes.
         encode: The bytes of the rewritten file, with what it says about itself.
+        count: How many operators such bytes have of each type, by this runtime's names.
+        made_by: What makes the operators out of those of the simplified graph, in reports.
         packages: What must be installed for it.
         extra: The extra of this project that brings these.
     """
@@ -58,6 +61,8 @@ class Runtime:
     binary: str
     make: Opener
     encode: Callable[[Flatbuffer, Metadata], bytes] = write_metadata
+    count: Callable[[bytes], Counter[str]] = lambda content: Flatbuffer(content).operators
+    made_by: str = "LCE"
     packages: tuple[str, ...] = ()
     extra: str = ""
 
@@ -65,6 +70,11 @@ class Runtime:
     def is_lce(self) -> bool:
         """Whether it is Larq Compute Engine, with its own operators."""
         return self.name == "lce"
+
+    @property
+    def is_onnx(self) -> bool:
+        """Whether its files are of ONNX, made from a ``.tflite`` file that is inspected in their place."""
+        return self.suffix == ".onnx"
 
     @property
     def is_engine(self) -> bool:
@@ -175,6 +185,8 @@ RUNTIMES: dict[str, Runtime] = {
             binary="Conv of signs, exact, a byte for each weight",
             make=OnnxInterpreter,
             encode=onnx.encode,
+            count=onnx.count_operators,
+            made_by="tf2onnx",
             packages=("tf2onnx", "onnx", "onnxruntime"),
             extra="onnx",
         ),

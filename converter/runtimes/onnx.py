@@ -10,6 +10,7 @@ import contextlib
 import io
 import logging
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -101,6 +102,21 @@ def encode(flatbuffer: Flatbuffer, metadata: Metadata) -> bytes:
         properties["labels"] = "\n".join(metadata.labels)
     onnx.helper.set_model_props(model, properties)
     return model.SerializeToString()
+
+
+def count_operators(content: bytes) -> Counter[str]:
+    """How many operators an ONNX file has of each type, by ONNX's names.
+
+    Args:
+        content: Its bytes.
+
+    Raises:
+        MissingPackage: if onnx is not installed.
+    """
+    require("onnx", extra="onnx")
+    import onnx
+
+    return Counter(node.op_type for node in onnx.load_from_string(content).graph.node)
 
 
 def _listed(values: Sequence[float]) -> str:

@@ -244,6 +244,30 @@ def test_a_nested_model_reads_what_lies_before_it():
     assert found(tf.keras.Model(image, inner(Layers.ReLU(name="relu")(image)))) == [("wrong", "inner")]
 
 
+ABOUT_LCE = (
+    "negative zero",
+    "channels off the word",
+    "zero padding before a ReLU",
+    "zero padding and an activation",
+    "a ReLU behind the normalization",
+    "absolute values",
+)
+
+
+@pytest.mark.parametrize("target", ["engine", "tflite", "onnx"])
+def test_other_targets_hear_nothing_of_lces_kernels(target):
+    for case in ABOUT_LCE:
+        assert advise(CASES[case][0](), target=target) == []
+    for due, _, (severity, *_) in (CASES["signs of a ReLU"], CASES["softmax within"], CASES["unusual padding"]):
+        assert [advice.severity for advice in advise(due(), target=target)] == [severity]
+
+
+@pytest.mark.parametrize(("target", "severities"), [("engine", ["slow"]), ("tflite", []), ("onnx", [])])
+def test_float_convolutions_are_slow_only_where_others_compute_on_bits(target, severities):
+    due, _, _ = CASES["a large float convolution"]
+    assert [advice.severity for advice in advise(due(), target=target)] == severities
+
+
 @pytest.mark.parametrize("padding", [0.0, 1.0])
 def test_lce_fuses_a_relu_into_one_padded_convolutions_only(padding):
     """What the advice rests on: should LCE learn to, it is out of date."""

@@ -17,6 +17,7 @@ from converter import convert
 from converter.cli._arguments import TARGETS, suffix
 from converter.cli.convert import main
 from converter.inspection.profile import profile
+from converter.report.html import render_html
 from converter.report.rows import rows
 from converter.runtimes import RUNTIMES, Rewritten
 from converter.runtimes.litert import LiteRTInterpreter
@@ -46,6 +47,8 @@ def test_a_file_without_custom_operators_is_verified_in_litert(converted, model)
 
 
 def test_the_report_says_what_it_costs(converted):
+    # Eight channels would waste words of LCE's.
+    assert converted.advice == []
     assert converted.cost.lce_bytes < converted.size
     assert converted.cost.milliseconds > 0
     assert converted.to_dict()["target"] == "tflite"
@@ -130,6 +133,15 @@ def test_an_onnx_file_is_verified_in_onnx_runtime(model, tmp_path):
     properties = {entry.key: entry.value for entry in written.metadata_props}
     assert properties["labels"] == "a\nb\nc\nd\ne"
     assert properties["mean"] == "0.5,0.5,0.5"
+    assert result.operators == {
+        node.op_type: sum(other.op_type == node.op_type for other in written.graph.node) for node in written.graph.node
+    }
+    assert {"Conv", "Mul", "Softmax"} < result.operators.keys()
+    found = dict(rows(result))
+    assert "Conv " in found["operators"]
+    assert "CONV_2D" not in found["operators"]
+    assert f"tf2onnx made the {len(written.graph.node)} above" in found["simplification"]
+    assert "those of the TensorFlow Lite file that tf2onnx made the ONNX file from" in render_html(result)
 
 
 def stored_types(content):
