@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from bnext_keras.errors import BenchmarkError, DeviceError, UserError
+from bnext_keras.errors import BenchmarkError, ConversionError, DeviceError, UserError
 
 from android_demo.results import Kind, ModelFile, describe_file
 from android_demo.targets import Target
@@ -123,7 +123,7 @@ class Tools:
                 engine = self._in_engine(request, target)
             except UserError as error:
                 if wanted is Runner.BNEXT or (request.int4 and wanted is None):
-                    raise
+                    raise _named(error, request.path) from error
                 progress(f"{request.path.name}: runs in LCE alone ({error})")
         if engine is not None and wanted is not Runner.BOTH:
             return [engine]
@@ -160,6 +160,13 @@ class Tools:
         if target.kind is Kind.HOST and not (self.lce and fits(self.lce, target)):
             return HostInterpreter()
         return LceTool(self.downloads, self.lce, self.lce_sha256)
+
+
+def _named(error: UserError, path: Path) -> UserError:
+    """An error that names the file if it is the file's, and not that of a compiler or a device."""
+    if not isinstance(error, ConversionError) or error.where:
+        return error
+    return type(error)(error.what, where=str(path), remedy=error.remedy)
 
 
 def find_model(text: str, top1: Mapping[str, float]) -> Request:
