@@ -10,6 +10,7 @@ from pathlib import Path
 from bnext_keras.errors import FileError, UntrustedFileError
 from bnext_keras.model_files.configuration import MAX_JSON
 from bnext_keras.model_files.hdf5 import largest_content
+from bnext_keras.model_files.strangers import no_keras_file
 
 ENTRIES = ("config.json", "metadata.json", "model.weights.h5")
 
@@ -27,7 +28,7 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
         archive = zipfile.ZipFile(path)
     # zipfile meets damage with errors of a dozen types.
     except Exception as error:
-        raise FileError("not a Keras file, or a truncated one (it is no zip archive)", where=str(path)) from error
+        raise no_keras_file(path, "it is no zip archive") from error
     with archive:
         if sum(entry.file_size for entry in archive.infolist()) > largest_content(path.stat().st_size):
             raise FileError("unpacks to far more than it holds; it is not read", where=str(path))

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bnext_keras.errors import FileError, UntrustedFileError
+from bnext_keras.model_files.strangers import no_keras_file
 
 import h5py
 
@@ -48,7 +49,7 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        raise FileError(f"not a Keras file, or a truncated one (HDF5: {error})", where=str(path)) from error
+        raise no_keras_file(path, f"HDF5: {error}") from error
     with file:
         try:
             _check_self_contained(file, largest_content(os.path.getsize(path)))

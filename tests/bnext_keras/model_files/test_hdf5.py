@@ -1,3 +1,5 @@
+import zipfile
+
 from bnext_keras.errors import CheckpointError, FileError, StateDictError
 from bnext_keras.importers import load_larq_zoo_weights
 from bnext_keras.model_files import load_model, open_hdf5
@@ -34,6 +36,34 @@ def soft_link(file, secret):
 def linked_weights(file, secret):
     del file["model_weights"]
     file["model_weights"] = h5py.ExternalLink(str(secret), "/")
+
+
+STRANGERS = {
+    "a .tflite file": (b"\x1c\0\0\0TFL3", "model.h5", "under a name that ends in .tflite"),
+    "an ONNX file": (b"\x08\x08\x12\x07tf2onnx\x1a\x06" + bytes(20), "model.onnx", "it runs in ONNX Runtime"),
+    "an HDF5 file": (b"\x89HDF\r\n\x1a\n", "model.keras", "give it a name that ends in .h5"),
+    "a pickle, such as PyTorch's old checkpoints": (b"\x80\x02}q\0", "model.pth", "bnext-import reads these"),
+}
+
+
+@pytest.mark.parametrize("kind", STRANGERS)
+def test_files_of_other_kinds_are_called_by_what_they_are(kind, tmp_path):
+    content, name, remedy = STRANGERS[kind]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(FileError) as refused:
+        load_model(tmp_path / name)
+    assert str(refused.value).startswith(f"{tmp_path / name}: not a Keras file but {kind}; ")
+    assert remedy in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("entry", "kind"), [("config.json", "a .keras file"), ("archive/data.pkl", "a PyTorch checkpoint")]
+)
+def test_archives_are_told_by_what_is_in_them(entry, kind, tmp_path):
+    with zipfile.ZipFile(tmp_path / "model.h5", "w") as archive:
+        archive.writestr(entry, "{}")
+    with pytest.raises(FileError, match=f"not a Keras file but {kind}; "):
+        load_model(tmp_path / "model.h5")
 
 
 def huge(file, secret):
