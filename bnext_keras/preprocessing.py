@@ -202,7 +202,7 @@ def load_image(
     size: tuple[int, int] = (224, 224),
     *,
     channels: int = 3,
-    crop: float = CROP,
+    crop: float | None = None,
     mean: tuple[float, ...] = IMAGENET_MEAN,
     std: tuple[float, ...] = IMAGENET_STD,
     upright: bool = False,
@@ -216,7 +216,7 @@ def load_image(
         path: Any file that `open_image` reads.
         size: Height and width of the result in pixels.
         channels: 3 for colour or 1 for grey; grey uses the average of ``mean`` and ``std``.
-        crop: Share of the shorter side that is kept.
+        crop: Share of the shorter side that is kept; by default the `default_crop` of the size.
         mean: Per channel, subtracted.
         std: Per channel, divided by.
         upright: Whether to turn a photo as its camera noted (EXIF orientation). The published evaluation does not.
@@ -249,10 +249,12 @@ def load_image(
 
 
 def default_crop(input_shape: Sequence[int]) -> float:
-    """The share of an image's shorter side that evaluation looks at.
+    """The share of an image's shorter side that a network looks at outside of training, unless somebody says otherwise.
+
+    Evaluation, predictions and measurements of accuracy all ask here.
 
     Args:
-        input_shape: ``(height, width, channels)``.
+        input_shape: ``(height, width)`` of the network's input, channels may follow.
 
     Example:
         >>> default_crop((32, 32, 3)), default_crop((224, 224, 3))
@@ -261,19 +263,20 @@ def default_crop(input_shape: Sequence[int]) -> float:
     return 1.0 if min(input_shape[:2]) <= SMALL_IMAGE else CROP
 
 
-def centre_crop(image: Image.Image, size: tuple[int, int], *, crop: float = CROP) -> Image.Image:
+def centre_crop(image: Image.Image, size: tuple[int, int], *, crop: float | None = None) -> Image.Image:
     """Resizes (bicubic) so that the centre of the wanted size is ``crop`` of the shorter side, and cuts it out.
 
     Args:
         image: Of any size.
         size: Height and width of the result in pixels.
-        crop: Share of the shorter side that is kept.
+        crop: Share of the shorter side that is kept; by default the `default_crop` of the size.
 
     Example:
         >>> centre_crop(Image.new("RGB", (300, 200)), (224, 112)).size
         (112, 224)
     """
     height, width = size
+    crop = default_crop(size) if crop is None else crop
     scale = max(height / image.height, width / image.width) / crop
     resized = image.resize(
         (max(width, round(image.width * scale)), max(height, round(image.height * scale))), Image.Resampling.BICUBIC

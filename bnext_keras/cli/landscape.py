@@ -127,7 +127,6 @@ def _measured(file, points, scale, arguments):
 def _batches(model, file, scale, arguments):
     from bnext_keras import data
     from bnext_keras.data.sources.by_name import TRAINING_SPLIT, open_split
-    from bnext_keras.preprocessing import default_crop
 
     if len(model.inputs) != 1 or len(model.outputs) != 1 or model.input_shape[-1] != 3 or None in model.input_shape[1:]:
         raise UserError("is no network of one input of RGB images of a fixed size and one output", where=str(file))
@@ -147,7 +146,6 @@ def _batches(model, file, scale, arguments):
         image_size=model.input_shape[1:3],
         batch_size=BATCH * apart,
         shard=(0, apart),
-        crop=default_crop(model.input_shape[1:]),
         normalization=scale,
     )
 

@@ -23,7 +23,7 @@ from bnext_keras.data.examples import Examples, Order
 from bnext_keras.data.loading import Loader
 from bnext_keras.data.processes import CHUNK, check_processes
 from bnext_keras.data.views import EvaluationView, TrainingView
-from bnext_keras.preprocessing import CROP, Normalization
+from bnext_keras.preprocessing import Normalization, default_crop
 
 import numpy as np
 import tensorflow as tf
@@ -135,7 +135,7 @@ def evaluation_data(
     *,
     image_size: int | tuple[int, int],
     batch_size: int,
-    crop: float = CROP,
+    crop: float | None = None,
     normalization: Normalization | None = None,
     normalized: bool = True,
     shard: tuple[int, int] = (0, 1),
@@ -151,7 +151,8 @@ def evaluation_data(
         examples: The data set.
         image_size: Height and width in pixels, or one number for both.
         batch_size: Images in one batch, of all workers together.
-        crop: Share of the shorter side that the centre crop keeps; 1 for CIFAR.
+        crop: Share of the shorter side that the centre crop keeps; by default
+            `bnext_keras.preprocessing.default_crop`.
         normalization: What happens to the pixels; by default `Normalization.imagenet`.
         normalized: As in `training_data`.
         shard: As in `training_data`.
@@ -175,6 +176,7 @@ def evaluation_data(
     size = _size(image_size)
     index, count = _checked_shard(shard, batch_size)
     check_processes(processes)
+    crop = default_crop(size) if crop is None else crop
     if not 0 < crop <= 1:
         raise ValueError(f"crop must be a share above 0 and up to 1, got {crop}")
 

@@ -91,7 +91,7 @@ def validation_batches(
 
     If training images are mixed, labels are one-hot here too: a model has one loss for both.
     """
-    # Small images are shown whole; of photos the centre, as published.
+    # What was trained whole is shown whole.
     crop = {"crop": 1.0} if augmentation(recipe).crop == "padded" else {}
     batches = data.evaluation_data(
         examples,

@@ -28,7 +28,8 @@ TOOL = "bnext-predict"
 
 DESCRIPTION = """\
 Print the most probable classes of images. They are turned upright as the camera noted, resized
-and cropped as in the published evaluation on ImageNet, and normalized as the model's file says.
+and cropped as in the published evaluation on ImageNet (not cropped for models of up to 64 pixels),
+and normalized as the model's file says.
 Where it does not say so, a line tells what is assumed."""
 
 EPILOG = """\

@@ -50,17 +50,33 @@ def test_the_published_evaluations_constants():
 def test_resize_crop_normalize(saved, height, width, size, resized, box):
     path, image = saved(height, width)
     expected = normalized(image.resize(resized, Image.Resampling.BICUBIC).crop(box))
-    result = load_image(path, (size, size))
+    result = load_image(path, (size, size), crop=CROP)
     assert result.shape == (size, size, 3)
     assert result.dtype == np.float32
     np.testing.assert_allclose(result, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("size", "resized", "box"),
+    [
+        ((64, 64), (64, 64), (0, 0, 64, 64)),
+        ((224, 64), (224, 224), (80, 0, 144, 224)),
+        # 65 / 0.95 = 68.4
+        ((65, 65), (68, 68), (1, 1, 66, 66)),
+        ((224, 224), (236, 236), (6, 6, 230, 230)),
+    ],
+)
+def test_small_images_are_shown_whole_and_of_larger_ones_the_centre(saved, size, resized, box):
+    path, image = saved(100, 100)
+    expected = normalized(image.resize(resized, Image.Resampling.BICUBIC).crop(box))
+    np.testing.assert_allclose(load_image(path, size), expected, atol=1e-6)
 
 
 def test_a_size_that_is_not_square(saved):
     """The side that needs the larger scale decides: 38 of 40 rows here, while 19 of 40 columns are kept."""
     path, image = saved(20, 20)
     expected = normalized(image.resize((40, 40), Image.Resampling.BICUBIC).crop((10, 1, 29, 39)))
-    np.testing.assert_allclose(load_image(path, (38, 19)), expected, atol=1e-6)
+    np.testing.assert_allclose(load_image(path, (38, 19), crop=CROP), expected, atol=1e-6)
 
 
 def test_without_cropping_pixels_stay_as_they_are(saved):

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from bnext_keras.preprocessing import load_image
+from bnext_keras.preprocessing import CROP, load_image
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def test_a_photo_is_answered_as_bnext_predict_does(page, colour, tmp_path):
     content = packed(smooth(640, 480), "JPEG", exif=exif)
     (tmp_path / "photo.jpg").write_bytes(content)
     scale = {"mean": colour.model.normalization.mean, "std": colour.model.normalization.std}
-    image = load_image(tmp_path / "photo.jpg", (32, 48), upright=True, **scale)
+    image = load_image(tmp_path / "photo.jpg", (32, 48), crop=CROP, upright=True, **scale)
     expected = to_probabilities(colour.engine.run([image[np.newaxis]])[0][0])
     _, _, best = seen(page, content)
     assert [entry["index"] for entry in best] == list((-expected).argsort(kind="stable")[:5])

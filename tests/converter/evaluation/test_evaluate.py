@@ -17,8 +17,10 @@ from PIL import Image
 
 from android_demo.results import ModelFile
 from android_demo.results.accuracies import read_accuracies, with_accuracy
+from android_demo.session.labelled import read_test_data
 from converter import convert
 from converter.cli.evaluate import main
+from converter.cli.predict import main as predict
 from converter.evaluation.picture import confusion_picture
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
@@ -99,6 +101,25 @@ def test_files_side_by_side(evaluate):
     assert "6 images of photos" in out
     assert "colours.h5 and blind.keras: the first alone is right on 2 images, the second alone on 1: no diff" in out
     assert "blue (1)" in out
+
+
+def test_evaluation_prediction_and_benchmark_see_the_same_of_small_pictures(evaluate, folder, capsys):
+    """Only who sees the outermost pixels finds blue ones."""
+    image = tf.keras.Input((32, 32, 3))
+    x = tf.keras.layers.GlobalAveragePooling2D()(image)
+    x = tf.keras.layers.Dense(2, weights=[np.float32([[0, 0], [0, 0], [0, 1]]), np.float32([0.05, 0])])(x)
+    convert(annotate(tf.keras.Model(image, x), class_names=["none", "blue"], mean=0.0, std=1.0), "border.tflite")
+    pixels = np.zeros((32, 32, 3), np.uint8)
+    pixels[[0, -1], :, 2] = pixels[:, [0, -1], 2] = 255
+    (folder / "bordered" / "blue").mkdir(parents=True)
+    Image.fromarray(pixels).save("bordered/blue/0.png")
+
+    assert evaluate("border.tflite", "bordered")[3]["models"][0]["top1_percent"] == 100
+    assert predict(["border.tflite", "bordered/blue/0.png", "--top", "1"]) == 0
+    assert "blue" in capsys.readouterr().out.splitlines()[1]
+    (folder / "bordered" / "none").mkdir()
+    measured = read_test_data(folder / "bordered").fitted_to(folder / "border.tflite")
+    np.testing.assert_array_equal(measured.images[0], np.float32(pixels) / np.float32(255))
 
 
 def test_the_benchmark_takes_the_accuracy_of_that_very_file(evaluate, tmp_path, folder):
