@@ -129,8 +129,11 @@ def estimate(
     if not source:
         raise RunError("the recipe has no data of its own: say where they are with --data")
     fit = Fitting.of(recipe, source, strategy or "none", BrokenImages(), processes)
-    probe = replace(fit, console=None, validation_steps=_VALIDATION_STEPS)
     evaluation_steps = -(-len(fit.validation) // recipe.data.batch_size)
+    # Of fewer batches all: Keras warns of data that end before it has what it was told to expect.
+    probe = replace(
+        fit, console=None, validation_steps=_VALIDATION_STEPS if evaluation_steps > _VALIDATION_STEPS else None
+    )
     paces, files = [], []
 
     def measured(model, callbacks):

@@ -1,9 +1,11 @@
 """What recipes may choose beside the method: half precision, XLA, averages of weights; and what it will cost."""
 
+import itertools
 import shutil
 
 from bnext_keras import models, recipes
 from bnext_keras.cli.train import main
+from bnext_keras.recipes import Recipe
 from bnext_keras.training import estimate
 from bnext_keras.training.estimate import Estimate, Pace
 
@@ -11,6 +13,7 @@ import forked
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from converter import convert
 
@@ -64,7 +67,24 @@ def test_an_estimate_leaves_nothing(tmp_path, monkeypatch, capsys):
     assert not list(tmp_path.iterdir())
 
 
-def _convnet(input_shape, num_classes, widths, stem_stride):
+def test_an_estimate_evaluates_no_more_batches_than_there_are(tmp_path, monkeypatch, caplog):
+    """Keras would warn that its input ran out of data."""
+    monkeypatch.setattr(models, "BNext", lambda **options: _convnet(**options))
+    random = np.random.default_rng(0)
+    for split, name in itertools.product(("train", "val"), ("dark", "light")):
+        (tmp_path / split / name).mkdir(parents=True)
+        for i in range(4):
+            Image.fromarray(random.integers(256, size=(16, 16, 3), dtype=np.uint8)).save(
+                tmp_path / split / name / f"{i}.png"
+            )
+    texts = ["widths=8,16", "num_classes=2", "image_size=16", "batch_size=4", "epochs=1", "warmup_epochs=0"]
+    recipe = Recipe("BNext").with_settings(texts)
+    found = estimate(recipe, str(tmp_path), seconds=0)
+    assert (found.images, found.steps) == ((8, 8), 2)
+    assert "ran out of data" not in caplog.text
+
+
+def _convnet(input_shape, num_classes, widths, stem_stride=1):
     """For the estimate it is all the same what the student is."""
     image = tf.keras.Input(input_shape)
     x = tf.keras.layers.GlobalAveragePooling2D()(tf.keras.layers.Conv2D(widths[0], 3)(image))
