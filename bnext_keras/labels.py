@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bnext_keras.errors import PredictionError
+from bnext_keras.text import counted
 
 #: How a network states that its classes are those of ImageNet, see `bnext_keras.layers.Dense`.
 IMAGENET = "imagenet"
@@ -89,7 +90,8 @@ def choose_labels(
             return imagenet_labels(), "its 1000 classes are taken for ImageNet's; --labels FILE names others"
         return None, f"the model's {num_classes} classes are shown by number; name them with --labels FILE"
     if len(labels) != num_classes:
-        raise PredictionError(f"{where}: has {len(labels)} labels, but the model has {num_classes} classes")
+        found, classes = counted(len(labels), "label"), counted(num_classes, "class", "classes")
+        raise PredictionError(f"{where}: has {found}, but the model has {classes}")
     return labels, ""
 
 

@@ -33,12 +33,12 @@ def format_count(number: float) -> str:
     return f"{number:.0f}"
 
 
-def counted(number: int, name: str) -> str:
+def counted(number: int, name: str, several: str = "") -> str:
     """
-    >>> counted(1, "device"), counted(2, "device")
-    ('1 device', '2 devices')
+    >>> counted(1, "device"), counted(2, "device"), counted(1, "class", "classes"), counted(2000, "class", "classes")
+    ('1 device', '2 devices', '1 class', '2,000 classes')
     """
-    return f"{number:,} {name}" + ("" if number == 1 else "s")
+    return f"{number:,} {name if number == 1 else several or f'{name}s'}"
 
 
 def format_percent(share: float) -> str:

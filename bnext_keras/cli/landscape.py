@@ -16,7 +16,7 @@ from bnext_keras.cli._tool import (
 from bnext_keras.errors import UserError
 from bnext_keras.extras import require
 from bnext_keras.files import check_exists, check_outputs, write_atomically
-from bnext_keras.text import as_table
+from bnext_keras.text import as_table, counted
 
 TOOL = "bnext-landscape"
 
@@ -138,7 +138,8 @@ def _batches(model, file, scale, arguments):
     except (ImportError, OSError, ValueError) as error:
         raise UserError(f"--data {arguments.data}: {error}") from error
     if examples.num_classes != classes:
-        raise UserError(f"has {classes} outputs, and the data {examples.num_classes} classes", where=str(file))
+        in_data = counted(examples.num_classes, "class", "classes")
+        raise UserError(f"has {counted(classes, 'output')}, and the data {in_data}", where=str(file))
     # Every so many, not the first ones: those of a folder are all of one class.
     apart = max(len(examples) // arguments.images, 1)
     return data.evaluation_data(

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 from bnext_keras.data.randomness import generator
+from bnext_keras.text import counted
 
 import numpy as np
 import tensorflow as tf
@@ -62,7 +63,8 @@ def in_words(examples: Examples) -> str:
         >>> data.from_arrays(np.zeros((3, 8, 8), np.uint8), [0, 1, 0])
         ArrayExamples(2 classes, 3 images)
     """
-    return f"{type(examples).__name__}({examples.num_classes:,} classes, {len(examples):,} images)"
+    classes, images = counted(examples.num_classes, "class", "classes"), counted(len(examples), "image")
+    return f"{type(examples).__name__}({classes}, {images})"
 
 
 def fingerprint(examples: Examples) -> dict[str, int | str]:

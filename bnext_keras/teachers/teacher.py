@@ -5,7 +5,7 @@ from typing import Any
 
 from bnext_keras.annotations import Annotation
 from bnext_keras.precision import in_precision
-from bnext_keras.text import first_line
+from bnext_keras.text import counted, first_line
 
 import tensorflow as tf
 
@@ -192,7 +192,8 @@ def as_teachers(teachers: Iterable[Teacher | CachedTeacher | tf.keras.Model]) ->
 def check_classes(teacher: str, of_teacher: int | None, of_student: int | None) -> None:
     """Raises ValueError if both are known and differ."""
     if None not in (of_teacher, of_student) and of_teacher != of_student:
-        raise ValueError(f"teacher '{teacher}' has {of_teacher} classes, but the student has {of_student}")
+        known = counted(of_teacher, "class", "classes")
+        raise ValueError(f"teacher '{teacher}' has {known}, but the student has {of_student}")
 
 
 def _in_precision(name, model, precision):

@@ -27,9 +27,16 @@ def open_data(source: str, recipe: Recipe) -> tuple[data.Examples, data.Examples
         train, validation = _open(source, recipe)
     except (ImportError, OSError, ValueError) as error:
         raise RunError(f"--data {source}: {error}") from error
+    if train.num_classes == 1:
+        names = f", {train.class_names[0]}" if train.class_names else ""
+        raise RunError(
+            f"has one class alone{names}, of which a network learns nothing",
+            where=f"--data {source}",
+            remedy="give a folder of images for each of two classes or more",
+        )
     if train.num_classes != recipe.data.num_classes:
         raise RunError(
-            f"--data {source}: has {train.num_classes} classes, but the recipe {recipe.data.num_classes}; "
+            f"--data {source}: has {train.num_classes:,} classes, but the recipe {recipe.data.num_classes:,}; "
             f"if that is meant, add num_classes={train.num_classes}"
         )
     return train, validation

@@ -17,7 +17,7 @@ from bnext_keras.recipes import Recipe
 from bnext_keras.saving import hdf5
 from bnext_keras.teachers import Teacher, convnet, keras_teacher
 from bnext_keras.teachers.keras_models import renormalizing
-from bnext_keras.text import first_line
+from bnext_keras.text import counted, first_line
 from bnext_keras.training.datasets import normalization
 from bnext_keras.training.schedule import WarmupCosine
 from bnext_keras.training.student import compile_model
@@ -160,7 +160,8 @@ def _resnet_teacher(name, recipe, weights_folder):
 
 def _check_classes(name, number, recipe):
     if number != recipe.data.num_classes:
-        raise RunError(f"knows {number} classes, but the recipe has {recipe.data.num_classes}", where=f"teacher {name}")
+        known = counted(number, "class", "classes")
+        raise RunError(f"knows {known}, but the recipe has {recipe.data.num_classes}", where=f"teacher {name}")
 
 
 def _published_teacher(name, recipe, weights_folder):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bnext_keras.errors import PredictionError
 from bnext_keras.labels import without_synsets
+from bnext_keras.text import counted
 
 import numpy as np
 
@@ -47,7 +48,7 @@ def match(num_classes: int, names: Sequence[str] | None, in_data: int, names_in_
     same = np.arange(in_data)
     if names_in_data is None:
         if in_data > num_classes:
-            raise PredictionError(f"has {num_classes} classes, the data {in_data}")
+            raise PredictionError(f"has {counted(num_classes, 'class', 'classes')}, the data {in_data}")
         return Matching(same, None if names is None else tuple(names))
     found = without_synsets(names_in_data)
     if names is None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from dataclasses import asdict
 
 from bnext_keras import data, recipes
@@ -92,6 +93,18 @@ def test_broken_images_are_skipped_named_and_counted(folder, tmp_path, capsys, c
     lines = (tmp_path / "run" / "history.csv").read_text().splitlines()
     assert lines[0] == "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,weight_temperature"
     assert len(lines) == 2
+
+
+def test_one_class_is_refused_by_its_name(folder):
+    for split in ("train", "val"):
+        shutil.rmtree(folder / split / "light")
+    for classes in (1, 2):
+        with pytest.raises(RunError) as refused:
+            open_data(str(folder), recipe_with(num_classes=classes))
+        assert str(refused.value) == (
+            f"--data {folder}: has one class alone, dark, of which a network learns nothing; give a folder of images "
+            "for each of two classes or more"
+        )
 
 
 def test_nothing_but_broken_images_ends_a_run(folder, linear):
