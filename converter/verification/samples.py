@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bnext_keras.array_files import read_array, read_arrays
+from bnext_keras.data import BrokenImages
 from bnext_keras.errors import ConversionError, FileError
 from bnext_keras.files import file_errors_as
 from bnext_keras.image_files import find_images
 from bnext_keras.preprocessing import Normalization, load_image
+from bnext_keras.text import first_line
 
 import numpy as np
 
@@ -62,7 +64,7 @@ def users_inputs(
     given = verify_data if isinstance(verify_data, Mapping) else dict(zip(specs, verify_data, strict=False))
     if given.keys() != specs.keys() or len(verify_data) != len(specs):
         raise ConversionError(f"{purpose} data must be one array for each of the inputs {', '.join(specs)}")
-    arrays = {name: as_inputs(np.asarray(given[name]), kind, purpose) for name, (_, kind) in specs.items()}
+    arrays = {name: as_inputs(_array(given[name], purpose), kind, purpose) for name, (_, kind) in specs.items()}
     for name, (shape, _) in specs.items():
         if arrays[name].shape[1:] != tuple(shape):
             expected, of_which = (None, *shape), f" '{name}'" if len(specs) > 1 else ""
@@ -72,7 +74,20 @@ def users_inputs(
     if len({len(array) for array in arrays.values()}) > 1:
         counts = ", ".join(f"{name} {len(array)}" for name, array in arrays.items())
         raise ConversionError(f"{purpose} data must have as many samples for each input, not {counts}")
+    if not all(map(len, arrays.values())):
+        raise ConversionError(f"{purpose} data must hold at least one input", remedy="give some, or leave them out")
     return list(arrays.values())
+
+
+def _array(given, purpose):
+    """What a user gives as an array of finite numbers."""
+    try:
+        array = np.asarray(given)
+    except ValueError as error:
+        raise ConversionError(f"{purpose} data are no array ({first_line(error)})") from error
+    if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
+        raise ConversionError(f"{purpose} data must be finite numbers, not such {array.dtype}")
+    return array
 
 
 def _read_arrays(path, names):
@@ -88,13 +103,20 @@ def as_inputs(images: np.ndarray, dtype: np.dtype | type | str, purpose: str = "
     """Inputs as numbers of a model's own type; pixels are rounded.
 
     Raises:
-        ConversionError: if they are no pixels where the model takes some.
+        ConversionError: if they are no pixels where the model takes some, or bytes where it takes floats.
 
     Example:
         >>> as_inputs(np.float32([0, 254.9]), np.uint8).tolist()
         [0, 255]
     """
     dtype = np.dtype(dtype)
+    if dtype.kind == "f" and images.dtype == np.uint8:
+        # Whoever means bytes as they are can say so; most forgot to normalize them.
+        raise ConversionError(
+            f"{purpose} data are uint8, pixels as they are, and the model takes {dtype} as in its training",
+            remedy="normalize them (bnext_keras.preprocessing.Normalization), or give a folder of images, which are "
+            f"normalized; if it was trained with pixels from 0 to 255, give them as {dtype}",
+        )
     if dtype != np.uint8:
         return images.astype(dtype, copy=False)
     limits = np.iinfo(dtype)
@@ -109,7 +131,11 @@ def as_inputs(images: np.ndarray, dtype: np.dtype | type | str, purpose: str = "
 
 
 def read_samples(
-    path: Path, input_shape: tuple[int, int, int], normalization: Normalization | None = None
+    path: Path,
+    input_shape: tuple[int, int, int],
+    normalization: Normalization | None = None,
+    *,
+    broken: BrokenImages | None = None,
 ) -> np.ndarray:
     """Reads inputs of a model.
 
@@ -118,13 +144,18 @@ def read_samples(
             folder of images, which are resized, cropped and normalized (`bnext_keras.preprocessing.load_image`).
         input_shape: ``(height, width, channels)`` of the model.
         normalization: How the model wants images; by default like ImageNet's.
+        broken: Collects the names of images that cannot be read; they are left out, with a warning of each.
+
+    Returns:
+        Numbers of the file's own type, of images float32.
 
     Raises:
         ConversionError: if there is nothing to read, or it does not fit.
     """
     path = Path(path)
     if path.is_dir():
-        return _read_images(path, input_shape, normalization or Normalization.imagenet())
+        broken = BrokenImages() if broken is None else broken
+        return _read_images(path, input_shape, normalization or Normalization.imagenet(), broken)
     with file_errors_as(ConversionError):
         array = read_array(path)
     if array.ndim != 4 or array.shape[1:] != tuple(input_shape):
@@ -133,10 +164,10 @@ def read_samples(
         )
     if not len(array) or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
         raise ConversionError(f"{path}: must hold at least one input of finite numbers")
-    return array.astype(np.float32)
+    return array
 
 
-def _read_images(folder, input_shape, normalization):
+def _read_images(folder, input_shape, normalization, broken):
     height, width, channels = input_shape
     images = []
     with file_errors_as(ConversionError):
@@ -145,6 +176,9 @@ def _read_images(folder, input_shape, normalization):
         try:
             options = {"channels": channels, "mean": normalization.mean, "std": normalization.std}
             images.append(load_image(file, (height, width), **options))
-        except (OSError, ValueError) as error:
-            raise ConversionError(f"{file}: cannot be read as an image ({error})") from error
+        # Pillow's decoders let through whatever a broken file provokes: SyntaxError, struct.error, EOFError ...
+        except Exception as error:
+            broken.report(str(file), error)
+    if not images:
+        raise ConversionError("none of the images can be read", where=str(folder), remedy=broken.summary())
     return np.stack(images)

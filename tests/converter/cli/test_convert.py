@@ -255,6 +255,7 @@ def npy_header(samples):
         (lambda path: np.save(path, np.zeros((2, 16, 16, 3))), "has shape (2, 16, 16, 3)"),
         (lambda path: np.save(path, np.zeros((0, 32, 32, 3))), "at least one input"),
         (lambda path: np.save(path, np.full((1, 32, 32, 3), np.nan)), "finite"),
+        (lambda path: np.save(path, np.zeros((1, 32, 32, 3), np.uint8)), "data are uint8, pixels as they are"),
         (lambda path: np.save(path, np.array([{}], object)), "readable .npy"),
         (lambda path: path.write_bytes(b"\x93NUMPY"), "readable .npy"),
         (lambda path: path.write_bytes(b""), "readable .npy"),
@@ -262,7 +263,7 @@ def npy_header(samples):
         (lambda path: path.mkdir(), "has no images"),
         (
             lambda path: (path.mkdir(), (path / "broken.png").write_bytes(b"?")),
-            "broken.png: cannot be read as an image",
+            "data.npy: none of the images can be read; 1 broken image skipped: ",
         ),
         (lambda path: None, "no such file"),
     ],

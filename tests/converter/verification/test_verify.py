@@ -26,7 +26,7 @@ from converter.report.words import relative, rounding_in_words
 from converter.source.binary_layers import quantized_kernel
 from converter.tflite.bits import pack_signs, unpack_signs
 from converter.tflite.flatbuffer import Flatbuffer
-from converter.verification.samples import SYNTHETIC_SAMPLES, read_samples
+from converter.verification.samples import SYNTHETIC_SAMPLES, read_samples, users_inputs
 from converter.verification.verify import Verification, verify
 
 IMAGES = np.random.default_rng(3).normal(size=(2, 32, 32, 3)).astype(np.float32)
@@ -341,3 +341,38 @@ def test_a_folder_of_images_is_normalized_as_the_model_wants_it(tmp_path):
     np.testing.assert_allclose(read_samples(tmp_path, (8, 8, 3), scale)[0, 0, 0], [2, -0.5, 0], rtol=1e-6)
     imagenets = (np.array([1, 0, 0]) - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     np.testing.assert_allclose(read_samples(tmp_path, (8, 8, 3))[0, 0, 0], imagenets, rtol=1e-6)
+
+
+def test_images_that_cannot_be_read_are_named_and_left_out(tmp_path, caplog):
+    Image.new("RGB", (20, 20), (255, 0, 0)).save(tmp_path / "red.png")
+    (tmp_path / "text.png").write_text("no image")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "red.png").read_bytes()[:50])
+    assert read_samples(tmp_path, (8, 8, 3)).shape == (1, 8, 8, 3)
+    skipped = [record.getMessage().split(": broken image, skipped")[0] for record in caplog.records]
+    assert skipped == [str(tmp_path / "cut.png"), str(tmp_path / "text.png")]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            np.zeros((2, 8, 8, 3), np.uint8),
+            "verification data are uint8, pixels as they are, and the model takes float32",
+        ),
+        (np.zeros((0, 8, 8, 3), np.float32), "verification data must hold at least one input"),
+        (np.full((1, 8, 8, 3), np.inf), "verification data must be finite numbers"),
+        (np.full((1, 8, 8, 3), "dark"), "verification data must be finite numbers"),
+        ([[[1.0], [2.0, 3.0]]], "verification data are no array"),
+    ],
+)
+def test_data_that_nothing_can_be_verified_on_are_refused(data, message):
+    with pytest.raises(ConversionError, match=message):
+        users_inputs({"image": ((8, 8, 3), "float32")}, {"image": data})
+
+
+def test_what_a_file_of_bytes_takes_are_pixels():
+    specs = {"image": ((1, 2, 1), "uint8")}
+    for pixels in ([0, 256], [-1, 3]):
+        with pytest.raises(ConversionError, match="are no pixels from 0 to 255"):
+            users_inputs(specs, np.array(pixels).reshape(1, 1, 2, 1))
+    assert users_inputs(specs, np.array([0, 255.0]).reshape(1, 1, 2, 1))[0].ravel().tolist() == [0, 255]
