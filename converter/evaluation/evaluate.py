@@ -57,7 +57,7 @@ def evaluate(
         split: Another part of the data than that for validation.
         label_offset: The number of the first class in TFRecord files.
         architecture: For a file that holds weights only, the name of the network.
-        input_size: Height and width of that network's input.
+        input_size: Height and width of that network's input; or of images, for a model of any size.
         num_classes: Number of its classes.
         threads: Threads of models, and images that are read at the same time; by default one per core.
         runner: What runs ``.tflite`` files: ``bnext``, this project's engine, ``lce``, or empty for the engine where it
@@ -155,8 +155,9 @@ def _candidate(model, runner, threads, **options):
     path = Path(model)
     is_converted = path.suffix.lower() == ".tflite"
     if is_converted:
-        # What is said of files of weights is not for these.
-        options = {"trusted": options["trusted"]}
+        # What is said of files of weights beside them is not for these.
+        is_about_others = options["architecture"] is not None
+        options = {"trusted": options["trusted"], "input_size": None if is_about_others else options["input_size"]}
     classifier = load_classifier(path, threads=threads, runner=runner, **options)
     runs_in = "Keras" if not is_converted else "LCE" if runner == "lce" or classifier.note else "engine"
     files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]

@@ -125,7 +125,8 @@ def load_classifier(
         path: A ``.tflite`` file, or what `converter.source.loading.load` takes: a ``.h5`` or ``.keras`` file or a
             SavedModel folder.
         architecture: For a file that holds weights only, the name of the model in `bnext_keras.models`.
-        input_size: Height and width of that model's input, 224 by default; or of images for a model of any size.
+        input_size: Height and width of that model's input, 224 by default; or of images for a model of any size. Of a
+            ``.tflite`` file, which has a size of its own, no other one.
         num_classes: Number of its classes.
         threads: For a ``.tflite`` file, how many threads it runs on.
         trusted: Whether whoever made a Keras file may run code here (`bnext_keras.model_files`).
@@ -142,7 +143,14 @@ def load_classifier(
         if path.suffix.lower() == ".tflite":
             if architecture is not None:
                 raise PredictionError(f"holds a whole model; leave out --model {architecture}")
-            return from_tflite(path.read_bytes(), threads, runner)
+            classifier = from_tflite(path.read_bytes(), threads, runner)
+            height, width, _ = classifier.input_shape
+            if input_size is not None and (height, width) != (input_size, input_size):
+                raise PredictionError(
+                    f"takes images of {height} x {width}, not of another size",
+                    remedy=f"leave out --input-size {input_size}",
+                )
+            return classifier
         with silenced():
             from converter.source.loading import load
         return from_keras(load(path, architecture, input_size, num_classes, trusted=trusted))

@@ -103,6 +103,13 @@ def test_files_side_by_side(evaluate):
     assert "blue (1)" in out
 
 
+def test_a_file_has_a_size_of_its_own(refused, refused_by, evaluate):
+    message = "colours.tflite: takes images of 8 x 8, not of another size; leave out --input-size 16"
+    assert message in refused("colours.tflite", "photos", "--input-size", "16")
+    assert message in refused_by(predict)("colours.tflite", "photos/red/0.png", "--input-size", "16")
+    assert evaluate("colours.tflite", "photos", "--input-size", "8")[0] == 0
+
+
 def test_evaluation_prediction_and_benchmark_see_the_same_of_small_pictures(evaluate, folder, capsys):
     """Only who sees the outermost pixels finds blue ones."""
     image = tf.keras.Input((32, 32, 3))
