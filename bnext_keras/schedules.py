@@ -78,6 +78,9 @@ def annealing(epochs: int, fraction: float = PUBLISHED_FRACTION, initial: float 
 
     A run of 512 epochs that begins with 1 gets the published ones; one of a single epoch is binary from the start.
 
+    Raises:
+        ValueError: if there is no epoch.
+
     Example:
         >>> annealing(512)
         (1.0, 0.9)
@@ -85,6 +88,8 @@ def annealing(epochs: int, fraction: float = PUBLISHED_FRACTION, initial: float 
         >>> [float(f"{weight_temperature(epoch, initial, decay):.1e}") for epoch in (0, 1, 5, 6)]
         [1.0, 0.068, 1.5e-06, 0.0]
     """
+    if epochs < 1:
+        raise ValueError(f"epochs must be at least 1, the length of the whole run, got {epochs}")
     steps = min(max(1, round(fraction * epochs)), epochs - 1)
     if steps < 1:
         return ANNEALED / 10, PUBLISHED_DECAY

@@ -61,6 +61,9 @@ class WeightTemperature(tf.keras.callbacks.Callback):
             epochs: Length of the whole run. One of 512 epochs gets the published schedule.
             fraction: Share of the epochs with soft kernels. The last epoch always has binary ones.
 
+        Raises:
+            ValueError: if there is no epoch.
+
         Example:
             >>> import bnext_keras
             >>> callback = bnext_keras.callbacks.WeightTemperature.for_epochs(20)

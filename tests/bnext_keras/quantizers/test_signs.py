@@ -204,6 +204,12 @@ def test_whatever_its_length_a_run_ends_with_binary_kernels(epochs, fraction):
     assert callbacks.WeightTemperature.for_epochs(epochs, fraction).temperature(epochs - 1) == 0
 
 
+@pytest.mark.parametrize("epochs", [0, -1])
+def test_a_run_without_epochs_has_no_schedule(epochs):
+    with pytest.raises(ValueError, match=f"epochs must be at least 1, the length of the whole run, got {epochs}"):
+        callbacks.WeightTemperature.for_epochs(epochs)
+
+
 @pytest.mark.parametrize(("epochs", "annealed"), [(512, 153), (20, 6), (2, 1)])
 def test_a_shorter_run_is_annealed_after_the_same_share(epochs, annealed):
     schedule = callbacks.WeightTemperature.for_epochs(epochs)
