@@ -39,7 +39,7 @@ class Normalization:
         >>> white = np.full((1, 1, 3), 255, np.uint8)
         >>> Normalization(mean=(0.5, 0.5, 0.5), std=(0.25, 0.5, 1.0))(white)
         array([[[2. , 1. , 0.5]]], dtype=float32)
-        >>> Normalization((0.5, 0.4, 0.3), (0.25,))
+        >>> Normalization((0.5, 0.4, 0.3), 0.25)
         Normalization(mean=(0.5, 0.4, 0.3), std=(0.25, 0.25, 0.25))
     """
 
@@ -47,7 +47,10 @@ class Normalization:
     std: tuple[float, ...] = IMAGENET_STD
 
     def __post_init__(self):
-        mean, std = (tuple(map(float, values)) for values in (self.mean, self.std))
+        try:
+            mean, std = (tuple(map(float, np.atleast_1d(values).tolist())) for values in (self.mean, self.std))
+        except (TypeError, ValueError):
+            mean = std = ()
         channels = max(len(mean), len(std))
         mean, std = (values * channels if len(values) == 1 else values for values in (mean, std))
         are_numbers = channels and all(map(math.isfinite, (*mean, *std)))

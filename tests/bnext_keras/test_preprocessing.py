@@ -2,7 +2,15 @@
 
 import os
 
-from bnext_keras.preprocessing import CROP, IMAGENET_MEAN, IMAGENET_STD, load_image, open_image, pixels_from_normalized
+from bnext_keras.preprocessing import (
+    CROP,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Normalization,
+    load_image,
+    open_image,
+    pixels_from_normalized,
+)
 
 import numpy as np
 import pytest
@@ -33,6 +41,18 @@ def test_the_published_evaluations_constants():
     assert CROP == 0.95
     assert IMAGENET_MEAN == (0.485, 0.456, 0.406)
     assert IMAGENET_STD == (0.229, 0.224, 0.225)
+
+
+def test_one_number_normalizes_all_channels():
+    assert Normalization(0.5, 0.25) == Normalization((0.5,), (0.25,))
+    assert Normalization(0.5, (0.1, 0.2, 0.4)).mean == (0.5, 0.5, 0.5)
+    assert Normalization(0.5, 0.25)(np.full((1, 1, 3), 255, np.uint8)).tolist() == [[[2.0, 2.0, 2.0]]]
+
+
+@pytest.mark.parametrize(("mean", "std"), [(None, 1), (0, None), ((), ()), ([[0.5]], 1), (0, 0), ((0, 0), (1, 1, 1))])
+def test_what_is_no_mean_and_deviation_is_refused(mean, std):
+    with pytest.raises(ValueError, match="mean and std must be a number for each channel, or one for all of them"):
+        Normalization(mean, std)
 
 
 @pytest.mark.parametrize(
