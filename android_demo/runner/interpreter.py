@@ -89,6 +89,8 @@ class Interpreter(OneImageInterpreter):
             self.input_names, self.output_names = ([names[i] for i in each] for each in (file.inputs, file.outputs))
             self.input_shapes = _own_shapes(file, file.inputs, found.input_shapes)
             self.output_shapes = _own_shapes(file, file.outputs, found.output_shapes)
+            # A plan takes bytes as floats.
+            self.input_types = [np.uint8 if file.type(tensor) == "UINT8" else np.float32 for tensor in file.inputs]
         self.kernels = self._library.session_kernels(self._session).decode()
         self.memory = int(self._library.session_bytes(self._session))
 
@@ -111,6 +113,9 @@ class Interpreter(OneImageInterpreter):
         """The outputs for a batch ``(samples, ...)``, image by image; a list if there are several outputs.
 
         A network of several inputs takes a list with a batch for each.
+
+        Raises:
+            PredictionError: if it is no such batch.
         """
         joined = self.run_each(images)
         return joined[0] if len(joined) == 1 else joined

@@ -7,10 +7,12 @@ loaded twice, and LCE's own Python classes find it there.
 
 import importlib.util
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from bnext_keras.errors import PredictionError
 
 import numpy as np
 
@@ -47,9 +49,12 @@ class OneImageInterpreter:
         A file of larger batches gets these, the last filled with repetitions whose outputs are left out.
 
         Args:
-            batch: ``(samples, ...)``; of a file of several inputs a list of such arrays.
+            batch: ``(samples, ...)``, or what NumPy makes an array of; of a file of several inputs a list of such ones.
+
+        Raises:
+            PredictionError: if it is none, or of another shape than the file takes, or no pixels where it takes these.
         """
-        each = batches(batch)
+        each = self._batches(batch)
         size = self.input_shapes[0][0]
         results = []
         for start in range(0, len(each[0]), size):
@@ -61,6 +66,54 @@ class OneImageInterpreter:
             shapes = zip(self.output_shapes, self.output_types, strict=True)
             return [np.empty((0, *shape[1:]), type) for shape, type in shapes]
         return [np.concatenate(outputs) for outputs in zip(*results, strict=True)]
+
+    def _batches(self, given):
+        """A batch for each input, having seen that the file takes it."""
+        count = len(self.input_shapes)
+        if isinstance(given, Mapping):
+            what = "a batch of images" if count == 1 else f"a list of {count} batches, one for each input"
+            raise PredictionError(f"takes {what}, not a {type(given).__name__}")
+        if count == 1 and not _is_list_of_one(given, len(self.input_shapes[0])):
+            given = [given]
+        if len(given) != count:
+            raise PredictionError(f"takes a batch for each of its {count} inputs in a list, not {len(given)} of them")
+        arrays = [
+            _as_batch(values, shape, kind)
+            for values, shape, kind in zip(given, self.input_shapes, self.input_types, strict=True)
+        ]
+        if len(set(map(len, arrays))) > 1:
+            samples = ", ".join(str(len(array)) for array in arrays)
+            raise PredictionError(f"takes as many samples for each input, not {samples}")
+        return arrays
+
+
+def _is_list_of_one(given, rank):
+    """Whether it is a list with the batch of the only input, rather than a batch as a list of images."""
+    return isinstance(given, list | tuple) and len(given) == 1 and getattr(given[0], "ndim", None) == rank
+
+
+def _as_batch(values, shape, kind):
+    """An array that a file takes samples of, in its own type."""
+    expected = f"(samples, {', '.join(map(str, shape[1:]))})"
+    try:
+        array = np.asarray(values)
+    # Of lists of several lengths there is none.
+    except ValueError as error:
+        raise PredictionError(f"takes an array {expected}, not lists of several lengths") from error
+    if array.dtype.kind not in "fiub":
+        raise PredictionError(f"takes numbers {expected}, not {array.dtype}")
+    if array.shape[1:] != tuple(shape[1:]):
+        is_one = array.shape == tuple(shape[1:])
+        remedy = "give one image as a batch of one, image[np.newaxis]" if is_one else ""
+        raise PredictionError(f"takes a batch {expected}, not an array of shape {array.shape}", remedy=remedy)
+    if np.dtype(kind) == np.uint8:
+        array = np.rint(array)
+        if array.size and not 0 <= array.min() <= array.max() <= 255:
+            raise PredictionError(
+                f"takes pixels from 0 to 255, not numbers from {array.min():.4g} to {array.max():.4g}",
+                remedy="it normalizes them itself",
+            )
+    return array.astype(kind, copy=False)
 
 
 def batches(inputs: np.ndarray | Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -5,6 +5,7 @@ import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import bnext_keras
+from bnext_keras.errors import PredictionError
 from bnext_keras.layers import BinaryConv2D
 
 import numpy as np
@@ -233,6 +234,42 @@ def test_int8_weights_stay_int8():
 def test_inputs_of_another_shape_are_refused_though_they_have_as_many_bytes(bnext, shape):
     with pytest.raises(EngineError, match=r"input 0 is of shape \(.*\), not \(1, 48, 48, 3\)"):
         Interpreter(bnext.content).run([np.zeros(shape, np.float32)])
+
+
+@pytest.mark.parametrize(
+    "run", [lambda content: Interpreter(content).predict, lambda content: LceInterpreter(content).run_each]
+)
+def test_what_is_no_batch_is_refused_in_words(bnext, run):
+    image, predict = np.zeros((48, 48, 3), np.float32), run(bnext.content)
+    for given, message in (
+        (image, r"takes a batch \(samples, 48, 48, 3\), not an array of shape \(48, 48, 3\); give one .*newaxis\]"),
+        (np.zeros((1, 3, 48, 48)), r"takes a batch \(samples, 48, 48, 3\), not an array of shape \(1, 3, 48, 48\)$"),
+        ({"image": image[np.newaxis]}, "takes a batch of images, not a dict"),
+        ([[[1.0], [2.0, 3.0]]], r"takes an array \(samples, 48, 48, 3\), not lists of several lengths"),
+        ("photo.jpg", r"takes numbers \(samples, 48, 48, 3\), not <U9"),
+        ([image[np.newaxis], image[np.newaxis]], r"not an array of shape \(2, 1, 48, 48, 3\)"),
+    ):
+        with pytest.raises(PredictionError, match=message):
+            predict(given)
+
+
+def test_lists_are_batches_as_they_are_to_numpy(bnext):
+    images = np.random.default_rng(0).normal(size=(2, 48, 48, 3))
+    engine, lce = Interpreter(bnext.content), LceInterpreter(bnext.content)
+    expected = engine.predict(images.astype(np.float32))
+    for given in (images, list(images), images.tolist(), [images], tf.constant(images)):
+        np.testing.assert_array_equal(engine.predict(given), expected)
+        np.testing.assert_allclose(lce.run_each(given)[0], expected, atol=1e-4)
+
+
+def test_a_file_of_pixels_takes_pixels():
+    image = tf.keras.Input((2, 2, 3), dtype="uint8")
+    content = convert_keras_model(tf.keras.Model(image, tf.cast(image, tf.float32) + 1))
+    engine = Interpreter(content)
+    for pixels in (np.full((1, 2, 2, 3), 256), np.full((1, 2, 2, 3), -1.0), np.full((1, 2, 2, 3), np.nan)):
+        with pytest.raises(PredictionError, match="takes pixels from 0 to 255, not numbers from"):
+            engine.predict(pixels)
+    assert np.unique(engine.predict(np.full((1, 2, 2, 3), 254.7))) == [256.0]
 
 
 def test_no_samples_are_no_answers(bnext):
