@@ -13,7 +13,13 @@ from pathlib import Path
 
 import bnext_keras
 
+import numpy as np
 import pytest
+from PIL import Image
+from tflite_graphs import Graph
+
+from converter.tflite.flatbuffer import Flatbuffer
+from converter.tflite.metadata import InputOrientation, Metadata, write_metadata
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -219,3 +225,19 @@ def test_the_example_of_a_pass_is_one(monkeypatch):
     assert len(examples) == 2
     for example in examples:
         example()
+
+
+def test_the_example_of_test_data_normalizes_as_the_file_states(tmp_path, monkeypatch):
+    """`docs/measuring.md` prepares pictures for a network that was trained with values from -1 to 1."""
+    monkeypatch.chdir(tmp_path)
+    graph = Graph()
+    content = graph.content(graph.add("MEAN", [graph.input((1, 2, 2, 3)), graph.constant(np.int32([1, 2]))], (1, 3)))
+    metadata = Metadata("net", InputOrientation.AS_MODEL, 3, mean=(0.5,) * 3, std=(0.5,) * 3)
+    Path("model.tflite").write_bytes(write_metadata(Flatbuffer(content), metadata))
+    Image.new("RGB", (2, 2), (255, 0, 255)).save("photo.png")
+    (code,) = (code for code in blocks(ROOT / "docs" / "measuring.md", "python") if "test.npz" in code)
+    exec(code, {"files": ["photo.png"], "labels": [1]})
+    with np.load("test.npz") as found:
+        assert found["images"].shape == (1, 224, 224, 3)
+        assert found["images"][0, 0, 0].tolist() == [1, -1, 1]
+        assert found["labels"].tolist() == [1]
