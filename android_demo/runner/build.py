@@ -314,7 +314,7 @@ def _cached(name, sources, target, link, flags=("-fPIC",), command=None, options
 
     def make(output):
         start = time.monotonic()
-        print(f"Compiling the engine for {target}, once ...", end="", file=sys.stderr, flush=True)
+        print(f"Compiling the engine for {target} ({name}), once ...", end="", file=sys.stderr, flush=True)
         try:
             build(sources, output, command=command, target=target, flags=flags, link=link, options=options)
         finally:

@@ -75,13 +75,15 @@ def test_what_is_compiled_is_kept_and_said_to_be_compiled(capfd, monkeypatch, tm
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     program = build.program(build.machine())
     assert program.read_text() == "compiled\n"
-    assert "Compiling the engine for" in capfd.readouterr().err
+    line = f"Compiling the engine for {build.machine()} ({{}}), once ... "
+    assert capfd.readouterr().err.startswith(line.format("bnext-runner"))
     calls = (tmp_path / "c++.log").read_text().count("called")
     assert build.program(build.machine()) == program
     assert capfd.readouterr().err == ""
     assert (tmp_path / "c++.log").read_text().count("called") == calls
     # Of the library, all but its own file and its linking has been compiled for the program.
     build.library()
+    assert capfd.readouterr().err.startswith(line.format("librunner.so"))
     assert (tmp_path / "c++.log").read_text().count("called") == calls + 2
     assert not list((tmp_path / "cache").rglob("tmp*"))
 
