@@ -8,6 +8,7 @@ are answered before TensorFlow starts.
 """
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -42,7 +43,8 @@ def run(tool: str, work: Callable[[argparse.Namespace], int], arguments: argpars
     """Does a command's work and returns its exit status, whichever way the work ends.
 
     A `UserError` becomes one line on standard error and its exit status; Ctrl-C one line and 130, SIGTERM the same
-    and 143: temporary files are removed after either. A reader that has enough, `head` say, is no error.
+    and 143: temporary files are removed after either. A reader that has enough, `head` say, is no error, and neither is
+    a terminal or a file that cannot show a character: it gets the character's escape.
 
     Args:
         tool: The command's name, which begins each of these lines.
@@ -50,7 +52,7 @@ def run(tool: str, work: Callable[[argparse.Namespace], int], arguments: argpars
         arguments: Of the command line. ``interrupted`` among them is what is told after Ctrl-C.
     """
     try:
-        with _signals_as_interrupts():
+        with _signals_as_interrupts(), _escaped_output():
             return work(arguments)
     except UserError as error:
         complain(tool, error)
@@ -243,6 +245,22 @@ def _signals_as_interrupts():
     finally:
         for number in ours:
             signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def _escaped_output():
+    """Has standard output write what its encoding lacks as an escape, as standard error does already."""
+    # Streams of notebooks and tests have no encoding to be changed.
+    stream = sys.stdout
+    errors = stream.errors if isinstance(stream, io.TextIOWrapper) else None
+    if errors != "strict":
+        yield
+        return
+    stream.reconfigure(errors="backslashreplace")
+    try:
+        yield
+    finally:
+        stream.reconfigure(errors=errors)
 
 
 def _discard_output():

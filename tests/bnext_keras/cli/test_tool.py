@@ -126,6 +126,24 @@ def test_a_reader_that_has_enough_is_no_error():
     assert (result.returncode, result.stderr) == (0, "")
 
 
+def test_what_an_output_cannot_encode_becomes_visible():
+    program = (
+        "import sys\n"
+        "from bnext_keras.cli._tool import run\n"
+        "from bnext_keras.console import SafeConsole\n"
+        "def work(arguments):\n"
+        "    print('gr\\xf6\\xdfer')\n"
+        "    SafeConsole().print('\\u732b')\n"
+        "    return 0\n"
+        "status = run('tool', work, None)\n"
+        "sys.exit(status or sys.stdout.errors != 'strict')\n"
+    )
+    for encoding, output in (("ascii", b"gr\\xf6\\xdfer\n\\u732b\n"), ("utf-8", "größer\n猫\n".encode())):
+        environment = {**os.environ, "PYTHONIOENCODING": encoding}
+        result = subprocess.run([sys.executable, "-c", program], capture_output=True, env=environment)
+        assert (result.returncode, result.stdout, result.stderr) == (0, output, b"")
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_tells_its_version(invoke, command):
     main = import_module(COMMANDS[command]).main
