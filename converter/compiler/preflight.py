@@ -1,5 +1,7 @@
 """What a model must be before a conversion is worth starting."""
 
+import re
+
 from bnext_keras.errors import ConversionError
 from bnext_keras.layer_graph import LayerGraph, is_one_bit
 from bnext_keras.quantizers import soft_kernels
@@ -15,6 +17,8 @@ from converter.source.interface import INPUT_TYPES, input_names
 from converter.source.quantizers import input_fault, name_of
 from converter.source.rebuilding import is_mixed, other_precisions
 
+#: What TensorFlow lets a model be called that it computes in a graph: Keras lets it be called anything.
+_SCOPE = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")
 #: Types that a model's input may have; what computes in others is told apart by its layers.
 _INPUT_TYPES = (tf.float32, tf.uint8, tf.float16, tf.bfloat16, tf.float64)
 
@@ -31,6 +35,13 @@ def check(model: tf.keras.Model, *, harden: bool = False) -> None:
     """
     check_built(model)
     where = f"model '{model.name}'"
+    if not _SCOPE.fullmatch(model.name):
+        raise ConversionError(
+            "TensorFlow computes nothing under this name",
+            where=where,
+            remedy="build it with a name of letters from A to Z, digits, _, - and ., or once more: "
+            "tf.keras.Model(model.inputs, model.outputs, name='net')",
+        )
     for name, tensor in zip(input_names(model), model.inputs, strict=True):
         of_which = f" of '{name}'" if len(model.inputs) > 1 else ""
         if None in (shape := tuple(tensor.shape))[1:]:

@@ -41,6 +41,15 @@ def test_soft_kernels_are_hardened_on_demand_and_the_report_says_so(small_bnext)
     assert {float(variable) for variable in variables.values()} == {0.25}
 
 
+@pytest.mark.parametrize("name", ["größe", "my network", "_net"])
+def test_a_name_that_tensorflow_does_not_take_is_refused(name):
+    image = tf.keras.Input((8, 8, 3))
+    model = tf.keras.Model(image, Layers.Flatten()(image), name=name)
+    with pytest.raises(ConversionError, match=f"model '{name}': TensorFlow computes nothing under this name"):
+        convert(model)
+    assert convert(tf.keras.Model(model.inputs, model.outputs, name="net")).verification.passed
+
+
 def model_of(*layers):
     return tf.keras.Sequential([tf.keras.Input((8, 8, 32)), *layers])
 
