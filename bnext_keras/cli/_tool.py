@@ -52,7 +52,8 @@ def run(tool: str, work: Callable[[argparse.Namespace], int], arguments: argpars
         arguments: Of the command line. ``interrupted`` among them is what is told after Ctrl-C.
     """
     try:
-        with _signals_as_interrupts(), _escaped_output():
+        _escape_output()
+        with _signals_as_interrupts():
             return work(arguments)
     except UserError as error:
         complain(tool, error)
@@ -247,20 +248,12 @@ def _signals_as_interrupts():
             signal.signal(number, signal.SIG_DFL)
 
 
-@contextmanager
-def _escaped_output():
+def _escape_output():
     """Has standard output write what its encoding lacks as an escape, as standard error does already."""
-    # Streams of notebooks and tests have no encoding to be changed.
-    stream = sys.stdout
-    errors = stream.errors if isinstance(stream, io.TextIOWrapper) else None
-    if errors != "strict":
-        yield
-        return
-    stream.reconfigure(errors="backslashreplace")
-    try:
-        yield
-    finally:
-        stream.reconfigure(errors=errors)
+    # Streams of notebooks have no encoding to be changed. It stays so: changing it back would write what is buffered,
+    # whose failure would hide how the work ended.
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _discard_output():
