@@ -3,6 +3,8 @@
 import base64
 import io
 
+from bnext_keras.preprocessing import default_crop
+
 import numpy as np
 from PIL import Image
 
@@ -25,7 +27,7 @@ def packed(image, kind="PNG", **options):
 
 def fitted(image, height, width):
     """Resized and cut out as `centre_crop` does it, first the rows, then the columns, in every version of Pillow."""
-    scale = max(height / image.height, width / image.width) / 0.95
+    scale = max(height / image.height, width / image.width) / default_crop((height, width))
     across, down = max(width, round(image.width * scale)), max(height, round(image.height * scale))
     bicubic = Image.Resampling.BICUBIC
     resized = image.resize((across, image.height), bicubic).resize((across, down), bicubic)

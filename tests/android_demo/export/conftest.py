@@ -49,6 +49,15 @@ def grey(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def large(tmp_path_factory):
+    """Of more than 64 pixels, so that it sees the centre of a picture only."""
+    layers = tf.keras.layers
+    image = tf.keras.Input((65, 72, 1))
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(image))
+    return Network(tmp_path_factory.mktemp("large"), tf.keras.Model(image, layers.Dense(3)(x), name="large"))
+
+
+@pytest.fixture(scope="session")
 def browser():
     if browsers.find() is None:
         pytest.skip("Chromium is not installed (Debian package chromium)")

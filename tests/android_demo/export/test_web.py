@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from bnext_keras.preprocessing import CROP, load_image
+from bnext_keras.preprocessing import load_image
 
 import numpy as np
 import pytest
@@ -26,6 +26,12 @@ def test_the_network_sees_what_pillow_makes_of_a_picture(page, colour, size):
     np.testing.assert_allclose(outputs, colour.answer(pixels), rtol=1e-4, atol=1e-4 * np.abs(outputs).max())
 
 
+def test_a_network_of_large_pictures_sees_their_centre(open_page, large):
+    image = noise(200, 150)
+    _, pixels, _ = seen(open_page(large.page), packed(image))
+    np.testing.assert_array_equal(pixels[..., 0], fitted(image.convert("L"), 65, 72))
+
+
 def test_a_photo_is_answered_as_bnext_predict_does(page, colour, tmp_path):
     """Turned upright as the camera noted; a JPEG's own rounding is the browser's."""
     exif = Image.Exif()
@@ -33,7 +39,7 @@ def test_a_photo_is_answered_as_bnext_predict_does(page, colour, tmp_path):
     content = packed(smooth(640, 480), "JPEG", exif=exif)
     (tmp_path / "photo.jpg").write_bytes(content)
     scale = {"mean": colour.model.normalization.mean, "std": colour.model.normalization.std}
-    image = load_image(tmp_path / "photo.jpg", (32, 48), crop=CROP, upright=True, **scale)
+    image = load_image(tmp_path / "photo.jpg", (32, 48), upright=True, **scale)
     expected = to_probabilities(colour.engine.run([image[np.newaxis]])[0][0])
     _, _, best = seen(page, content)
     assert [entry["index"] for entry in best] == list((-expected).argsort(kind="stable")[:5])

@@ -68,7 +68,8 @@ Layout layout(const Resize& r) {
 
 void set_axes(Resize& r) {
   const double across = double(r.columns) / r.width, down = double(r.rows) / r.height;
-  const double scale = (down > across ? down : across) / CROP;
+  const bool is_small = r.columns <= SMALL_IMAGE || r.rows <= SMALL_IMAGE;
+  const double scale = (down > across ? down : across) / (is_small ? 1 : CROP);
   // To the nearest whole number, of two the even one, as Python's round().
   const double width = __builtin_rint(r.width * scale), height = __builtin_rint(r.height * scale);
   r.across = axis(r.width, width < r.columns ? r.columns : uint32_t(width), r.columns);

@@ -1,6 +1,7 @@
 // A picture becomes a network's input, as bnext_keras/preprocessing.py:load_image does it with Pillow, bit for bit:
 // resized (bicubic, with the window widened where it shrinks) so that the centre of the wanted size is CROP of its
-// shorter side, cut out, normalized. Rows come in one after the other, so that no picture has to be in memory.
+// shorter side, or all of it where that size is small, cut out, normalized. Rows come in one after the other, so that no
+// picture has to be in memory.
 //
 //   resize_bytes(resize)                 how much memory does it take?
 //   resize_begin(resize, memory)         for a picture's width and height
@@ -10,7 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// What `default_crop` there says.
 constexpr double CROP = 0.95;
+constexpr uint32_t SMALL_IMAGE = 64;
 // Pillow's: so many bits of a weight are behind the point.
 constexpr int PRECISION = 32 - 8 - 2;
 
