@@ -4,8 +4,9 @@ import subprocess
 
 import numpy as np
 import pytest
+from tflite_graphs import Graph
 
-from android_demo.runner import Interpreter, build
+from android_demo.runner import Interpreter, build, compile_plan
 from android_demo.tools.benchmark_model import parse
 
 
@@ -75,6 +76,28 @@ def test_it_answers_images_as_the_interpreter_does(plan_file, bnext, tmp_path):
     assert (status, "INFO: Answered 2 images." in said) == (0, True)
     answers = np.fromfile(tmp_path / "answers", np.float32).reshape(2, -1)
     np.testing.assert_array_equal(answers, Interpreter(plan_file).predict(images))
+
+
+def test_a_plan_of_many_megabytes_is_read_whole(tmp_path):
+    """Into huge pages, where the system has them, instead of being mapped: its last weight counts, and its end."""
+    graph, weights = Graph(), np.zeros((1300, 1024), np.float32)
+    weights[-1, -1] = 3
+    x = graph.input((1, 1024))
+    y = graph.add(
+        "FULLY_CONNECTED", [x, graph.constant(weights), graph.constant(np.zeros(1300, np.float32))], (1, 1300)
+    )
+    plan = compile_plan(graph.content(y))
+    assert len(plan) > 4 << 20
+    (tmp_path / "large.plan").write_bytes(plan)
+    np.ones(1024, np.float32).tofile(tmp_path / "images")
+    flags = (f"--input={tmp_path / 'images'}", f"--output={tmp_path / 'answers'}")
+    status, _, text = run(f"--graph={tmp_path / 'large.plan'}", *flags)
+    assert status == 0, text
+    assert np.fromfile(tmp_path / "answers", np.float32).tolist() == [0.0] * 1299 + [3.0]
+    (tmp_path / "large.plan").write_bytes(plan[:-64])
+    status, _, text = run(f"--graph={tmp_path / 'large.plan'}")
+    assert status == 1
+    assert "not a plan, or one that is cut off" in text
 
 
 @pytest.mark.parametrize(

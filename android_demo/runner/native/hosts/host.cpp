@@ -115,8 +115,9 @@ int open_session(Session* s, const char* path, const void* plan, uint64_t size, 
     s->mapped = s->plan != nullptr;
     if (!s->mapped) return s->size ? RUNNER_NO_MEMORY : RUNNER_NO_PLAN;
   } else {
+    if (!size) return RUNNER_NO_PLAN;
     s->size = size;
-    s->plan = aligned_memory(size);
+    s->plan = fresh_pages(size);
     if (!s->plan) return RUNNER_NO_MEMORY;
     memcpy(s->plan, plan, size);
   }
@@ -138,7 +139,7 @@ void close_session(Session* s) {
   stop_pool(s->pool);
   if (s->memory) free_pages(s->memory, s->bytes);
   if (s->mapped) unmap_file(s->plan, s->size);
-  else free_aligned(s->plan);
+  else if (s->plan) free_pages(s->plan, s->size);
   memset(s, 0, sizeof *s);
 }
 
