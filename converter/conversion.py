@@ -243,7 +243,9 @@ def _convert(model, source, output, options, clock, changes):
     pass_reports = passes.simplify(graph) if options.simplify else []
     frozen = freeze(graph)
     clock.start("compile")
-    flatbuffer, trained_weights = store_trained(lce.to_flatbuffer(frozen), model, 4 if runtime.is_engine else 8)
+    compiled = lce.to_flatbuffer(frozen)
+    preflight.check_operators(compiled, graph, model)
+    flatbuffer, trained_weights = store_trained(compiled, model, 4 if runtime.is_engine else 8)
     clock.start("verify")
     scale = metadata.normalization and (metadata.normalization.mean, metadata.normalization.std)
     made = choose(flatbuffer, min(map(synthetic_count, shapes)), scale, index_bound(model))

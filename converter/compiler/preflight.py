@@ -16,11 +16,21 @@ from converter.source.binary_layers import binarizes_input, binary_convs, in_pla
 from converter.source.interface import INPUT_TYPES, input_names
 from converter.source.quantizers import input_fault, name_of
 from converter.source.rebuilding import is_mixed, other_precisions
+from converter.tflite.flatbuffer import Flatbuffer
+from converter.tflite.schema import BUILTIN_NAMES
 
 #: What TensorFlow lets a model be called that it computes in a graph: Keras lets it be called anything.
 _SCOPE = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")
 #: Types that a model's input may have; what computes in others is told apart by its layers.
 _INPUT_TYPES = (tf.float32, tf.uint8, tf.float16, tf.bfloat16, tf.float64)
+
+#: Operators that TensorFlow Lite's interpreter, and so LCE's, has beside those of the format and LCE's own.
+_TFLITE_CUSTOM = {"AudioSpectrogram", "Mfcc", "NumericVerify", "TFLite_Detection_PostProcess"}
+#: What to use for some of the functions that there is no operator for.
+_IN_PLACE_OF_FUNCTION = {
+    "Erfc": "if it is an exact gelu, use the approximate one: tf.nn.gelu(x, approximate=True)",
+    "Softsign": "write it with other functions: x / (1 + tf.abs(x))",
+}
 
 
 def check(model: tf.keras.Model, *, harden: bool = False) -> None:
@@ -97,18 +107,44 @@ def check_graph(graph: Graph, model: tf.keras.Model) -> None:
     Raises:
         ConversionError: naming the layer, the reason and the remedy.
     """
-    names = {layer.name for layer in LayerGraph(model).layers}
     for node in graph.nodes():
         if any(_is_function(value) for value in node.attributes.values()):
-            # TensorFlow's names are those of the layers: model/layer/while.
-            scopes = node.name.split("/")
-            where = f"layer '{next((name for name in reversed(scopes) if name in names), scopes[0])}'"
             kind = node.op.removeprefix("Stateless")
             raise ConversionError(
                 f"it has control flow (TensorFlow's {kind}), which is not supported",
-                where=where,
+                where=_place_of(node, model),
                 remedy="write it without loops and branches: unrolled, or with tf.where",
             )
+
+
+def check_operators(flatbuffer: Flatbuffer, graph: Graph, model: tf.keras.Model) -> None:
+    """Refuses what only the compiled file shows: functions that TensorFlow Lite has no operator for.
+
+    LCE's compiler passes them on under TensorFlow's names, and no interpreter loads the file.
+
+    Args:
+        flatbuffer: The file.
+        graph: The trace that it was compiled from.
+        model: The model that has been traced.
+
+    Raises:
+        ConversionError: naming the layer, the function and the remedy.
+    """
+    for kind in flatbuffer.operators:
+        if kind in BUILTIN_NAMES.values() or kind in _TFLITE_CUSTOM or kind.startswith("Lce"):
+            continue
+        node = next((node for node in graph.nodes() if node.op == kind), None)
+        raise ConversionError(
+            f"TensorFlow Lite has no operator for TensorFlow's {kind}, which it computes",
+            where=f"model '{model.name}'" if node is None else _place_of(node, model),
+            remedy=_IN_PLACE_OF_FUNCTION.get(kind, "write it with other functions"),
+        )
+
+
+def _place_of(node, model):
+    # TensorFlow's names are those of the layers: model/layer/while.
+    names, scopes = {layer.name for layer in LayerGraph(model).layers}, node.name.split("/")
+    return f"layer '{next((name for name in reversed(scopes) if name in names), scopes[0])}'"
 
 
 def _is_function(value):

@@ -233,6 +233,31 @@ def test_loops_and_branches_are_refused_by_layer(layers, message):
 
 
 @pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (
+            Layers.Activation("gelu", name="smooth"),
+            "layer 'smooth': TensorFlow Lite has no operator for TensorFlow's Erfc, which it computes; "
+            "if it is an exact gelu, use the approximate one: tf.nn.gelu(x, approximate=True)",
+        ),
+        (
+            Layers.Lambda(tf.atan, name="angle"),
+            "layer 'angle': TensorFlow Lite has no operator for TensorFlow's Atan, which it computes; "
+            "write it with other functions",
+        ),
+    ],
+)
+def test_functions_without_an_operator_are_refused_by_layer(layer, message):
+    with pytest.raises(ConversionError) as caught:
+        convert(model_of(layer))
+    assert str(caught.value) == message
+
+
+def test_the_approximate_gelu_has_operators():
+    assert convert(model_of(Layers.Lambda(lambda x: tf.nn.gelu(x, approximate=True)))).verification.passed
+
+
+@pytest.mark.parametrize(
     "quantizer", [lambda x: lq.math.sign(x), lambda x: tf.where(x >= 0, 1.0, -1.0)], ids=["larq's", "where"]
 )
 def test_a_function_that_is_the_sign_makes_a_binary_convolution(conv_model, quantizer):
