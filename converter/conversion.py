@@ -74,6 +74,7 @@ def convert(
     input_type: str = "float32",
     softmax: bool = False,
     batch: int = 1,
+    write: bool = True,
     progress: Callable[[str], None] = lambda step: None,
 ) -> ConversionResult:
     """Converts a Larq model for Larq Compute Engine and verifies the result before anything is written.
@@ -132,6 +133,7 @@ def convert(
             model whose own input is uint8 makes such a file anyway. ``verify_data`` are pixels then.
         softmax: Whether the file gives probabilities though the model gives logits.
         batch: How many images the file takes at once.
+        write: Whether to write the file; without it, that is the caller's, who has other files to write with it, say.
         progress: Called with the name of each step as it begins.
 
     Returns:
@@ -196,7 +198,12 @@ def convert(
             *notes.recalibrated(model, recalibrated_on),
             *notes.in_float32(model, precision),
         ]
-        return _convert(model, source, output, options, clock, changes)
+        result = _convert(model, source, options, clock, changes)
+    if write and output is not None:
+        with file_errors_as(ConversionError):
+            write_atomically(Path(output), result.content)
+        result.path = Path(output)
+    return result
 
 
 @contextmanager
@@ -213,13 +220,12 @@ def _recalibrated(model, data, normalization):
         yield images
 
 
-def _convert(model, source, output, options, clock, changes):
+def _convert(model, source, options, clock, changes):
     """The file of a model that nobody else uses meanwhile.
 
     Args:
         model: The model.
         source: Where it was read; None for a model in memory.
-        output: Where the file is written; None for nowhere.
         options: What the file is to be.
         clock: Measures the steps.
         changes: Notes on what has become of the model already.
@@ -306,10 +312,6 @@ def _convert(model, source, output, options, clock, changes):
     if errors := result.errors:
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         raise VerificationError(f"model '{model.name}': {errors[0]}{more}", result)
-    if output is not None:
-        with file_errors_as(ConversionError):
-            write_atomically(Path(output), content)
-        result.path = Path(output)
     return result
 
 

@@ -48,7 +48,7 @@ def _convert(arguments):
         from converter.report.terminal import print_report
 
         print_report(error.result, console)
-        _write_reports(arguments, error.result)
+        write_all(_reports(arguments, error.result))
         complain(TOOL, f"{error}; nothing has been written")
         return error.exit_code
 
@@ -75,10 +75,11 @@ def _convert_verified(arguments, console, messages):
     read = (arguments.input, arguments.verify_data, arguments.calibration_data, arguments.recalibrate)
     for path in filter(None, read):
         check_exists(path)
-    outputs = [arguments.output, arguments.json, arguments.report]
+    output = arguments.output or arguments.input.with_suffix(suffix(arguments.target))
+    outputs = [output, arguments.json, arguments.report]
     # A .tflite file as the model is refused when it is read, with a better reason.
-    if arguments.output is None and arguments.input.suffix != ".tflite":
-        outputs.append(arguments.input.with_suffix(suffix(arguments.target)))
+    if arguments.output is None and arguments.input.suffix == ".tflite":
+        outputs.remove(output)
     check_outputs(filter(None, outputs), filter(None, (*read, arguments.labels)))
     if arguments.output is not None:
         check_suffix(arguments.output, suffix(arguments.target))
@@ -109,12 +110,14 @@ def _convert_verified(arguments, console, messages):
             input_type=arguments.input_type,
             softmax=arguments.softmax,
             batch=arguments.batch,
+            write=False,
             progress=lambda step: status.update(f"{arguments.input.name}: {step}"),
         )
         if (arguments.profile or arguments.report) and arguments.target != _NOT_PROFILED:
             result.profile = _profile(result, not arguments.no_engine, status)
+    result.path = output
+    write_all({output: result.content, **_reports(arguments, result)})
     print_report(result, console)
-    _write_reports(arguments, result)
     return 0
 
 
@@ -174,7 +177,7 @@ def _advise(arguments):
     return 0
 
 
-def _write_reports(arguments, result):
+def _reports(arguments, result):
     reports = {}
     if arguments.json is not None:
         reports[arguments.json] = (json.dumps(result.to_dict(), indent=2) + "\n").encode()
@@ -182,7 +185,7 @@ def _write_reports(arguments, result):
         from converter.report.html import render_html
 
         reports[arguments.report] = render_html(result).encode()
-    write_all(reports)
+    return reports
 
 
 if __name__ == "__main__":

@@ -341,3 +341,13 @@ def test_no_space_left(folder, tmp_path):
     assert "out.tflite: cannot be written (File too large)" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["out.tflite"]
     assert (tmp_path / "out.tflite").read_text() == "older"
+
+
+def test_no_space_left_for_the_report(tmp_path):
+    """The report is larger than the model's file: neither is written."""
+    model = tf.keras.Sequential([tf.keras.Input((8, 8, 3)), tf.keras.layers.Flatten(), tf.keras.layers.Dense(2)])
+    model.save(tmp_path / "model.h5")
+    result = run("model.h5", "--report", "report.html", "--no-engine", cwd=tmp_path, largest_file=8192)
+    assert result.returncode == 2
+    assert "report.html: cannot be written (File too large)" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["model.h5"]
