@@ -69,6 +69,7 @@ def check(model: tf.keras.Model, *, harden: bool = False) -> None:
                 where=where,
                 remedy=f"inputs must be {' or '.join(kind.name for kind in INPUT_TYPES)}",
             )
+    _check_weights(model)
     if not harden:
         _check_temperatures(model)
     for layer in sublayers(model):
@@ -218,6 +219,16 @@ def _check_for_bits(model):
                 f"{fault.what}, and no other layer takes signs: nothing of the model would run on bits",
                 where=f"layer '{layer.name}'",
                 remedy=fault.remedy,
+            )
+
+
+def _check_weights(model):
+    for weight in model.weights:
+        if weight.dtype.is_floating and bool(tf.reduce_any(tf.math.is_nan(weight))):
+            raise ConversionError(
+                f"its weight '{weight.name}' holds NaN",
+                where=f"model '{model.name}'",
+                remedy="take a file from before the loss became NaN; in fit, callbacks.RaiseOnNaN() ends in time",
             )
 
 

@@ -85,9 +85,23 @@ def _array(given, purpose):
         array = np.asarray(given)
     except ValueError as error:
         raise ConversionError(f"{purpose} data are no array ({first_line(error)})") from error
-    if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
-        raise ConversionError(f"{purpose} data must be finite numbers, not such {array.dtype}")
+    if array.dtype.kind not in "fiub":
+        raise ConversionError(
+            f"{purpose} data must be finite numbers, not such {array.dtype}",
+            remedy="give an array, or the path of a folder of images or of a file of arrays",
+        )
+    _check_finite(array, f"{purpose} data must be finite numbers")
     return array
+
+
+def _check_finite(array, demand):
+    """Refuses NaN and infinity, and says in which sample they are."""
+    bad = ~np.isfinite(array)
+    if bad.any():
+        first, *_ = np.argwhere(bad)[0] if array.ndim else [0]
+        raise ConversionError(
+            f"{demand}; {np.count_nonzero(bad):,} of {array.size:,} are NaN or infinite, the first in sample {first}"
+        )
 
 
 def _read_arrays(path, names):
@@ -162,8 +176,9 @@ def read_samples(
         raise ConversionError(
             f"{path}: has shape {array.shape}, but the model takes (samples, {', '.join(map(str, input_shape))})"
         )
-    if not len(array) or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+    if not len(array) or array.dtype.kind not in "fiu":
         raise ConversionError(f"{path}: must hold at least one input of finite numbers")
+    _check_finite(array, f"{path}: must hold finite numbers")
     return array
 
 

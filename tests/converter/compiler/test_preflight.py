@@ -215,6 +215,15 @@ def test_messages_have_no_addresses(conv_model):
         convert(conv_model((8, 8, 32), filters=32, kernel_size=3, kernel_quantizer="ste_heaviside"))
 
 
+def test_a_network_with_nan_in_it_is_refused_by_the_weight(conv_model):
+    model = conv_model((8, 8, 32), filters=32, kernel_size=3)
+    kernel = model.get_layer("conv").kernel
+    kernel.assign(tf.where(tf.range(32) == 5, np.nan, kernel))
+    with pytest.raises(ConversionError) as caught:
+        convert(model)
+    assert str(caught.value).startswith(f"model '{model.name}': its weight 'conv/kernel:0' holds NaN; take a file from")
+
+
 def loop(x):
     return tf.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, 2 * y), (0, x))[1]
 

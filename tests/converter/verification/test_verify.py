@@ -370,6 +370,17 @@ def test_data_that_nothing_can_be_verified_on_are_refused(data, message):
         users_inputs({"image": ((8, 8, 3), "float32")}, {"image": data})
 
 
+def test_numbers_that_are_not_finite_are_counted_and_placed(tmp_path):
+    data = np.zeros((4, 8, 8, 3), np.float32)
+    data[2, 1, 0, 0], data[3, 7, 7, 2] = np.nan, np.inf
+    found = "must (be|hold) finite numbers; 2 of 768 are NaN or infinite, the first in sample 2"
+    with pytest.raises(ConversionError, match=f"verification data {found}"):
+        users_inputs({"image": ((8, 8, 3), "float32")}, data)
+    np.save(tmp_path / "data.npy", data)
+    with pytest.raises(ConversionError, match=f"data.npy: {found}"):
+        read_samples(tmp_path / "data.npy", (8, 8, 3))
+
+
 def test_what_a_file_of_bytes_takes_are_pixels():
     specs = {"image": ((1, 2, 1), "uint8")}
     for pixels in ([0, 256], [-1, 3]):
