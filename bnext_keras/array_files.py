@@ -21,7 +21,7 @@ class LabelledArrays:
     """Images with their classes.
 
     Attributes:
-        images: Real numbers ``(images, height, width[, channels])``, at least one image.
+        images: Real numbers, none of them NaN or infinite, ``(images, height, width[, channels])``, at least one image.
         labels: Whole numbers ``(images,)``.
         class_names: Names of the classes, where the file has them.
     """
@@ -44,6 +44,8 @@ def read_labelled(path: Path) -> LabelledArrays:
         >>> read_labelled(path).class_names
         ('cat', 'dog')
     """
+    import numpy as np
+
     arrays = read_arrays(path, ("images", "labels"), optional=("class_names",))
     images, labels, names = arrays["images"], arrays["labels"], arrays.get("class_names")
     is_whole = labels.dtype.kind in "iu" and labels.shape in (images.shape[:1], (*images.shape[:1], 1))
@@ -53,6 +55,9 @@ def read_labelled(path: Path) -> LabelledArrays:
             "numbers (images, height, width[, channels]) and whole numbers (images,)",
             where=str(path),
         )
+    finite = np.isfinite(images)
+    if not finite.all():
+        raise FileError(f"image {np.argwhere(~finite)[0][0]} has numbers that are NaN or infinite", where=str(path))
     return LabelledArrays(images, labels.reshape(-1), None if names is None else tuple(map(str, names.reshape(-1))))
 
 

@@ -52,7 +52,8 @@ class OneImageInterpreter:
             batch: ``(samples, ...)``, or what NumPy makes an array of; of a file of several inputs a list of such ones.
 
         Raises:
-            PredictionError: if it is none, or of another shape than the file takes, or no pixels where it takes these.
+            PredictionError: if it is none, or of another shape than the file takes, or no pixels where it takes these,
+                or holds NaN or infinity.
         """
         each = self._batches(batch)
         size = self.input_shapes[0][0]
@@ -113,7 +114,14 @@ def _as_batch(values, shape, kind):
                 f"takes pixels from 0 to 255, not numbers from {array.min():.4g} to {array.max():.4g}",
                 remedy="it normalizes them itself",
             )
-    return array.astype(kind, copy=False)
+    # A number that is too large for float32 becomes infinite.
+    with np.errstate(over="ignore"):
+        array = array.astype(kind, copy=False)
+    if not (finite := np.isfinite(array)).all():
+        # Signs make an ordinary answer of NaN: nothing would tell.
+        sample = int(np.argwhere(~finite)[0][0])
+        raise PredictionError(f"takes finite numbers {expected}; sample {sample} has others, NaN or infinite")
+    return array
 
 
 def batches(inputs: np.ndarray | Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -73,3 +73,11 @@ def test_a_file_of_one_array_and_one_of_several_are_told_apart(tmp_path):
     (tmp_path / "broken.npy").write_bytes(b"PK\x03\x04 no archive")
     with pytest.raises(FileError, match=r"broken.npy: neither a folder of images nor a readable .npy file"):
         read_array(tmp_path / "broken.npy")
+
+
+def test_labelled_images_are_finite_numbers(tmp_path):
+    images = np.zeros((3, 2, 2, 3))
+    images[2, 0, 1, 0], images[1, 1, 1, 2] = np.nan, np.inf
+    np.savez(tmp_path / "test.npz", images=images, labels=[0, 1, 1])
+    with pytest.raises(FileError, match=r"test.npz: image 1 has numbers that are NaN or infinite"):
+        read_labelled(tmp_path / "test.npz")

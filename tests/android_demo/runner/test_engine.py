@@ -253,13 +253,24 @@ def test_what_is_no_batch_is_refused_in_words(bnext, run):
             predict(given)
 
 
+@pytest.mark.parametrize(
+    "run", [lambda content: Interpreter(content).predict, lambda content: LceInterpreter(content).run_each]
+)
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_numbers_that_are_not_finite_in_float32_are_refused(bnext, run, value):
+    images = np.zeros((3, 48, 48, 3))
+    images[1, 2, 3, 0] = value
+    with pytest.raises(PredictionError, match=r"takes finite numbers \(samples, 48, 48, 3\); sample 1 has others"):
+        run(bnext.content)(images)
+
+
 def test_lists_are_batches_as_they_are_to_numpy(bnext):
     images = np.random.default_rng(0).normal(size=(2, 48, 48, 3))
     engine, lce = Interpreter(bnext.content), LceInterpreter(bnext.content)
     expected = engine.predict(images.astype(np.float32))
     for given in (images, list(images), images.tolist(), [images], tf.constant(images)):
         np.testing.assert_array_equal(engine.predict(given), expected)
-        np.testing.assert_allclose(lce.run_each(given)[0], expected, atol=1e-4)
+        np.testing.assert_allclose(lce.run_each(given)[0], expected, atol=1e-4 * np.abs(expected).max())
 
 
 def test_a_file_of_pixels_takes_pixels():
