@@ -48,7 +48,8 @@ examples:
 
 exit status:
   0  the file has been written and computes what the Keras model computes
-  1  it does not (a binary convolution stayed float, or answers differ beyond rounding); nothing is written
+  1  it does not (a binary convolution stayed float, or answers differ beyond rounding); nothing is
+     written but --json and --report, which tell why
   2  the model or the command cannot be used; one line says why; nothing is written"""
 
 
