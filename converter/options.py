@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 
 from bnext_keras.errors import ConversionError
@@ -68,8 +69,8 @@ class Options:
             )
         if self.input_type not in INPUT_TYPES:
             raise ConversionError(f"--input {self.input_type}: not one of {', '.join(INPUT_TYPES)}")
-        if self.batch < 1:
-            raise ConversionError(f"--batch {self.batch}: must be at least 1")
+        if not isinstance(self.batch, Integral) or self.batch < 1:
+            raise ConversionError(f"--batch {self.batch}: must be a whole number of at least 1")
         if self.batch > 1 and runtime.is_engine:
             raise ConversionError(
                 f"--target {target}: the engine takes one image at a time", remedy="leave out --batch"

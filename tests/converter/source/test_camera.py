@@ -139,7 +139,9 @@ def test_a_model_whose_own_input_is_of_pixels_makes_such_a_file():
         ({"input_type": "uint8"}, "does not say how its images are normalized"),
         ({"softmax": True, "head": "softmax"}, "it gives probabilities already; leave out --softmax"),
         ({"input_type": "int8"}, "--input int8: not one of float32, uint8"),
-        ({"batch": 0}, "--batch 0: must be at least 1"),
+        ({"batch": 0}, "--batch 0: must be a whole number of at least 1"),
+        ({"batch": "2"}, "--batch 2: must be a whole number of at least 1"),
+        ({"batch": 1.5}, "--batch 1.5: must be a whole number of at least 1"),
         ({"dtype": "int16"}, "its input 'image' is int16; inputs must be float32 or int32 or int64 or uint8"),
     ],
 )
