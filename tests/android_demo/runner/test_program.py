@@ -105,6 +105,7 @@ def test_a_plan_of_many_megabytes_is_read_whole(tmp_path):
     [
         ((), "Please specify the name of your plan with --graph=PLAN"),
         (("--graph=missing",), "missing: not a plan, or one that is cut off"),
+        (("--graph=FOLDER",), "FOLDER: not a plan, or one that is cut off"),
         (("--graph=PLAN", "--num_threads=0"), "--num_threads=0: not a number that makes sense here"),
         (("--graph=PLAN", "--num_runs=1x"), "--num_runs=1x: not a number"),
         (("--graph=PLAN", "--min_secs=nan"), "--min_secs=nan: not a number"),
@@ -124,6 +125,14 @@ def test_what_makes_no_sense_is_one_line_and_an_exit_status(plan_file, tmp_path,
     assert (status, output.failed, len(output.errors)) == (1, True, 1)
     expected = message if "--graph=PLAN" in message else message.replace("PLAN", str(plan_file))
     assert expected.replace("FOLDER", str(tmp_path)) in output.errors[0]
+
+
+def test_help_tells_every_flag():
+    status, _, text = run("--help")
+    assert status == 0
+    flags = {"graph", "num_threads", "cpu-list", "kernels", "num_runs", "min_secs", "max_secs", "warmup_runs"}
+    flags |= {"warmup_min_secs", "enable_op_profiling", "input", "output"}
+    assert {word[2:].partition("=")[0] for word in text.split() if word.startswith("--")} == flags
 
 
 def test_a_flag_that_it_does_not_know_is_told_and_passed_over(plan_file):

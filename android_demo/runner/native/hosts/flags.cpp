@@ -26,7 +26,32 @@ bool read_seconds(const char* text, double* number) {
   return *text && !*end && *number >= 0 && *number <= 1e9;
 }
 
+const char HELP[] =
+    "Runs a network's plan and prints its times as TensorFlow Lite's benchmark_model does, or answers images.\n"
+    "\n"
+    "  bnext-runner --graph=model.plan --num_threads=2 --cpu-list=4-7\n"
+    "  bnext-runner --graph=model.plan --input=images --output=answers\n"
+    "\n"
+    "  --graph=PLAN                  the plan, as compile_plan of android_demo.runner makes it of a .tflite file\n"
+    "  --num_threads=N               threads to run on (1)\n"
+    "  --cpu-list=LIST               processors to run on: 4-7, or 0,2\n"
+    "  --kernels=NAME                other kernels than the best ones of this CPU, such as reference\n"
+    "  --num_runs=N                  inferences to time, at least (50)\n"
+    "  --min_secs=S --max_secs=S     for so long at least (1) and at most (150)\n"
+    "  --warmup_runs=N               inferences before them, at least (1)\n"
+    "  --warmup_min_secs=S           for so long at least (0.5)\n"
+    "  --enable_op_profiling=true    also prints what each step takes\n"
+    "  --input=FILE --output=FILE    raw float32 images to answer instead, and their raw float32 answers\n"
+    "\n"
+    "Its exit status is 1 if something is wrong, otherwise 0. Flags that it does not know are named and passed over.\n";
+
 }  // namespace
+
+bool print_help(int count, char** arguments) {
+  for (int i = 1; i < count; i++)
+    if (!strcmp(arguments[i], "--help")) return fputs(HELP, stdout) >= 0;
+  return false;
+}
 
 bool parse(int count, char** arguments, Flags* flags) {
   struct {

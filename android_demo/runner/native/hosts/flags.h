@@ -12,6 +12,8 @@ struct Flags {
   bool enable_op_profiling = false;
 };
 
+// Whether --help is among the arguments. Then it has been printed.
+bool print_help(int count, char** arguments);
 // Prints what is wrong, or that a flag is not known, which is no error. False if it makes no sense.
 bool parse(int count, char** arguments, Flags* flags);
 // Binds this process, and the threads that it starts from now on, to processors. False if it cannot.

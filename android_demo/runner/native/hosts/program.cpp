@@ -199,6 +199,7 @@ int run_program(const Flags& flags) {
 }  // namespace
 
 int main(int count, char** arguments) {
+  if (print_help(count, arguments)) return 0;
   printf("STARTING!\n");
   Flags flags;
   const int result = parse(count, arguments, &flags) ? run_program(flags) : 1;

@@ -145,7 +145,7 @@ inline void* map_file(const char* path, uint64_t* bytes) {
   *bytes = 0;
   const int file = open(path, O_RDONLY);
   struct stat status;
-  if (file < 0 || fstat(file, &status) || status.st_size <= 0) {
+  if (file < 0 || fstat(file, &status) || !S_ISREG(status.st_mode) || status.st_size <= 0) {
     if (file >= 0) close(file);
     return nullptr;
   }
