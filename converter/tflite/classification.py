@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from bnext_keras.errors import PredictionError
 from bnext_keras.preprocessing import Normalization
+from bnext_keras.text import counted
 
 import numpy as np
 
@@ -16,7 +17,10 @@ ANY_SIZE = 224
 def check_one_each(inputs: Sequence, outputs: Sequence) -> None:
     """Raises PredictionError unless there is one input and one output."""
     if len(inputs) != 1 or len(outputs) != 1:
-        raise PredictionError(f"has {len(inputs)} inputs and {len(outputs)} outputs, but must have one each")
+        raise PredictionError(
+            f"has {counted(len(inputs), 'input')} and {counted(len(outputs), 'output')}, but must have one each",
+            remedy="make a Keras model of its image and its classes alone, or run it with an Interpreter",
+        )
 
 
 def check_shapes(inputs: tuple, outputs: tuple) -> tuple[tuple[int, int, int], int]:

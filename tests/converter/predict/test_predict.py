@@ -363,9 +363,9 @@ def test_a_model_with_several_inputs(refused, tmp_path):
     answers = tf.keras.layers.GlobalAveragePooling2D()(tf.keras.layers.Add()(images))
     model = tf.keras.Model(images, answers)
     model.save(tmp_path / "two.keras")
-    assert "has 2 inputs and 1 outputs" in refused(tmp_path / "two.keras", "photos/a.png")
+    assert "has 2 inputs and 1 output, but" in refused(tmp_path / "two.keras", "photos/a.png")
     (tmp_path / "two.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
-    assert "has 2 inputs and 1 outputs" in refused(tmp_path / "two.tflite", "photos/a.png")
+    assert "has 2 inputs and 1 output, but" in refused(tmp_path / "two.tflite", "photos/a.png")
 
 
 @pytest.mark.parametrize(
