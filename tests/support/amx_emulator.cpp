@@ -1,8 +1,8 @@
-// A CPU with AVX-512 as one with AMX, too: its instructions, which the CPU refuses, are carried out here, one signal each.
-// Linked into the engine in place of `cpu_features`. Where the CPU has AMX, nothing is emulated.
+// A CPU with AVX-512 as one with AMX, too: its instructions, which the CPU refuses, are carried out here, one signal
+// each. Linked into the engine in place of `cpu_features`. Where the CPU has AMX, nothing is emulated.
 //
-// After Intel's Architecture Instruction Set Extensions Programming Reference (319433), chapter 3. What that calls a fault,
-// a register that is used before LDTILECFG, say, ends the process by SIGILL.
+// After Intel's Architecture Instruction Set Extensions Programming Reference (319433), chapter 3. What that calls a
+// fault, a register that is used before LDTILECFG, say, ends the process by SIGILL.
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@ struct Tiles {
   uint8_t rows[8];
   uint8_t data[8][16][64];
 };
-// Each thread's, made when it first loads a configuration. A library that is loaded late has place for no more than a pointer.
+// Each thread's, made when it first loads a configuration. A library that is loaded late has place for a pointer only.
 thread_local Tiles* own __attribute__((tls_model("initial-exec")));
 
 constexpr int REGISTERS[] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
@@ -84,13 +84,16 @@ bool is_used(int tile) { return tile < 8 && own && own->configured && own->rows[
 bool multiply(int sums, int a, int b) {
   if (!is_used(sums) || !is_used(a) || !is_used(b) || sums == a || sums == b || a == b) return false;
   Tiles& tiles = *own;
-  if (tiles.rows[sums] != tiles.rows[a] || tiles.bytes[sums] != tiles.bytes[b] || tiles.bytes[a] / 4 != tiles.rows[b]) return false;
+  const bool fit = tiles.rows[sums] == tiles.rows[a] && tiles.bytes[sums] == tiles.bytes[b];
+  if (!fit || tiles.bytes[a] / 4 != tiles.rows[b]) return false;
   for (int m = 0; m < tiles.rows[sums]; m++) {
     int32_t row[16];
     memcpy(row, tiles.data[sums][m], sizeof row);
     for (int k = 0; k < tiles.bytes[a] / 4; k++)
-      for (int n = 0; n < tiles.bytes[sums] / 4; n++)
-        for (int j = 0; j < 4; j++) row[n] += (int8_t)tiles.data[a][m][4 * k + j] * (int8_t)tiles.data[b][k][4 * n + j];
+      for (int n = 0; n < tiles.bytes[sums] / 4; n++) {
+        const int8_t *signs = (int8_t*)&tiles.data[a][m][4 * k], *weights = (int8_t*)&tiles.data[b][k][4 * n];
+        for (int j = 0; j < 4; j++) row[n] += signs[j] * weights[j];
+      }
     memcpy(tiles.data[sums][m], row, sizeof row);
   }
   return true;
@@ -110,11 +113,13 @@ bool carry_out(const Instruction& i) {
       return true;
     case 0x4b03:  // TILELOADD
       if (!in_memory || !is_used(i.reg)) return false;
-      for (int row = 0; row < own->rows[i.reg]; row++) memcpy(own->data[i.reg][row], i.base + row * i.step, own->bytes[i.reg]);
+      for (int row = 0; row < own->rows[i.reg]; row++)
+        memcpy(own->data[i.reg][row], i.base + row * i.step, own->bytes[i.reg]);
       return true;
     case 0x4b02:  // TILESTORED
       if (!in_memory || !is_used(i.reg)) return false;
-      for (int row = 0; row < own->rows[i.reg]; row++) memcpy((uint8_t*)i.base + row * i.step, own->data[i.reg][row], own->bytes[i.reg]);
+      for (int row = 0; row < own->rows[i.reg]; row++)
+        memcpy((uint8_t*)i.base + row * i.step, own->data[i.reg][row], own->bytes[i.reg]);
       return true;
     case 0x5e03:  // TDPBSSD
       return !in_memory && multiply(i.reg, i.rm, i.third);

@@ -1,5 +1,6 @@
 // x86-64 with AMX: Intel's servers since Sapphire Rapids. What it has beyond AVX-512 is registers of 16 rows of 64 bytes
-// each, and TDPBSSD: 16 pixels of 64 channels times 16 filters of them, 16,384 products of bytes, added to 16 x 16 sums.
+// each, and TDPBSSD: 16 pixels of 64 channels times 16 filters of them, 16,384 products of bytes, are added to 16 x 16
+// sums.
 //
 // Signs become bytes, +1 and -1, and places outside the input 0 or 1, before each convolution. Pixels lie in rows one
 // behind the other, 64 channels at a time, so that what a tap reads of 16 neighbours is 16 rows of a register, `offset`
@@ -207,7 +208,8 @@ static void convolve(const BinaryConv& c, u32 part) {
   const u32 width = c.output.width, blocks = c.output.channels / FILTERS;
   const u32 group = part / block_parts(c), first_block = part % block_parts(c) * PART_BLOCKS;
   const u32 last_block = first_block + PART_BLOCKS < blocks ? first_block + PART_BLOCKS : blocks;
-  const u32 first_tile = u32(u64(g.tiles) * group / g.groups), tiles = u32(u64(g.tiles) * (group + 1) / g.groups) - first_tile;
+  const u32 first_tile = u32(u64(g.tiles) * group / g.groups);
+  const u32 tiles = u32(u64(g.tiles) * (group + 1) / g.groups) - first_tile;
   Taps taps = {w.height * w.width, {}};
   for (u32 tap = 0; tap < taps.count; tap++) {
     const u32 y = tap / w.width * w.dilation_y, x = tap % w.width * w.dilation_x;
@@ -215,14 +217,19 @@ static void convolve(const BinaryConv& c, u32 part) {
     taps.offset[tap] = plane * g.plane + u64(y / w.stride_y) * g.pitch + x / w.stride_x;
   }
   // Which rows of the sums are pixels, and the first of these.
-  struct { u32 row; u64 to; } pixels[MOST_TILES * ROWS];
+  struct {
+    u32 row;
+    u64 to;
+  } pixels[MOST_TILES * ROWS];
   u32 count = 0;
-  u64 first = 0;
-  for (u32 row = 0; row < tiles * ROWS; row++) {
-    const u64 place = u64(first_tile) * ROWS + row, x = place % g.pitch, pixel = place / g.pitch * width + x;
-    if (x >= width || place >= g.places) continue;
-    if (!count) first = pixel;
-    pixels[count++] = {row, pixel * c.output.stride};
+  u64 first = 0, place = u64(first_tile) * ROWS, x = place % g.pitch, y = place / g.pitch;
+  for (u32 row = 0; row < tiles * ROWS && place < g.places; row++, place++) {
+    const u64 pixel = y * width + x;
+    if (x < width) {
+      if (!count) first = pixel;
+      pixels[count++] = {row, pixel * c.output.stride};
+    }
+    if (++x == g.pitch) x = 0, y++;
   }
   // Sums of a block are read while the next one's are computed.
   alignas(64) i32 sums[2][MOST_TILES * TILE];
