@@ -1,6 +1,7 @@
 """The engine with kernels that this machine's CPU may lack."""
 
 import platform
+import sys
 from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
@@ -14,9 +15,9 @@ from android_demo.runner import EngineError, Interpreter, build, interpreter
 #: What is linked with the engine for a CPU with AMX, and the options of the file that it stands in for.
 AMX_EMULATOR = Path(__file__).with_name("amx_emulator.cpp")
 AMX_OPTIONS = {"hosts/cpu.cpp": ["-Dcpu_features=features_of_this_cpu"]}
-#: Kernels that are compiled for this machine, the reference first. AMX is emulated where the CPU lacks it.
+#: Kernels that are compiled for this machine, the reference first. AMX is for Linux alone, and emulated on other CPUs.
 KERNELS = {
-    "x86_64": ["reference", "avx2", "avx512", "amx-only"],
+    "x86_64": ["reference", "avx2", "avx512", *(["amx-only"] if sys.platform == "linux" else [])],
     "aarch64": ["reference", "neon"],
 }.get(platform.machine(), ["reference"])
 

@@ -80,10 +80,13 @@ def _levels(network):
     return levels
 
 
+#: Operations whose results have fewer pixels than their maps.
+_FEWER_PIXELS = {*SINKS, "Pool"} - {"Pack"}
+
+
 def size_of(node: Node) -> tuple[int, int, int]:
     """Height, width and channels of the map that an operation goes through."""
-    # Signs are as many as there are pixels, whichever side of the comparison is a vector.
-    value = node.output if node.op == "Pack" or node.op not in {*SINKS, "Pool"} else node.inputs[0]
+    value = node.inputs[0] if node.op in _FEWER_PIXELS else node.output
     return value.height, value.width, value.channels
 
 

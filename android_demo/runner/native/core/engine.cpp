@@ -447,8 +447,7 @@ int runner_load(const void* plan, uint64_t size, const struct runner_kernels* ke
   e.registers = base + l.registers, e.register_bytes = l.register_bytes;
   // What a plan forgets to write is the same every time.
   for (u8* byte = e.arena; byte < base + l.packed[USUAL]; byte++) *byte = 0;
-  for (u32 choice = CHOICES; choice--;) {
-    if (!e.choices[choice]) continue;
+  for (u32 choice = 0; choice < CHOICES && e.choices[choice]; choice++) {
     e.packed_for[choice] = base + l.packed[choice];
     take(e, Choice(choice));
     pack(e);
