@@ -34,7 +34,9 @@ PLUGIN = Path(__file__).parent / "qemu" / "blocks.c"
 #: of a binary convolution's sums beside storing them, the second pass what the map behind it computes.
 PARTS = [
     ("make_row", "binary: tables"),
+    ("copy_row", "binary: tables"),
     ("tile_part", "binary: places"),
+    ("dotprod::convolve", "binary: places"),
     ("add_pixels", "epilogue: sums of means"),
     ("Sequence<", "second pass: fused"),
     ("single<", "second pass: one by one"),
@@ -43,6 +45,7 @@ PARTS = [
     ("neon::depthwise", "other: float convolutions"),
     ("conv_columns<", "other: float convolutions"),
     ("tile<", "binary: lookups and flushes"),
+    ("run_tile", "binary: lookups and flushes"),
     ("neon::pool", "other: pooling"),
     ("neon::dense", "other: dense"),
     ("", "other: everything else"),
@@ -136,7 +139,8 @@ def print_cycles(spent: Counter[tuple[int, int]], names: dict[int, str], code: d
         for block, body, cycles in zip(blocks, bodies, cycles_of(bodies, model, mca), strict=True):
             part = part_of(names[block[0]])
             if part == "binary: lookups and flushes":
-                part = "binary: lookups" if any(line.startswith("tbl") for line in body) else "binary: flushes"
+                looks_up = any(line.startswith(("tbl", "sdot")) for line in body)
+                part = "binary: lookups" if looks_up else "binary: flushes"
             column[part] += cycles * spent[block]
         columns.append(column)
     print(f"  {'M cycles, modelled':32} " + "  ".join(f"{name:>6}" for name in MODELS))

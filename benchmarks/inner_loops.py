@@ -61,8 +61,19 @@ class Loop:
         return pairs, KINDS[kind]
 
     @property
+    def counts_bits(self) -> bool:
+        """Whether it is the loop of ``native/kernels/dotprod_loops.inl``."""
+        return "dotprod::run_tile" in self.function and any(line.startswith("sdot") for line in self.body)
+
+    @property
     def operations(self) -> int:
-        """Multiplications and accumulations of a turn: each `usra` counts three lookups of 2 pixels and 16 filters."""
+        """Multiplications and accumulations of a turn.
+
+        Each `usra` counts three lookups of 2 pixels and 16 filters; each `bsl` of bits that are counted is a step of
+        two words of 32 channels for a pixel and 4 filters.
+        """
+        if self.counts_bits:
+            return sum(line.startswith("bsl") for line in self.body) * 2 * 32 * 4
         return sum(line.startswith("usra") for line in self.body) * 3 * 2 * 16 * CHANNELS
 
 
@@ -100,25 +111,28 @@ def cycles(loop: Loop, model: str, mca: str) -> float:
 
 
 def main() -> None:
-    """Compiles the NEON kernels and prints a line for each loop."""
+    """Compiles the kernels and prints a line for each loop."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cxx", default="aarch64-linux-gnu-g++", help="the compiler for ARM64")
     parser.add_argument("--objdump", default="aarch64-linux-gnu-objdump")
     parser.add_argument("--mca", default="llvm-mca-19")
     arguments = parser.parse_args()
+    print("pairs  tables            instructions  for 1000  stack  " + "  ".join(f"{name:>5}" for name in MODELS))
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "neon.o")
-        source = build.NATIVE / "kernels" / "neon.cpp"
-        subprocess.run([*shlex.split(arguments.cxx), *build.FLAGS, "-c", source, "-o", file], check=True)
-        print("pairs  tables            instructions  for 1000  stack  " + "  ".join(f"{name:>5}" for name in MODELS))
-        tiles = [loop for loop in loops(arguments.objdump, file) if loop.tile]
-        for loop in sorted(tiles, key=lambda each: (each.tile[1], each.tile[0])):
-            pairs, kind = loop.tile
-            modelled = [cycles(loop, model, arguments.mca) * 1024 / loop.operations for model in MODELS.values()]
-            print(
-                f"{pairs:5}  {kind:17} {len(loop.body):13}  {len(loop.body) * 1000 / loop.operations:8.1f}"
-                f"  {len(loop.spills):5}  " + "  ".join(f"{value:5.2f}" for value in modelled)
-            )
+        found = []
+        for source in ("neon", "dotprod"):
+            file = Path(folder, f"{source}.o")
+            command = [*shlex.split(arguments.cxx), *build.FLAGS, "-c", build.NATIVE / "kernels" / f"{source}.cpp"]
+            subprocess.run([*command, "-o", file], check=True)
+            found += loops(arguments.objdump, file)
+    rows = [(*reversed(loop.tile), loop) for loop in found if loop.tile]
+    rows += [("none: bits counted", 1, loop) for loop in found if loop.counts_bits]
+    for kind, pairs, loop in sorted(rows, key=lambda row: row[:2]):
+        modelled = [cycles(loop, model, arguments.mca) * 1024 / loop.operations for model in MODELS.values()]
+        print(
+            f"{pairs:5}  {kind:18}{len(loop.body):13}  {len(loop.body) * 1000 / loop.operations:8.1f}"
+            f"  {len(loop.spills):5}  " + "  ".join(f"{value:5.2f}" for value in modelled)
+        )
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ KERNELS: dict[str, dict[str, list[str]]] = {
         # Its functions ask for AMX themselves: compilers that know nothing of it leave them out.
         "kernels/amx.cpp": AVX512,
     },
-    "aarch64": {REFERENCE: [], "kernels/neon.cpp": []},
+    "aarch64": {REFERENCE: [], "kernels/neon.cpp": [], "kernels/dotprod.cpp": []},
     "wasm32": {REFERENCE: []},
     "wasm32-simd128": {"kernels/wasm.cpp": []},
 }

@@ -41,8 +41,9 @@ class Interpreter(OneImageInterpreter):
     Args:
         model: The bytes or the path of a ``.tflite`` file or of a plan.
         num_threads: How many threads it runs on, up to 1023. Answers are the same bits for any number.
-        kernels: ``"amx"``, ``"amx-only"``, ``"avx512"``, ``"avx2"``, ``"neon"`` or ``"reference"``; by default the best
-            that this CPU has. ``"amx"`` runs an inference with AVX-512 while that is faster.
+        kernels: ``"amx"``, ``"amx-only"``, ``"avx512"``, ``"avx2"``, ``"dotprod"``, ``"dotprod-only"``, ``"neon"`` or
+            ``"reference"``; by default the best that this CPU has. ``"amx"`` runs an inference with AVX-512 while that
+            is faster, ``"dotprod"`` one with NEON.
 
     Attributes:
         kernels: Name of the kernels that are used.

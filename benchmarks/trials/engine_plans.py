@@ -36,7 +36,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--kernels", default="reference", choices=["reference", "avx2", "avx512", "amx-only", "neon"])
+    choices = ["reference", "avx2", "avx512", "amx-only", "neon", "dotprod-only"]
+    parser.add_argument("--kernels", default="reference", choices=choices)
     parser.add_argument("--keep", type=Path, default=Path("hostile_plans"))
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", HypothesisWarning)

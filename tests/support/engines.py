@@ -18,7 +18,7 @@ AMX_OPTIONS = {"hosts/cpu.cpp": ["-Dcpu_features=features_of_this_cpu"]}
 #: Kernels that are compiled for this machine, the reference first. AMX is for Linux alone, and emulated on other CPUs.
 KERNELS = {
     "x86_64": ["reference", "avx2", "avx512", *(["amx-only"] if sys.platform == "linux" else [])],
-    "aarch64": ["reference", "neon"],
+    "aarch64": ["reference", "neon", "dotprod-only"],
 }.get(platform.machine(), ["reference"])
 
 

@@ -17,7 +17,10 @@ _LARGE = [0, 1, 2, 2**15, 2**16, 2**20, 2**31 - 1, 2**31, 2**32 - 1]
 
 
 #: What runs a program of kernels that this machine's CPU does not have.
-_EMULATORS = {"neon": ["qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu"]}
+_QEMU = ["qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu"]
+_EMULATORS = {"neon": _QEMU, "dotprod-only": _QEMU}
+#: All but the reference, as the core names them.
+_OTHERS = [f"{name}_kernels" for name in ("amx", "amx_only", "avx512", "avx2", "dotprod", "dotprod_only", "neon")]
 
 
 def build_program(folder, kernels="reference"):
@@ -27,7 +30,7 @@ def build_program(folder, kernels="reference"):
     Kernels that are linked with them, but do not run, are compiled without sanitizers, which take most of the time.
     """
     of_x86 = ("avx2", "avx512", "amx-only")
-    target = "x86_64" if kernels in of_x86 else {"neon": "aarch64"}.get(kernels, machine())
+    target = "x86_64" if kernels in of_x86 else "aarch64" if kernels in _EMULATORS else machine()
     native = (shutil.which("clang++") or shutil.which("g++")) if target == machine() else None
     compiler = native or shutil.which(f"{target}-linux-gnu-g++")
     if compiler is None or (kernels in _EMULATORS and not native and not shutil.which(_EMULATORS[kernels][0])):
@@ -45,10 +48,8 @@ def build_program(folder, kernels="reference"):
         sources |= {NATIVE / REFERENCE: sanitizers, other: []}
         other.write_text(
             '#include "kernels/kernels.h"\nnamespace runner { extern const Kernels reference_kernels;\n'
-            "extern const Kernels avx512_kernels, avx2_kernels, neon_kernels, amx_kernels, amx_only_kernels;\n"
-            "const Kernels avx512_kernels = reference_kernels, avx2_kernels = reference_kernels;\n"
-            "const Kernels amx_kernels = reference_kernels, amx_only_kernels = reference_kernels;\n"
-            "const Kernels neon_kernels = reference_kernels; }\n"
+            + "".join(f"extern const Kernels {name}; const Kernels {name} = reference_kernels;\n" for name in _OTHERS)
+            + "}\n"
         )
     else:
         for name, own in KERNELS[target].items():

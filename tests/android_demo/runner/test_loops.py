@@ -63,6 +63,14 @@ def test_loops_of_two_groups_do_not_touch_the_stack(loops_of, kind, lengths):
     assert [loop.operations for loop in found] == [1920, 3840, 5760, 7680]
 
 
+@pytest.mark.parametrize("compiler", [None, GCC])
+def test_a_step_of_bits_that_are_counted_does_not_touch_the_stack(loops_of, compiler):
+    loops = [loop for loop in loops_of("aarch64", compiler) if loop.counts_bits and loop.operations]
+    # Two steps of two words, 2 pixels and 16 filters: 5 instructions for each of 8 sums, 10 loads and an addition; and
+    # two for the loop.
+    assert [(len(loop.body), loop.operations, loop.spills) for loop in loops] == [(104, 4096, [])]
+
+
 @pytest.mark.parametrize(("target", "kernels", "most"), [("x86_64", "avx2", 3), ("aarch64", "neon", 4)])
 def test_no_tile_touches_the_stack(loops_of, target, kernels, most):
     tiles = [loop for loop in loops_of(target) if loop.tile and f"{kernels}::" in loop.function]

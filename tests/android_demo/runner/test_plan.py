@@ -52,7 +52,7 @@ def test_numbers_that_lead_astray_are_refused_or_harmless(plan):
 
 
 @pytest.mark.exhaustive  # compilers take half a minute for the sanitizers
-@pytest.mark.parametrize("kernels", ["reference", "avx2", "avx512", "amx-only", "neon"])
+@pytest.mark.parametrize("kernels", ["reference", "avx2", "avx512", "amx-only", "neon", "dotprod-only"])
 def test_plans_neither_read_nor_write_outside(bnext, melius, wide, mixed, tmp_path, kernels):
     """Good and hostile ones with address and undefined-behaviour sanitizers, in memory of just the size asked for."""
     if kernels in ("avx2", "avx512", "amx-only"):

@@ -32,7 +32,7 @@ extern const Kernels amx_kernels, amx_only_kernels;
 extern const Kernels avx512_kernels, avx2_kernels;
 #endif
 #if defined(__aarch64__)
-extern const Kernels neon_kernels;
+extern const Kernels dotprod_kernels, neon_kernels, dotprod_only_kernels;
 #endif
 #if defined(__wasm_simd128__)
 extern const Kernels wasm_kernels;
@@ -53,7 +53,9 @@ const Kernels* const ALL[] = {
     &avx2_kernels,
 #endif
 #if defined(__aarch64__)
+    &dotprod_kernels,
     &neon_kernels,
+    &dotprod_only_kernels,
 #endif
 #if defined(__wasm_simd128__)
     &wasm_kernels,  // Alone: a browser that takes the module has them.
@@ -142,20 +144,20 @@ void convolve_part(void* self, u32 part, u32) {
 }
 void conv_part(void* self, u32 part, u32) {
   const Work& w = *(Work*)self;
-  w.engine->kernels->conv(w.conv, part);
+  w.engine->kernels->floats->conv(w.conv, part);
 }
 void depthwise_part(void* self, u32 part, u32) {
   const Work& w = *(Work*)self;
-  w.engine->kernels->depthwise(w.conv, part);
+  w.engine->kernels->floats->depthwise(w.conv, part);
 }
 void pool_part(void* self, u32 part, u32) {
   const Work& w = *(Work*)self;
-  w.engine->kernels->pool(w.pool, part);
+  w.engine->kernels->floats->pool(w.pool, part);
 }
 void dense_part(void* self, u32 part, u32) {
   const Work& w = *(Work*)self;
   const u32 from = part * DENSE_PART, to = from + DENSE_PART;
-  w.engine->kernels->dense(w.dense, from, to < w.dense.out ? to : w.dense.out);
+  w.engine->kernels->floats->dense(w.dense, from, to < w.dense.out ? to : w.dense.out);
 }
 float* sums_of(const Work& w, u32 chunk) {
   return (float*)w.engine->scratch + u64(chunk) * w.map.sums * w.map.channels;
@@ -167,7 +169,8 @@ void map_part(void* self, u32 part, u32 thread) {
   float* registers = (float*)(w.engine->registers + thread * w.engine->register_bytes);
   // Of pixels, or of pairs of rows.
   const u64 unit = w.map.width ? 2 * u64(w.map.width) : 1, units = w.map.pixels / unit;
-  w.engine->kernels->map(w.map, units * part / w.chunks * unit, units * (part + 1) / w.chunks * unit, registers, sums);
+  const u64 from = units * part / w.chunks * unit, to = units * (part + 1) / w.chunks * unit;
+  w.engine->kernels->floats->map(w.map, from, to, registers, sums);
 }
 
 void run_parts(const runner_pool* pool, u32 parts, runner_task task, Work& work) {
@@ -339,7 +342,7 @@ void run_step(const runner_engine& e, const Step& step, u8*& packed, const runne
       const Map2<const float> in = map_of<const float>(e, w.input);
       const Map2<float> out = map_of<float>(e, w.output);
       for (u64 p = 0; p < u64(in.height) * in.width; p++)
-        k.softmax({in.data + p * in.stride, out.data + p * out.stride, in.channels, w.beta});
+        k.floats->softmax({in.data + p * in.stride, out.data + p * out.stride, in.channels, w.beta});
       break;
     }
   }

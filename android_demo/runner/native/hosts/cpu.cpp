@@ -21,6 +21,62 @@ bool may_use_tiles() {
 }
 #endif
 
+#if defined(__aarch64__) && defined(__linux__)
+long call_system(long number, long first, long second, long third) {
+  register long x8 __asm__("x8") = number, x0 __asm__("x0") = first, x1 __asm__("x1") = second, x2 __asm__("x2") = third;
+  register long x3 __asm__("x3") = 0;
+  __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
+  return x0;
+}
+
+// The first bytes of a file; how many, or less than 1. Not by a C library, either.
+long read_file(const char* path, void* to, unsigned long bytes) {
+  constexpr long CLOSE = 57, OPENAT = 56, READ = 63, AT_FDCWD = -100, O_CLOEXEC = 02000000;
+  const long file = call_system(OPENAT, AT_FDCWD, long(path), O_CLOEXEC);
+  if (file < 0) return file;
+  const long count = call_system(READ, file, long(to), long(bytes));
+  call_system(CLOSE, file, 0, 0);
+  return count;
+}
+
+// What the kernel tells a process about its CPU.
+uint64_t hwcap() {
+  constexpr uint64_t AT_HWCAP = 16;
+  uint64_t entries[64][2];
+  const long bytes = read_file("/proc/self/auxv", entries, sizeof entries);
+  for (long n = 0; n < bytes / long(sizeof *entries); n++)
+    if (entries[n][0] == AT_HWCAP) return entries[n][1];
+  return 0;
+}
+
+// What a processor is, or 0 where the kernel does not say.
+uint64_t processor(unsigned number) {
+  char path[64], text[18], *end = path;
+  const auto add = [&](const char* part) {
+    while (*part) *end++ = *part++;
+  };
+  const char tens[] = {char('0' + number / 10), 0}, ones[] = {char('0' + number % 10), 0};
+  add("/sys/devices/system/cpu/cpu"), add(number < 10 ? "" : tens), add(ones), add("/regs/identification/midr_el1");
+  *end = 0;
+  if (read_file(path, text, sizeof text) != sizeof text) return 0;
+  uint64_t id = 0;
+  for (unsigned n = 2; n < sizeof text; n++) id = id << 4 | uint64_t(text[n] < 'a' ? text[n] - '0' : text[n] - 'a' + 10);
+  return id;
+}
+
+// Whether a processor is one that looks up in half as many vectors at a time as it counts: Cortex-X1, X1C, Neoverse V1.
+bool counts_faster() {
+  constexpr uint64_t ARM = 0x41, PARTS[] = {0xd44, 0xd4c, 0xd40};
+  constexpr unsigned MOST = 16;  // Where processors differ, as in phones, there are no more.
+  for (unsigned number = 0; number < MOST; number++) {
+    const uint64_t id = processor(number);
+    for (uint64_t part : PARTS)
+      if (id >> 24 == ARM && (id >> 4 & 0xfff) == part) return true;
+  }
+  return false;
+}
+#endif
+
 }  // namespace
 
 uint64_t cpu_features() {
@@ -45,6 +101,11 @@ uint64_t cpu_features() {
   }
 #elif defined(__aarch64__)
   features |= runner::CPU_NEON;  // Part of every ARMv8.0.
+#if defined(__linux__)
+  constexpr uint64_t ASIMDDP = 1u << 20;
+  if (hwcap() & ASIMDDP) features |= runner::CPU_DOTPROD;
+  if (counts_faster()) features |= runner::CPU_COUNTS_FASTER;
+#endif
 #endif
   return features;
 }

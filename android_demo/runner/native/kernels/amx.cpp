@@ -18,6 +18,7 @@
 namespace runner {
 
 extern const Kernels avx512_kernels;
+extern const FloatKernels avx512_floats;
 
 namespace amx {
 
@@ -257,19 +258,9 @@ static void convolve(const BinaryConv& c, u32 part) {
     add_pixels(c, c.means.sums_of(c, part), first_block * FILTERS, last_block * FILTERS, first, first + count);
 }
 
-// All else is AVX-512's.
-static void conv(const Conv& job, u32 row) { avx512_kernels.conv(job, row); }
-static void depthwise(const Conv& job, u32 row) { avx512_kernels.depthwise(job, row); }
-static void pool(const Pool& job, u32 row) { avx512_kernels.pool(job, row); }
-static void dense(const Dense& job, u32 from, u32 to) { avx512_kernels.dense(job, from, to); }
-static void map(const MapJob& job, u64 from, u64 to, float* registers, float* sums) {
-  avx512_kernels.map(job, from, to, registers, sums);
-}
-static void softmax(const Softmax& job) { avx512_kernels.softmax(job); }
-
 constexpr Kernels kernels(const char* name, const Kernels* way_back) {
   return {name, CPU_AVX512 | CPU_AMX, packed_bytes, pack, scratch_bytes, prepare_parts, prepare,
-          convolve_parts, convolve, conv, depthwise, pool, dense, map, softmax, way_back};
+          convolve_parts, convolve, &avx512_floats, way_back};
 }
 
 }  // namespace amx

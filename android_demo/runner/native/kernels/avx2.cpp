@@ -110,6 +110,9 @@ static __attribute__((noinline)) void tile(const Chunk& chunk, const Place* plac
 
 }  // namespace avx2
 
+extern const FloatKernels avx2_floats;
+const FloatKernels avx2_floats = {avx2::conv, avx2::depthwise, avx2::pool, avx2::dense, avx2::map, avx2::softmax};
+
 extern const Kernels avx2_kernels;
 const Kernels avx2_kernels = {
     "avx2",
@@ -121,12 +124,7 @@ const Kernels avx2_kernels = {
     avx2::make_tables,
     avx2::tile_parts,
     avx2::tile_part,
-    avx2::conv,
-    avx2::depthwise,
-    avx2::pool,
-    avx2::dense,
-    avx2::map,
-    avx2::softmax,
+    &avx2_floats,
 };
 
 }  // namespace runner

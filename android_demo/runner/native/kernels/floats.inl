@@ -2,9 +2,6 @@
 // vectors.inl. Weights lie with the output channels side by side, so a vector holds LANES of them.
 
 // Output columns [from, to) whose tap `kx` lies inside the input.
-struct Span {
-  u32 from, to;
-};
 INLINE Span inside(const Window& w, u32 kx, u32 in_width, u32 out_width) {
   i32 first = i32(w.left) - i32(kx * w.dilation_x);  // x * stride >= first
   u32 from = first <= 0 ? 0 : (u32(first) + w.stride_x - 1) / w.stride_x;

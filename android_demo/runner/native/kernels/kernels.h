@@ -19,6 +19,11 @@ struct Map2 {
   u64 channel(u32 c) const { return channel_at(c, block); }
 };
 
+// Of rows, columns or taps, up to the one before `to`.
+struct Span {
+  u32 from, to;
+};
+
 struct BinaryConv;
 
 // The mean over all pixels of a function of a binary convolution's result x that is linear on both sides of a point, as
@@ -112,6 +117,17 @@ struct MapJob {
 // A map is computed for so many channels and pixels at a time, so that all its registers stay in the first cache.
 constexpr u32 GROUP = 16, STRIP = 64, REGISTER = GROUP * STRIP;
 
+// The float side: rows of the output, outputs from..to, and pixels from..to. `registers` are job.registers x REGISTER
+// floats; `sums` are job.sums x channels, to which the sums of these pixels are added.
+struct FloatKernels {
+  void (*conv)(const Conv&, u32 row);
+  void (*depthwise)(const Conv&, u32 row);
+  void (*pool)(const Pool&, u32 row);
+  void (*dense)(const Dense&, u32 from, u32 to);
+  void (*map)(const MapJob&, u64 from, u64 to, float* registers, float* sums);
+  void (*softmax)(const Softmax&);
+};
+
 struct Kernels {
   const char* name;
   u64 needs;  // Bits of CPU_*, all of which it needs.
@@ -126,14 +142,7 @@ struct Kernels {
   u32 (*convolve_parts)(const BinaryConv&);
   void (*convolve)(const BinaryConv&, u32 part);
 
-  // Float side: rows of the output, outputs from..to, and pixels from..to. `registers` are job.registers x
-  // REGISTER floats; `sums` are job.sums x channels, to which the sums of these pixels are added.
-  void (*conv)(const Conv&, u32 row);
-  void (*depthwise)(const Conv&, u32 row);
-  void (*pool)(const Pool&, u32 row);
-  void (*dense)(const Dense&, u32 from, u32 to);
-  void (*map)(const MapJob&, u64 from, u64 to, float* registers, float* sums);
-  void (*softmax)(const Softmax&);
+  const FloatKernels* floats;  // Another file's, where an instruction set adds nothing to it.
 
   // Other kernels of the same answers, bit by bit, where these are slower at times: each inference runs with whichever are
   // faster at the moment (core/watch.h). Null: these are always taken.
@@ -145,6 +154,8 @@ constexpr u64 CPU_AVX2 = 1;  // with FMA
 constexpr u64 CPU_NEON = 2;
 constexpr u64 CPU_AVX512 = 4;  // F, BW, DQ, VL, VNNI and VPOPCNTDQ, besides AVX2
 constexpr u64 CPU_AMX = 8;     // TILE and INT8, and the operating system lets this process use them
+constexpr u64 CPU_DOTPROD = 16;
+constexpr u64 CPU_COUNTS_FASTER = 32;  // One of its processors counts bits faster than it looks up: Cortex-X1's kind.
 
 // Whether the compiler knows AMX, and the operating system is one that can be asked for it.
 #if defined(__x86_64__) && defined(__linux__) && (defined(__clang__) ? __clang_major__ : __GNUC__) >= 11

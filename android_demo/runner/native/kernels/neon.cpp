@@ -6,8 +6,7 @@
 namespace runner {
 namespace neon {
 
-#define LANES 4
-#include "vectors.inl"
+#include "neon.inl"
 
 INLINE V maximum(V a, V b) { return (V)vmaxq_f32((float32x4_t)a, (float32x4_t)b); }
 // Vector n of a group: two share a load.
@@ -27,15 +26,9 @@ INLINE u32 below(const V* a, const V* b) {
 }
 
 constexpr bool MULTIPLIES_LANES = true;  // A vector by a lane of another.
-constexpr bool ADDS_DISTANCES = true;
-template <class T, class U>
-INLINE int16x8_t add_distances(T sum, U a, U b) {
-  return vabaq_s16((int16x8_t)sum, (int16x8_t)a, (int16x8_t)b);
-}
 #include "floats.inl"
 #include "strips.inl"
 #include "map.inl"
-#include "means.inl"
 
 // A lookup in two registers costs what it costs in one, so tables have 32 entries: 5 channels. 16 filters are in the
 // lanes of a vector, and a block is two of them.
@@ -180,6 +173,9 @@ static __attribute__((noinline)) void tile(const Chunk& chunk, const Place* plac
 
 }  // namespace neon
 
+extern const FloatKernels neon_floats;
+const FloatKernels neon_floats = {neon::conv, neon::depthwise, neon::pool, neon::dense, neon::map, neon::softmax};
+
 extern const Kernels neon_kernels;
 const Kernels neon_kernels = {
     "neon",
@@ -191,12 +187,7 @@ const Kernels neon_kernels = {
     neon::make_tables,
     neon::tile_parts,
     neon::tile_part,
-    neon::conv,
-    neon::depthwise,
-    neon::pool,
-    neon::dense,
-    neon::map,
-    neon::softmax,
+    &neon_floats,
 };
 
 }  // namespace runner

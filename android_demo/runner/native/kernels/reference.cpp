@@ -57,16 +57,28 @@ static void row(const BinaryConv& c, u32 y) {
 
 }  // namespace reference
 
+extern const FloatKernels reference_floats;
+const FloatKernels reference_floats = {
+    reference::conv,
+    reference::depthwise,
+    reference::pool,
+    reference::dense,
+    reference::map,
+    reference::softmax,
+};
+
 extern const Kernels reference_kernels;
 const Kernels reference_kernels = {
-    "reference",          0,
-    reference::no_bytes,  reference::nothing,
-    reference::no_bytes,  reference::no_parts,
-    reference::nothing,   reference::rows,
-    reference::row,       reference::conv,
-    reference::depthwise, reference::pool,
-    reference::dense,     reference::map,
-    reference::softmax,
+    "reference",
+    0,
+    reference::no_bytes,
+    reference::nothing,
+    reference::no_bytes,
+    reference::no_parts,
+    reference::nothing,
+    reference::rows,
+    reference::row,
+    &reference_floats,
 };
 
 }  // namespace runner

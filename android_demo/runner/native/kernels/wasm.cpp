@@ -105,6 +105,9 @@ static __attribute__((noinline)) void tile(const Chunk& chunk, const Place* plac
 
 }  // namespace wasm
 
+extern const FloatKernels wasm_floats;
+const FloatKernels wasm_floats = {wasm::conv, wasm::depthwise, wasm::pool, wasm::dense, wasm::map, wasm::softmax};
+
 extern const Kernels wasm_kernels;
 const Kernels wasm_kernels = {
     "wasm",
@@ -116,12 +119,7 @@ const Kernels wasm_kernels = {
     wasm::make_tables,
     wasm::tile_parts,
     wasm::tile_part,
-    wasm::conv,
-    wasm::depthwise,
-    wasm::pool,
-    wasm::dense,
-    wasm::map,
-    wasm::softmax,
+    &wasm_floats,
 };
 
 }  // namespace runner
