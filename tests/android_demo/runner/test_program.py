@@ -78,6 +78,24 @@ def test_it_answers_images_as_the_interpreter_does(plan_file, bnext, tmp_path):
     np.testing.assert_array_equal(answers, Interpreter(plan_file).predict(images))
 
 
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+def test_an_image_that_is_not_finite_is_refused_by_its_number(plan_file, bnext, tmp_path, value):
+    images = np.concatenate([bnext.image, bnext.image])
+    images[1, -1, -1, -1] = value
+    images.tofile(tmp_path / "images")
+    files = (f"--input={tmp_path / 'images'}", f"--output={tmp_path / 'answers'}")
+    status, output, _ = run(f"--graph={plan_file}", *files)
+    assert (status, output.errors) == (1, (f"{tmp_path / 'images'}: NaN or infinity in image 1",))
+
+
+def test_answers_stay_where_there_is_no_input(plan_file, tmp_path):
+    (tmp_path / "answers").write_bytes(b"of yesterday")
+    files = (f"--input={tmp_path / 'missing'}", f"--output={tmp_path / 'answers'}")
+    status, output, _ = run(f"--graph={plan_file}", *files)
+    assert (status, output.errors) == (1, (f"cannot open {tmp_path / 'missing'}",))
+    assert (tmp_path / "answers").read_bytes() == b"of yesterday"
+
+
 def test_a_plan_of_many_megabytes_is_read_whole(tmp_path):
     """Into huge pages, where the system has them, instead of being mapped: its last weight counts, and its end."""
     graph, weights = Graph(), np.zeros((1300, 1024), np.float32)
@@ -112,7 +130,7 @@ def test_a_plan_of_many_megabytes_is_read_whole(tmp_path):
         (("--graph=PLAN", "--cpu-list=0-"), "cannot run on the processors 0-"),
         (("--graph=PLAN", "--cpu-list=5000"), "cannot run on the processors 5000"),
         (("--graph=PLAN", "--kernels=sse"), "there are no such kernels for this CPU"),
-        (("--graph=PLAN", "--input=PLAN", "--output=FOLDER/answers"), "PLAN: ends in the middle of image"),
+        (("--graph=PLAN", "--input=FOLDER/cut", "--output=FOLDER/a"), "FOLDER/cut: ends in the middle of image 0"),
         (("--graph=PLAN", "--input=PLAN", "--output=FOLDER/no/answers"), "cannot open FOLDER/no/answers"),
         (("--graph=PLAN", "--input=PLAN"), "cannot open a file without --output"),
     ],
@@ -121,6 +139,7 @@ def test_what_makes_no_sense_is_one_line_and_an_exit_status(plan_file, tmp_path,
     def filled(text):
         return text.replace("PLAN", str(plan_file)).replace("FOLDER", str(tmp_path)) if "=" in text else text
 
+    (tmp_path / "cut").write_bytes(bytes(100))
     status, output, _ = run(*map(filled, flags))
     assert (status, output.failed, len(output.errors)) == (1, True, 1)
     expected = message if "--graph=PLAN" in message else message.replace("PLAN", str(plan_file))

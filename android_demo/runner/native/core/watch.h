@@ -1,5 +1,6 @@
-// Which of two kernels runs the next inference, where the usual ones are slower at times. AMX's unit is one: measured on a
-// shared machine, inferences took 5 ms with it for a while and then 13, where AVX-512 took 7 throughout.
+// Which of two kernels runs the next inference, where the usual ones are slower at times: AMX, whose unit is shared with
+// other virtual machines (inferences took 5 ms for a while and then 13, where AVX-512 took 7 throughout), and a phone's
+// processors, which differ in what they are fast at.
 #pragma once
 #include "plan.h"
 

@@ -144,6 +144,16 @@ int benchmark(Session* session, const Flags& flags, double init_us, double memor
   return 0;
 }
 
+// Neither NaN nor infinite, of which a sign would make an ordinary answer.
+bool all_finite(const void* values, size_t bytes) {
+  for (size_t i = 0; i < bytes; i += 4) {
+    uint32_t bits;
+    memcpy(&bits, (const char*)values + i, 4);
+    if ((bits & 0x7f800000) == 0x7f800000) return false;
+  }
+  return true;
+}
+
 // Whole images of raw float32 in, raw float32 out, one after the other.
 int answer(Session* session, const Flags& flags) {
   runner_view image, result;
@@ -151,7 +161,8 @@ int answer(Session* session, const Flags& flags) {
     fprintf(stderr, "ERROR: %s: has several inputs, and --input gives one\n", flags.graph);
     return 1;
   }
-  FILE *in = fopen(flags.input, "rb"), *out = flags.output ? fopen(flags.output, "wb") : nullptr;
+  FILE* in = fopen(flags.input, "rb");
+  FILE* out = in && flags.output ? fopen(flags.output, "wb") : nullptr;  // What is there stays if there is no input.
   if (!in || !out) {
     fprintf(stderr, "ERROR: cannot open %s\n", !in ? flags.input : flags.output ? flags.output : "a file without --output");
     if (in) fclose(in);
@@ -159,8 +170,10 @@ int answer(Session* session, const Flags& flags) {
   }
   long images = 0;
   size_t got;
-  bool written = true;
+  bool written = true, finite = true;
   while (written && (got = fread(image.data, 1, image.bytes, in)) == image.bytes) {
+    finite = all_finite(image.data, image.bytes);
+    if (!finite) break;
     run_session(session, nullptr);
     for (uint32_t i = 0; i < runner_outputs(session->engine); i++) {
       runner_tensor(session->engine, 1 + i, &result);
@@ -171,9 +184,10 @@ int answer(Session* session, const Flags& flags) {
   fclose(in);
   written = !fclose(out) && written;
   if (!written) fprintf(stderr, "ERROR: cannot write %s\n", flags.output);
+  else if (!finite) fprintf(stderr, "ERROR: %s: NaN or infinity in image %ld\n", flags.input, images);
   else if (got) fprintf(stderr, "ERROR: %s: ends in the middle of image %ld\n", flags.input, images);
   else printf("INFO: Answered %ld images.\n", images);
-  return written && !got ? 0 : 1;
+  return written && finite && !got ? 0 : 1;
 }
 
 int run_program(const Flags& flags) {
