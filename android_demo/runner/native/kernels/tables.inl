@@ -296,6 +296,10 @@ struct Batch {
   u32 pairs[2], counts[2];
 };
 
+// Weights are fetched so many bytes ahead of a chunk that is whole. A CPU does not do so itself: it sees a chunk read again
+// and again, once for each place, before the next one.
+constexpr u32 AHEAD = 8192;
+
 // All chunks of a block of filters at some places, one after the other. `to` is for the block's filters, see `Chunk`.
 INLINE void run_chunks(const BinaryConv& c, const Geometry& g, u32 block, i16* to, u64 step, u64 half, Tile* run,
                        const Place* places, u32 count) {
@@ -312,6 +316,10 @@ INLINE void run_chunks(const BinaryConv& c, const Geometry& g, u32 block, i16* t
                  u64(c.window.stride_x) * ENTRY};
   for (u32 left = g.groups; left; left -= chunk.groups) {
     if (left <= CHUNK) chunk.groups = left, chunk.last = true;
+    if (chunk.groups == CHUNK)
+      unrolled<(CHUNK * 3 * BLOCK + 63) / 64>([&](auto line) INLINED {
+        __builtin_prefetch(chunk.indices + AHEAD + line.value * 64, 0, 2);
+      });
     run(chunk, places, count);
     chunk.first = false, chunk.offsets += offsets, chunk.indices += CHUNK * 3 * BLOCK;
   }
