@@ -12,10 +12,12 @@ from typing import Any
 
 from bnext_keras.array_files import read_array
 from bnext_keras.classes import stated
+from bnext_keras.data.broken import BrokenImages
+from bnext_keras.data.pictures import read_pictures
 from bnext_keras.errors import UserError
 from bnext_keras.image_files import find_images
 from bnext_keras.patching import attribute
-from bnext_keras.preprocessing import Normalization, load_image
+from bnext_keras.preprocessing import Normalization
 from bnext_keras.sublayers import sublayers
 from bnext_keras.text import first_line
 
@@ -141,7 +143,8 @@ def read_batches(
 
     Args:
         data: Images just as the model takes them, ``(images, height, width, channels)``; or the path of a ``.npy`` file
-            of them; or a folder of images, in folders or not, which are resized, cropped and normalized.
+            of them; or a folder of images, in folders or not, which are resized, cropped and normalized. Those that
+            cannot be read are left out, with a warning of each; the batch is then smaller.
         input_shape: ``(height, width, channels)`` of the model.
         normalization: How the model wants images; needed for a folder.
 
@@ -158,34 +161,34 @@ def read_batches(
                 where=where,
                 remedy="state it (--mean, --std, --scale), or give an .npy file of images as the model takes them",
             )
-        files = find_images(Path(data))
-        load = partial(_load, input_shape=tuple(input_shape), normalization=normalization)
-    else:
-        files = _array(data)
-        if files.ndim != 4 or files.shape[1:] != tuple(input_shape) or files.dtype.kind not in "fiu" or not len(files):
-            raise UserError(
-                f"has {files.dtype} of shape {files.shape}, but the model takes images of shape {tuple(input_shape)}",
-                where=where,
-            )
-        load = partial(np.asarray, dtype=np.float32)
-    chosen = np.linspace(0, len(files) - 1, min(len(files), MOST)).round().astype(int)
+        yield from _of_pictures(Path(data), tuple(input_shape), normalization)
+        return
+    images = data if isinstance(data, np.ndarray) else read_array(Path(data), mapped=True)
+    if images.ndim != 4 or images.shape[1:] != tuple(input_shape) or images.dtype.kind not in "fiu" or not len(images):
+        raise UserError(
+            f"has {images.dtype} of shape {images.shape}, but the model takes images of shape {tuple(input_shape)}",
+            where=where,
+        )
+    for part in _parts(len(images)):
+        yield np.stack([np.asarray(images[i], np.float32) for i in part])
+
+
+def _of_pictures(folder, input_shape, normalization):
+    files, broken, are_sound = find_images(folder), BrokenImages(), False
+    for part in _parts(len(files)):
+        images = [image for _, image in read_pictures([files[i] for i in part], input_shape, normalization, broken)]
+        if images:
+            are_sound = True
+            yield np.stack(images)
+    if not are_sound:
+        raise UserError("none of the images can be read", where=str(folder), remedy=broken.summary())
+
+
+def _parts(count):
+    """Which of so many images are measured, a batch each."""
+    chosen = np.linspace(0, count - 1, min(count, MOST)).round().astype(int)
     # None of them small: each counts alike, and the variance of a few images is too small.
-    for part in np.array_split(chosen, -(-len(chosen) // BATCH)):
-        yield np.stack([load(files[i]) for i in part])
-
-
-def _array(data):
-    return data if isinstance(data, np.ndarray) else read_array(data, mapped=True)
-
-
-def _load(file, input_shape, normalization):
-    height, width, channels = input_shape
-    options = {"channels": channels, "mean": normalization.mean, "std": normalization.std}
-    try:
-        return load_image(file, (height, width), **options)
-    # Pillow's decoders let through whatever a broken file provokes: SyntaxError, struct.error, EOFError ...
-    except Exception as error:
-        raise UserError(f"cannot be read as an image ({first_line(error)})", where=str(file)) from error
+    return np.array_split(chosen, -(-len(chosen) // BATCH))
 
 
 def _norms(model):

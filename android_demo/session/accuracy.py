@@ -5,6 +5,7 @@ A network may answer otherwise on another CPU, if only by the last digits. What 
 
 import base64
 import binascii
+import math
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -28,8 +29,10 @@ def measure_top1(
     threads: int,
     timeout: float,
     progress: Callable[[str], None],
-) -> float:
-    """Share of images, in percent, whose largest answer on the device is that of their class.
+) -> tuple[float, int]:
+    """Share of images, in percent, whose largest answer on the device is that of their class; and how many these are.
+
+    Images that cannot be read are left out.
 
     Args:
         target: The device.
@@ -41,20 +44,24 @@ def measure_top1(
         progress: Takes a line about how far it has come.
 
     Raises:
-        BenchmarkError: if the device does not answer as it should.
+        BenchmarkError: if the device does not answer as it should, or no image can be read.
     """
     import numpy as np
 
-    count, right = len(data.images), 0
-    portion = max(1, _AT_ONCE // data.images[0].nbytes)
-    for start in range(0, count, portion):
-        progress(f"accuracy, {start} of {count} images")
-        images, labels = (part[start : start + portion] for part in (data.images, data.labels))
+    seen = right = 0
+    bytes_each = math.prod(data.images.shape[1:]) * np.dtype(np.float32).itemsize
+    for images, labels in data.portions(max(1, _AT_ONCE // bytes_each)):
+        progress(f"accuracy, {seen} of {len(data.labels)} images")
+        if not len(images):
+            continue
         answers = np.frombuffer(_answers(target, tool, plan, images, threads, timeout), np.float32)
         if answers.size == 0 or answers.size % len(images):
             raise BenchmarkError(f"{target.name}: {answers.size} numbers came back for {len(images)} images")
         right += int(np.sum(answers.reshape(len(images), -1)[:, data.classes].argmax(axis=1) == labels))
-    return 100 * right / count
+        seen += len(images)
+    if not seen:
+        raise BenchmarkError("none of the images can be read", remedy=data.broken.summary())
+    return 100 * right / seen, seen
 
 
 def _answers(target, tool, plan, images, threads, timeout):

@@ -149,7 +149,7 @@ class Job:
 
     def _measure_accuracy(self, model, test_data):
         data = test_data.fitted_to(self._model.path)
-        top1 = measure_top1(
+        top1, images = measure_top1(
             self._target,
             self._tool,
             model,
@@ -158,8 +158,8 @@ class Job:
             timeout=self._procedure.timeout,
             progress=self._tell,
         )
-        self._notes += filter(None, [data.assumed])
-        source = f"measured there, {len(data.images)} images"
+        self._notes += filter(None, [data.assumed, data.broken.summary() if data.broken else ""])
+        source = f"measured there, {images} images"
         record = replace(self.measurement.model, top1_percent=top1, accuracy_source=source)
         self.measurement = replace(self.measurement, model=record)
 

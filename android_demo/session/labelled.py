@@ -1,12 +1,13 @@
 """Images with their classes, to measure the accuracy with on a device: arrays in a file, or a folder of pictures."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Union
 
 from bnext_keras.array_files import read_labelled
+from bnext_keras.data.broken import BrokenImages
 from bnext_keras.errors import BenchmarkError, UserError
 from bnext_keras.files import file_errors_as
 from bnext_keras.image_files import walk_images
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from converter.tflite.flatbuffer import Flatbuffer
 
 #: Images as they are when they are needed, or files that become such.
-Images = Union["np.ndarray", "PictureImages"]
-
+Images = Union["np.ndarray", "Pictures"]
 
 #: What is told beside an accuracy.
 _ASSUMED = "the model does not say how its images are normalized; ImageNet's mean and deviation were taken"
@@ -31,16 +31,29 @@ class LabelledImages:
     """Images with their classes.
 
     Attributes:
-        images: float32 ``(images, height, width, channels)``, just as the network takes them.
+        images: float32 ``(images, height, width, channels)``, just as the network takes them; or files of such.
         labels: Numbers of their classes ``(images,)``.
         classes: Which of the numbers that the network answers with are those of classes.
         assumed: What of the images the model's file does not say, for people.
+        broken: Those that could not be read so far.
     """
 
     images: Images
     labels: "np.ndarray"
     classes: slice = field(default_factory=lambda: slice(None))
     assumed: str = ""
+    broken: BrokenImages = field(default_factory=BrokenImages)
+
+    def portions(self, count: int) -> "Iterator[tuple[np.ndarray, np.ndarray]]":
+        """Images with their labels, up to so many at a time; those that cannot be read are left out."""
+        for start in range(0, len(self.labels), count):
+            part = slice(start, start + count)
+            images, labels = self.images, self.labels[part]
+            if isinstance(images, Pictures):
+                found, places = images.read(part)
+                yield found, labels[places]
+            else:
+                yield images[part], labels
 
 
 class LabelledData(Protocol):
@@ -117,6 +130,8 @@ class _Folder:
     files: tuple[Path, ...]
     #: Number of each file's folder among `classes`.
     places: tuple[int, ...]
+    #: One for all models, so that a picture is told of once.
+    broken: BrokenImages = field(default_factory=BrokenImages)
 
     def fitted_to(self, model: Path) -> LabelledImages:
         """The pictures resized, cropped and normalized as the model's file says, as bnext-predict does it."""
@@ -140,9 +155,11 @@ class _Folder:
         except UserError as error:
             raise BenchmarkError(f"{model}: {error}") from error
         numbers = self._numbers(model, count, metadata.labels if metadata else None)
-        images = PictureImages(self.files, shape, scale.of_channels(shape[-1]), wants_rotated_images(metadata))
+        turned = wants_rotated_images(metadata)
+        images = Pictures(self.files, shape, scale.of_channels(shape[-1]), turned, self.broken)
         labels = np.array([numbers[place] for place in self.places])
-        return LabelledImages(images, labels, _classes_in(flatbuffer, model), "" if stated else _ASSUMED)
+        assumed = "" if stated else _ASSUMED
+        return LabelledImages(images, labels, _classes_in(flatbuffer, model), assumed, self.broken)
 
     def _numbers(self, model, count, labels):
         """The number of each folder's class: by name where the model's file has these names, or else by their order."""
@@ -170,43 +187,41 @@ def _open_folder(path):
     return _Folder(path, tuple(folder.name for folder in folders), files, places)
 
 
-class PictureImages(Sequence):
-    """Pictures in files, of which only those that are asked for are read: a slice of them is an array.
+class Pictures:
+    """Pictures in files, of which only those that are asked for are read.
 
     Args:
         files: The pictures.
         shape: ``(height, width, channels)`` of an image.
         normalization: How they are normalized, for each channel.
         turned: Whether they are turned by 180 degrees.
+        broken: Is told of those that cannot be read.
     """
 
     def __init__(
-        self, files: Sequence[Path], shape: tuple[int, int, int], normalization: "Normalization", turned: bool
+        self,
+        files: Sequence[Path],
+        shape: tuple[int, int, int],
+        normalization: "Normalization",
+        turned: bool,
+        broken: BrokenImages,
     ):
         self._files = files
         self._normalization = normalization
         self._turned = turned
+        self._broken = broken
         self.shape = (len(files), *shape)
 
-    def __len__(self):
-        return len(self._files)
-
-    def __getitem__(self, index):
-        import numpy as np
-
-        if isinstance(index, slice):
-            return np.stack([self._read(file) for file in self._files[index]])
-        return self._read(self._files[index])
-
-    def _read(self, file):
-        from bnext_keras.preprocessing import load_image
+    def read(self, part: slice) -> "tuple[np.ndarray, list[int]]":
+        """Those of a part that can be read, float32, and their places in that part."""
+        from bnext_keras.data.pictures import read_pictures
 
         import numpy as np
 
-        height, width, channels = self.shape[1:]
-        scale = self._normalization
-        try:
-            image = load_image(file, (height, width), channels=channels, mean=scale.mean, std=scale.std, upright=True)
-        except (OSError, ValueError) as error:
-            raise BenchmarkError(f"{file}: is no image that can be read ({error})") from error
-        return np.ascontiguousarray(image[::-1, ::-1] if self._turned else image)
+        images, places = np.empty((len(self._files[part]), *self.shape[1:]), np.float32), list[int]()
+        for place, image in read_pictures(
+            self._files[part], self.shape[1:], self._normalization, self._broken, upright=True
+        ):
+            images[len(places)] = image[::-1, ::-1] if self._turned else image
+            places.append(place)
+        return images[: len(places)], places

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from bnext_keras.array_files import read_array, read_arrays
 from bnext_keras.data import BrokenImages
+from bnext_keras.data.pictures import read_pictures
 from bnext_keras.errors import ConversionError, FileError
 from bnext_keras.files import file_errors_as
 from bnext_keras.image_files import find_images
-from bnext_keras.preprocessing import Normalization, load_image
+from bnext_keras.preprocessing import Normalization
 from bnext_keras.text import first_line
 
 import numpy as np
@@ -183,17 +184,9 @@ def read_samples(
 
 
 def _read_images(folder, input_shape, normalization, broken):
-    height, width, channels = input_shape
-    images = []
     with file_errors_as(ConversionError):
         files = find_images(folder)
-    for file in files:
-        try:
-            options = {"channels": channels, "mean": normalization.mean, "std": normalization.std}
-            images.append(load_image(file, (height, width), **options))
-        # Pillow's decoders let through whatever a broken file provokes: SyntaxError, struct.error, EOFError ...
-        except Exception as error:
-            broken.report(str(file), error)
+    images = [image for _, image in read_pictures(files, input_shape, normalization, broken)]
     if not images:
         raise ConversionError("none of the images can be read", where=str(folder), remedy=broken.summary())
     return np.stack(images)

@@ -84,6 +84,16 @@ def test_a_folder_of_images_is_read_in_batches_of_equal_size(photos, monkeypatch
     assert set(some % 7) == set(range(7))
 
 
+def test_images_that_cannot_be_read_are_named_and_left_out(photos, caplog, monkeypatch):
+    monkeypatch.setattr("bnext_keras.recalibration.BATCH", 1)
+    for i in range(2, 70):
+        (photos / f"{i % 7}" / f"{i:03}.png").write_bytes(b"no image")
+    batches = list(read_batches(photos, (8, 8, 3), Normalization((0.0,), (1 / 255,))))
+    assert [batch[:, 0, 0, 0].round().tolist() for batch in batches] == [[0], [1]]
+    skipped = [record.getMessage().split(": broken image, skipped")[0] for record in caplog.records]
+    assert sorted(skipped) == sorted(str(photos / f"{i % 7}" / f"{i:03}.png") for i in range(2, 70))
+
+
 def test_a_model_is_recalibrated_for_as_long_as_the_context_lasts(photos, tmp_path):
     image = tf.keras.Input((8, 8, 3))
     norm = Layers.BatchNormalization(name="norm")
@@ -100,13 +110,14 @@ def test_a_model_is_recalibrated_for_as_long_as_the_context_lasts(photos, tmp_pa
 def test_images_that_do_not_fit_change_nothing(photos, tmp_path):
     image = tf.keras.Input((8, 8, 3))
     model = tf.keras.Model(image, Layers.BatchNormalization(name="norm")(image), name="plain")
-    (photos / "0" / "broken.png").write_bytes(b"no image")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "text.png").write_bytes(b"no image")
     np.save(tmp_path / "other.npy", np.zeros((5, 9, 9, 3)))
     (tmp_path / "text.npy").write_text("text")
     scale = Normalization((0.0,), (1.0,))
     for data, normalization, message in (
         (photos, None, "photos: the model does not state how its images are normalized; state it"),
-        (photos, scale, r"broken.png: cannot be read as an image"),
+        (tmp_path / "broken", scale, r"broken: none of the images can be read; 1 broken image skipped: .*text.png"),
         (tmp_path / "other.npy", None, r"has float64 of shape \(5, 9, 9, 3\), but the model takes .*\(8, 8, 3\)"),
         (tmp_path / "text.npy", None, "neither a folder of images nor a readable .npy file"),
         (np.full((4, 8, 8, 3), np.nan), None, "cannot be recalibrated .*a statistic is not a finite number"),

@@ -40,9 +40,10 @@ def test_images_are_a_folder_and_normalized_as_the_model_states(model, tmp_path,
     for i in range(3):
         Image.new("RGB", (20, 20), (80 * i, 0, 255)).save(tmp_path / "photos" / f"{i}.png")
     assert main([str(tmp_path / "small.h5"), "--recalibrate", str(tmp_path / "photos")]) == 0
-    (tmp_path / "photos" / "broken.png").write_bytes(b"")
+    for i in range(3):
+        (tmp_path / "photos" / f"{i}.png").write_bytes(b"")
     message = refused_by(main)(tmp_path / "small.h5", "--recalibrate", tmp_path / "photos")
     assert "recalibration: " in message
-    assert "broken.png: cannot be read as an image" in message
+    assert "photos: none of the images can be read; 3 broken images skipped: " in message
     with pytest.raises(ConversionError, match=r"recalibration: recalibration data: has float32 of shape \(6, 8, 8\)"):
         convert(model, recalibrate=IMAGES[..., 0])

@@ -103,10 +103,21 @@ def test_accuracy_is_measured_with_a_folder_of_pictures(benchmark, binary_model,
     assert measurement.model.top1_percent == pytest.approx(100 * 2 / 3)
     assert measurement.model.accuracy_source == "measured there, 3 images"
     assert "ImageNet's mean and deviation were taken" in measurement.reason
-    next(photos.rglob("*.png")).write_bytes(b"no picture")
-    status, (measurement,), _ = benchmark(binary_model, *quick, "--data", photos)
+
+
+def test_pictures_that_cannot_be_read_are_named_and_left_out(benchmark, binary_model, photos):
+    quick = ("--device", "host", "--no-profile", "--repetitions", 1, "--data", photos)
+    (wrong,) = photos.rglob("2.png")
+    wrong.write_bytes(b"no picture")
+    status, (measurement,), _ = benchmark(binary_model, *quick)
+    assert (status, measurement.model.top1_percent) == (0, 100)
+    assert measurement.model.accuracy_source == "measured there, 2 images"
+    assert f"1 broken image skipped: {wrong}" in measurement.reason
+    for file in photos.rglob("*.png"):
+        file.write_bytes(b"no picture")
+    status, (measurement,), _ = benchmark(binary_model, *quick)
     assert (status, measurement.model.top1_percent) == (0, None)
-    assert "is no image that can be read" in measurement.reason
+    assert "no accuracy: none of the images can be read; 3 broken images skipped: " in measurement.reason
 
 
 def test_folders_of_other_classes_are_refused(benchmark, binary_model, photos):

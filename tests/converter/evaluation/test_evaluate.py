@@ -126,7 +126,8 @@ def test_evaluation_prediction_and_benchmark_see_the_same_of_small_pictures(eval
     assert "blue" in capsys.readouterr().out.splitlines()[1]
     (folder / "bordered" / "none").mkdir()
     measured = read_test_data(folder / "bordered").fitted_to(folder / "border.tflite")
-    np.testing.assert_array_equal(measured.images[0], np.float32(pixels) / np.float32(255))
+    ((images, _),) = measured.portions(1)
+    np.testing.assert_array_equal(images[0], np.float32(pixels) / np.float32(255))
 
 
 def test_the_benchmark_takes_the_accuracy_of_that_very_file(evaluate, tmp_path, folder):
