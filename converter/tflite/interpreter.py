@@ -74,7 +74,7 @@ class OneImageInterpreter:
         if isinstance(given, Mapping):
             what = "a batch of images" if count == 1 else f"a list of {count} batches, one for each input"
             raise PredictionError(f"takes {what}, not a {type(given).__name__}")
-        if count == 1 and not _is_list_of_one(given, len(self.input_shapes[0])):
+        if count == 1 and not is_list_of_one(given, len(self.input_shapes[0])):
             given = [given]
         if len(given) != count:
             raise PredictionError(f"takes a batch for each of its {count} inputs in a list, not {len(given)} of them")
@@ -88,8 +88,18 @@ class OneImageInterpreter:
         return arrays
 
 
-def _is_list_of_one(given, rank):
-    """Whether it is a list with the batch of the only input, rather than a batch as a list of images."""
+def is_list_of_one(given: Any, rank: int) -> bool:
+    """Whether it is a list with the batch of the only input, rather than a batch as a list of images.
+
+    Args:
+        given: What a user gives.
+        rank: Of a batch.
+
+    Example:
+        >>> batch = np.zeros((2, 8, 8, 3))
+        >>> is_list_of_one([batch], 4), is_list_of_one([batch[0]], 4), is_list_of_one(batch[:1], 4)
+        (True, False, False)
+    """
     return isinstance(given, list | tuple) and len(given) == 1 and getattr(given[0], "ndim", None) == rank
 
 

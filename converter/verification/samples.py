@@ -14,6 +14,8 @@ from bnext_keras.text import first_line
 
 import numpy as np
 
+from converter.tflite.interpreter import is_list_of_one
+
 #: Inputs made on the spot, besides those that the user gives: on small maps, which show a network less, more of them.
 SYNTHETIC_SAMPLES, SYNTHETIC_SAMPLES_LARGE = 8, 4
 #: Pixels up to which an input is small.
@@ -40,8 +42,8 @@ def users_inputs(
 
     Args:
         specs: Shape, without the batch, and type of each of the model's inputs by name.
-        verify_data: The inputs, or where to read them: see `read_samples`; for several inputs it is an ``.npz`` file.
-            None for none.
+        verify_data: The inputs, an array of each in a list or by its name, of the only one by itself, too; or where to
+            read them: see `read_samples`; for several inputs it is an ``.npz`` file. None for none.
         normalization: How the model wants images; by default like ImageNet's.
         purpose: What errors say they are for.
 
@@ -53,14 +55,11 @@ def users_inputs(
     """
     if verify_data is None:
         return [np.empty((0, *shape), kind) for shape, kind in specs.values()]
+    (shape, _), *others = specs.values()
     if isinstance(verify_data, str | Path):
         path = Path(verify_data)
-        if len(specs) == 1:
-            ((shape, _),) = specs.values()
-            verify_data = read_samples(path, shape, normalization)
-        else:
-            verify_data = _read_arrays(path, list(specs))
-    if len(specs) == 1 and not isinstance(verify_data, Mapping):
+        verify_data = _read_arrays(path, list(specs)) if others else read_samples(path, shape, normalization)
+    if not others and not isinstance(verify_data, Mapping) and not is_list_of_one(verify_data, 1 + len(shape)):
         verify_data = dict.fromkeys(specs, verify_data)
     given = verify_data if isinstance(verify_data, Mapping) else dict(zip(specs, verify_data, strict=False))
     if given.keys() != specs.keys() or len(verify_data) != len(specs):

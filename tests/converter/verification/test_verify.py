@@ -387,6 +387,13 @@ def test_numbers_that_are_not_finite_are_counted_and_placed(tmp_path):
         read_samples(tmp_path / "data.npy", (8, 8, 3))
 
 
+@pytest.mark.parametrize("form", [lambda batch: batch, lambda batch: [batch], lambda batch: (batch,), list])
+def test_a_batch_may_be_in_a_list_as_keras_takes_it(form):
+    batch = np.arange(24, dtype=np.float32).reshape(2, 2, 2, 3)
+    (inputs,) = users_inputs({"image": ((2, 2, 3), "float32")}, form(batch))
+    np.testing.assert_array_equal(inputs, batch)
+
+
 def test_what_a_file_of_bytes_takes_are_pixels():
     specs = {"image": ((1, 2, 1), "uint8")}
     for pixels in ([0, 256], [-1, 3]):
