@@ -124,7 +124,9 @@ class Tools:
             except UserError as error:
                 if wanted is Runner.BNEXT or (request.int4 and wanted is None):
                     raise _named(error, request.path) from error
-                progress(f"{request.path.name}: runs in LCE alone ({error})")
+                # What the file is to be run with is being done.
+                why = error.what if isinstance(error, ConversionError) else error
+                progress(f"{request.path.name}: runs in LCE alone ({why})")
         if engine is not None and wanted is not Runner.BOTH:
             return [engine]
         tool = self._tool(request, target)

@@ -99,5 +99,5 @@ def _open_engine(content):
     try:
         runner = EngineRunner(content)
     except EngineUnavailable as error:
-        return None, EngineTimes(note=str(error))
+        return None, EngineTimes(note=error.what)
     return runner, EngineTimes(kernels=runner.kernels)

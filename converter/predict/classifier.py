@@ -229,7 +229,7 @@ def _open(content: bytes, threads: int, runner: str, *, in_lce: bool) -> tuple[O
         except EngineUnavailable as error:
             if runner == "bnext" or not in_lce:
                 raise PredictionError(str(error)) from error
-            note = str(error)
+            note = error.what
     try:
         return IsolatedInterpreter(content, threads=threads, kernels="indirect"), note
     except InterpreterError as error:

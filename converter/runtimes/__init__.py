@@ -124,7 +124,9 @@ def _run_in_engine(content: bytes) -> OneImageInterpreter:
     try:
         return open_engine(to_int4(Flatbuffer(content)).pack(), threads=_CORES)
     except EngineUnavailable as error:
-        raise ConversionError(str(error), where="--target engine") from error
+        # There is no file yet that anything else could run.
+        remedy = "leave this option out" if error.remedy else ""
+        raise ConversionError(error.what, where="--target engine", remedy=remedy) from error
 
 
 def _for_onnx(flatbuffer: Flatbuffer) -> Flatbuffer:

@@ -6,7 +6,7 @@ So it is found by its name, when it is first wanted.
 import importlib
 from pathlib import Path
 
-from bnext_keras.errors import UserError
+from bnext_keras.errors import ConversionError, UserError
 from bnext_keras.text import first_line
 
 from converter.tflite.interpreter import OneImageInterpreter
@@ -19,7 +19,7 @@ INT4_REASON = "LCE cannot read its weights of 4 bits, which are for this project
 
 
 class EngineUnavailable(UserError, RuntimeError):
-    """The engine cannot run a file, or cannot be compiled here."""
+    """The engine cannot run a file, or cannot be compiled here. A remedy tells what runs that file in its place."""
 
 
 def open_engine(content: bytes | str | Path, *, threads: int = 1) -> OneImageInterpreter:
@@ -41,6 +41,8 @@ def open_engine(content: bytes | str | Path, *, threads: int = 1) -> OneImageInt
     runner = importlib.import_module("android_demo.runner")
     try:
         return runner.Interpreter(content, num_threads=threads)
+    except ConversionError as error:
+        raise EngineUnavailable(f"not in the engine: {error.what}", remedy=error.remedy) from error
     # A file that was made to do harm finds what the compiler did not expect; that is its end, not the caller's.
     except Exception as error:
         raise EngineUnavailable(f"not in the engine: {first_line(error)}") from error

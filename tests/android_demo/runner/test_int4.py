@@ -11,6 +11,19 @@ from converter.tflite.flatbuffer import Flatbuffer
 from converter.tflite.int4 import to_int4
 
 
+def test_no_other_runtime_is_told_of_for_a_file_that_has_them():
+    graph = Graph()
+    weights = graph.add("DEQUANTIZE", [graph.constant(np.ones((4, 8), np.int8), [1.0])], (4, 8))
+    x = graph.add("FULLY_CONNECTED", [graph.input((1, 8)), weights], (1, 4))
+    file = Flatbuffer(graph.content(graph.add("CUMSUM", [x, graph.constant(np.int32(1))], (1, 4))))
+    told = r"CUMSUM t5: the engine has no such operator; "
+    with pytest.raises(ConversionError, match=f"^{told}run the file with TensorFlow Lite's interpreter$"):
+        compile_plan(file.pack())
+    remedy = "nothing else reads its weights of 4 bits: convert the model without --target engine"
+    with pytest.raises(ConversionError, match=f"^{told}{remedy}$"):
+        compile_plan(to_int4(file).pack())
+
+
 def network():
     """A convolution, a depthwise one and a dense layer, all of an odd number of weights between -7 and 7."""
     random, graph = np.random.default_rng(0), Graph()

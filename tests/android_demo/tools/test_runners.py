@@ -53,7 +53,7 @@ def test_both_are_two_measurements(chosen, binary_model):
 
 def test_what_the_engine_lacks_runs_in_lce_and_a_line_says_why(chosen, binary_model, monkeypatch):
     def refuse(content):
-        raise UnsupportedOperator("CUMSUM x: the engine has no such operator")
+        raise UnsupportedOperator("CUMSUM x: the engine has no such operator", remedy="run it with LCE")
 
     monkeypatch.setattr("android_demo.runner.compiler.compile_plan", refuse)
     line = "binary.tflite: runs in LCE alone (CUMSUM x: the engine has no such operator)"
@@ -61,7 +61,7 @@ def test_what_the_engine_lacks_runs_in_lce_and_a_line_says_why(chosen, binary_mo
     assert chosen(binary_model, runner=Runner.BOTH) == ([HostInterpreter], [line])
     with pytest.raises(UnsupportedOperator) as refused:
         chosen(binary_model, runner=Runner.BNEXT)
-    assert str(refused.value) == f"{binary_model}: CUMSUM x: the engine has no such operator"
+    assert str(refused.value) == f"{binary_model}: CUMSUM x: the engine has no such operator; run it with LCE"
 
 
 def test_without_a_compiler_lce_runs_it_and_a_line_says_what_to_install(chosen, binary_model, monkeypatch):

@@ -224,6 +224,7 @@ def test_what_the_engine_lacks_runs_in_lce_and_a_line_says_why(predict, folder, 
     status, out, err = predict(tmp_path / "sums.tflite", "photos/a.png", "--labels", "colours.txt")
     assert (status, out != "") == (0, True)
     assert "sums.tflite: runs in Larq Compute Engine, not in the engine: CUMSUM " in err
+    assert "the engine has no such operator\n" in err
     status, out, err = predict(tmp_path / "sums.tflite", "photos/a.png", "--runner", "bnext")
     assert (status, out) == (2, "")
     assert "not in the engine: CUMSUM " in err

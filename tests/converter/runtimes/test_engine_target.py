@@ -171,6 +171,14 @@ def test_an_engine_that_cannot_run_it_is_told(floats, monkeypatch):
         convert(floats[0], target="engine")
 
 
+def test_a_model_that_the_engine_lacks_an_operator_for_is_for_another_target():
+    image = tf.keras.Input((8, 8, 32))
+    model = tf.keras.Model(image, Layers.Lambda(lambda x: tf.cumsum(x, axis=1))(BinaryConv2D(8, 3)(image)))
+    told = r"^--target engine: not in the engine: CUMSUM .*: the engine has no such operator; leave this option out$"
+    with pytest.raises(ConversionError, match=told):
+        convert(model, target="engine")
+
+
 def test_the_command_writes_it(floats, tmp_path, capsys, refused_by):
     model, file = tmp_path / "model.h5", tmp_path / "out.tflite"
     floats[0].save(model)

@@ -75,11 +75,18 @@ class Reader:
     # Errors.
 
     def refuse_file(self, reason: str) -> NoReturn:
-        raise UnsupportedOperator(f"the file is not for the engine: {reason}", remedy="run it with LCE's interpreter")
+        raise UnsupportedOperator(f"the file is not for the engine: {reason}", remedy=self._elsewhere())
 
     def refuse(self, operation: Operation, reason: str) -> NoReturn:
         name = self.names[operation.outputs[0]] if operation.outputs else ""
-        raise UnsupportedOperator(f"{operation.type} {name}: {reason}", remedy="run the file with LCE's interpreter")
+        raise UnsupportedOperator(f"{operation.type} {name}: {reason}", remedy=self._elsewhere())
+
+    def _elsewhere(self) -> str:
+        """What to do with a file that the engine does not run."""
+        if self.file.has_int4:
+            return "nothing else reads its weights of 4 bits: convert the model without --target engine"
+        runtime = "LCE's" if any(type.startswith("Lce") for type in self.file.operators) else "TensorFlow Lite's"
+        return f"run the file with {runtime} interpreter"
 
     def require(self, condition: Any, operation: Operation, reason: str) -> None:
         if not condition:
