@@ -27,14 +27,14 @@ def check_exists(path: Path) -> None:
         raise FileError("no such file or folder", where=str(path))
 
 
-def check_writable(path: Path, *, make_folder: bool = False) -> None:
+def check_writable(path: Path) -> None:
     """Raises FileError if a file could not be put there, before any work has been done.
 
-    What exists there must be a regular file, so that no device, pipe or folder is ever replaced.
+    What exists there must be a regular file, so that no device, pipe or folder is ever replaced. A folder that does not
+    exist is made when the file is written.
 
     Args:
         path: The file.
-        make_folder: Whether its folder is going to be made if it does not exist.
     """
     try:
         path.lstat()
@@ -46,18 +46,14 @@ def check_writable(path: Path, *, make_folder: bool = False) -> None:
         raise FileError("is a folder; name a file", where=str(path))
     if path.exists() and not path.is_file():
         raise FileError("is no regular file, and would be replaced by one; name another", where=str(path))
-    folder = _target(path).parent
-    if make_folder:
-        folder = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    if folder.exists() and not folder.is_dir():
-        raise FileError(f"{folder} is no folder", where=str(path))
+    folder = next(parent for parent in _target(path).parents if parent.exists())
     if not folder.is_dir():
-        raise FileError(f"the folder {folder} does not exist", where=str(path))
+        raise FileError(f"{folder} is no folder", where=str(path))
     if not os.access(folder, os.W_OK):
         raise FileError(f"the folder {folder} is not writable", where=str(path))
 
 
-def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path] = (), *, make_folder: bool = False) -> None:
+def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path] = ()) -> None:
     """Raises FileError if writing the outputs would replace an input, another output, or what is no regular file.
 
     Links are followed, symbolic and hard ones. A folder is read for some of its files: a SavedModel for all, any other
@@ -66,7 +62,6 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path] = (), *, make_
     Args:
         outputs: Files to be written.
         inputs: Files and folders that are read.
-        make_folder: Whether the outputs' folders are going to be made if they do not exist.
 
     Example:
         >>> check_outputs([Path("model.tflite"), Path("./model.tflite")])
@@ -76,7 +71,7 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path] = (), *, make_
     """
     outputs, inputs = list(outputs), list(inputs)
     for path in outputs:
-        check_writable(path, make_folder=make_folder)
+        check_writable(path)
     for i, path in enumerate(outputs):
         if any(_is_same(path, other) for other in outputs[:i]):
             raise FileError("is named for two outputs; name another file", where=str(path))
@@ -122,13 +117,14 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def write_atomically(path: Path, content: bytes, *, make_folder: bool = False) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
     """Writes to a temporary file in the same folder, then renames it: a reader finds the old file or the new one.
+
+    The folder is made if it does not exist, and those that it lies in.
 
     Args:
         path: The file. Where it is a symbolic link, the file that it leads to is replaced.
         content: All of it.
-        make_folder: Whether to make the folder, and those it lies in, if it does not exist.
 
     Raises:
         FileError: if the file cannot be written, for want of space say; what was there before is untouched.
@@ -140,16 +136,15 @@ def write_atomically(path: Path, content: bytes, *, make_folder: bool = False) -
         >>> path.read_bytes()
         b'content'
     """
-    with replacing(path, make_folder=make_folder) as temporary:
+    with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
-def write_all(contents: Mapping[Path, bytes], *, make_folder: bool = False) -> None:
+def write_all(contents: Mapping[Path, bytes]) -> None:
     """Writes several files: none is replaced before all have been written in full beside their places.
 
     Args:
         contents: All of each file.
-        make_folder: Whether to make the folders, and those they lie in, that do not exist.
 
     Raises:
         FileError: if one cannot be written; all that was there before is then untouched.
@@ -164,16 +159,17 @@ def write_all(contents: Mapping[Path, bytes], *, make_folder: bool = False) -> N
     with ExitStack() as stack:
         # Leaving the stack renames; an error on the way leaves it with an exception, which renames nothing.
         for path, content in contents.items():
-            stack.enter_context(replacing(path, make_folder=make_folder)).write_bytes(content)
+            stack.enter_context(replacing(path)).write_bytes(content)
 
 
 @contextmanager
-def replacing(path: Path, *, make_folder: bool = False) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
     """Gives a temporary file in the same folder, with the same ending, to write to; then renames it.
+
+    The folder is made if it does not exist, and those that it lies in.
 
     Args:
         path: The file. Where it is a symbolic link, the file that it leads to is replaced.
-        make_folder: Whether to make the folder, and those it lies in, if it does not exist.
 
     Raises:
         FileError: if writing to it raises an OSError, for want of space say; what was there before is untouched.
@@ -181,8 +177,7 @@ def replacing(path: Path, *, make_folder: bool = False) -> Iterator[Path]:
     temporary = None
     try:
         target = _target(path)
-        if make_folder:
-            target.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(
             dir=target.parent, prefix=f".{target.stem[:100]}.", suffix=target.suffix[:100], delete=False
         ) as file:

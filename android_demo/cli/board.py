@@ -38,9 +38,9 @@ def _board(arguments):
     from android_demo.results import load
 
     files = [results_file(path) for path in arguments.files]
-    check_outputs([arguments.output], files, make_folder=True)
+    check_outputs([arguments.output], files)
     found = [(str(path), load(file)) for path, file in zip(arguments.files, files, strict=True)]
-    write_atomically(arguments.output, render_board(found, arguments.title).encode(), make_folder=True)
+    write_atomically(arguments.output, render_board(found, arguments.title).encode())
     count = sum(len(results.measurements) for _, results in found)
     print(printable(f"{arguments.output}: {count} measurements of {len(found)} files"))
     return 0

@@ -48,7 +48,7 @@ def _compare(arguments):
     from android_demo.results import load
 
     files = [results_file(path) for path in (arguments.before, arguments.after or arguments.before)]
-    check_outputs(filter(None, [arguments.html]), files, make_folder=True)
+    check_outputs(filter(None, [arguments.html]), files)
     before, after = map(load, files)
     if arguments.models:
         first, second = arguments.models
@@ -63,7 +63,7 @@ def _compare(arguments):
     print_comparison(ratios, found.differences, SafeConsole())
     if arguments.html is not None:
         names = tuple(arguments.models or (str(arguments.before), str(arguments.after)))
-        write_atomically(arguments.html, render_comparison(before, after, names).encode(), make_folder=True)
+        write_atomically(arguments.html, render_comparison(before, after, names).encode())
     return int(arguments.fail_if_slower and any(ratio.verdict is Verdict.SLOWER for _, _, ratio in ratios))
 
 

@@ -131,7 +131,7 @@ def _show(store, console):
     from android_demo.report.table import print_table
 
     page = store.file.with_name("index.html")
-    write_atomically(page, render(store.results).encode(), make_folder=True)
+    write_atomically(page, render(store.results).encode())
     print_table(store.results.measurements, console)
     earlier = f"; earlier results are in {store.kept}" if store.kept else ""
     console.print(f"{store.file} and {page} have the details{earlier}", soft_wrap=True)

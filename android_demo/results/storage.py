@@ -93,7 +93,7 @@ def save(results: Results, path: Path) -> None:
     except (ValueError, RecursionError) as error:
         raise BenchmarkError(f"{path}: cannot be written ({error})") from error
     with file_errors_as(BenchmarkError):
-        write_atomically(path, text, make_folder=True)
+        write_atomically(path, text)
 
 
 def merge(*results: Results) -> Results:

@@ -104,4 +104,4 @@ def _check_whole(content, where, remedy):
 
 def _write(file, content):
     with file_errors_as(BenchmarkError):
-        write_atomically(file, content, make_folder=True)
+        write_atomically(file, content)

@@ -66,5 +66,5 @@ def write_plan(model: Path, folder: Path) -> Path:
         raise BenchmarkError(f"{model}: cannot be read ({error.strerror or error})") from error
     file = folder / f"{model.stem}-{hashlib.sha256(content).hexdigest()[:16]}.plan"
     with file_errors_as(BenchmarkError):
-        write_atomically(file, compile_plan(content), make_folder=True)
+        write_atomically(file, compile_plan(content))
     return file

@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
 
 def _compare(arguments: argparse.Namespace) -> int:
     writers = _writers(arguments.outputs)
-    check_outputs(arguments.outputs, arguments.results, make_folder=False)
+    check_outputs(arguments.outputs, arguments.results)
     for file in arguments.results:
         check_exists(file)
     wanted = [card_named(name) for name in arguments.measure]

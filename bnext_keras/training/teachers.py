@@ -99,7 +99,7 @@ def _own_teacher(name, recipe, folder, fit, is_chief):
     content = hdf5(model)
     if is_chief and path is not None:
         with file_errors_as(RunError):
-            write_atomically(path, content, make_folder=True)
+            write_atomically(path, content)
     return Teacher(model, **_computed(recipe, is_own=True))
 
 

@@ -81,10 +81,13 @@ def test_a_device_is_not_replaced(tmp_path):
 
 
 def test_a_folder_that_is_to_be_made_needs_one_to_make_it_in(model, tmp_path):
-    check_writable(tmp_path / "new" / "page.html", make_folder=True)
+    check_writable(tmp_path / "new" / "page.html")
     assert not (tmp_path / "new").exists()
     with pytest.raises(FileError, match=r"model\.h5 is no folder"):
-        check_writable(model / "new" / "page.html", make_folder=True)
+        check_writable(model / "new" / "page.html")
+    write_all({tmp_path / "new" / "page.html": b"page", tmp_path / "new" / "deep" / "data": b"data"})
+    assert (tmp_path / "new" / "page.html").read_bytes() == b"page"
+    assert (tmp_path / "new" / "deep" / "data").read_bytes() == b"data"
 
 
 def test_a_link_is_written_through(model, tmp_path):
@@ -102,11 +105,12 @@ def test_links_in_a_circle_lead_nowhere(tmp_path):
 
 
 def test_all_files_or_none(model, tmp_path):
+    (tmp_path / "file").touch()
     with pytest.raises(FileError, match=r"report\.html: cannot be written") as error:
-        write_all({model: b"new", tmp_path / "no folder" / "report.html": b"page"})
+        write_all({model: b"new", tmp_path / "file" / "report.html": b"page"})
     assert "model.h5" not in str(error.value)
     assert model.read_bytes() == b"trained for a week"
-    assert list(tmp_path.iterdir()) == [model]
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "file", model]
 
 
 def test_a_long_name_is_told_in_a_line(tmp_path):

@@ -39,12 +39,12 @@ def _aar(arguments):
         check_model(model)
     output = output_file(arguments.output, model.with_suffix(".aar") if model else Path("bnext.aar"))
     texts = output.with_name(f"{output.stem}-sources.jar")
-    check_outputs([output, texts], [model] if model else [], make_folder=True)
+    check_outputs([output, texts], [model] if model else [])
     from android_demo.export.aar import render, sources
 
     assets, told = _assets(model) if model else ({}, [])
     content = render(assets)
-    write_all({output: content, texts: sources()}, make_folder=True)
+    write_all({output: content, texts: sources()})
     for line in (f"{output}: {format_bytes(len(content))}; its sources are in {texts.name}", *told):
         print(printable(line))
     return 0

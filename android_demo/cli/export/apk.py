@@ -43,7 +43,7 @@ def _apk(arguments):
     if store:
         check_exists(store)
     output = output_file(arguments.output, model.with_suffix(".apk"))
-    check_outputs([output], [model, *filter(None, (labels, store))], make_folder=True)
+    check_outputs([output], [model, *filter(None, (labels, store))])
     stated = normalization(arguments)
     from android_demo.export.apk import Key, render, sign
     from android_demo.export.apk.package import check_id
@@ -58,7 +58,7 @@ def _apk(arguments):
     found = read_model(model, labels=labels, normalization=stated, name=arguments.title)
     app = render(found, describe_file(model), id=arguments.id, version_code=arguments.version_code)
     content = sign(app, key)
-    write_atomically(output, content, make_folder=True)
+    write_atomically(output, content)
     print(printable(f"{output}: {format_bytes(len(content))}; adb install brings it to a phone"))
     if found.assumed:
         complain(TOOL, found.assumed)

@@ -39,14 +39,14 @@ def _web(arguments):
     model, labels = arguments.model_file, arguments.labels
     check_model(model)
     output = output_file(arguments.output, model.with_suffix(".html"), in_folder="index.html", endings=[".htm"])
-    check_outputs([output], [model, *([labels] if labels else [])], make_folder=True)
+    check_outputs([output], [model, *([labels] if labels else [])])
     stated = normalization(arguments)
     from android_demo.export.model import read_model
     from android_demo.export.web import render
 
     found = read_model(model, labels=labels, normalization=stated, name=arguments.title)
     content = render(found).encode()
-    write_atomically(output, content, make_folder=True)
+    write_atomically(output, content)
     print(printable(f"{output}: {format_bytes(len(content))}; open it in a browser, it needs nothing else"))
     if found.assumed:
         complain(TOOL, found.assumed)

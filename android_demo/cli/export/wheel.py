@@ -39,9 +39,9 @@ def main(argv: list[str]) -> int:
 def _wheel(arguments):
     folder = arguments.output
     # Checked before anything is compiled.
-    check_outputs([folder / "bnext_runtime.whl"], make_folder=True)
+    check_outputs([folder / "bnext_runtime.whl"])
     name, content = make_wheel(PLATFORMS[arguments.arch])
-    write_atomically(folder / name, content, make_folder=True)
+    write_atomically(folder / name, content)
     print(printable(f"{folder / name}: {format_bytes(len(content))}; pip install it on that machine"))
     return 0
 

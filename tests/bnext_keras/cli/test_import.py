@@ -109,7 +109,7 @@ def test_commands_that_cannot_be_carried_out(refused, tmp_path):
     assert "missing.pth: no such file" in refused(tmp_path / "missing.pth", "-o", output)
     assert "not a regular file" in refused(tmp_path, "-o", output)
     assert "is a folder" in refused(TRAINING, "-o", tmp_path)
-    assert "does not exist" in refused(TRAINING, "-o", tmp_path / "nowhere" / "out.h5")
+    assert "is no folder" in refused(TRAINING, "-o", TRAINING / "out.h5")
     assert "ends in .h5 or .keras" in refused(TRAINING, "-o", tmp_path / "out.tflite")
     assert "--num-classes: a BNext checkpoint tells that" in refused(TRAINING, "-o", output, "--num-classes", 10)
     assert "input size 31: " in refused(TRAINING, "-o", output, "--input-size", 31)

@@ -74,6 +74,12 @@ def test_the_engine_is_verified_as_lce_is(folder, tmp_path, capsys):
     assert "The engine: the same first answer for 100" in page.read_text()
 
 
+def test_folders_of_what_is_written_are_made(folder, tmp_path):
+    file, report = tmp_path / "new" / "out.tflite", tmp_path / "reports" / "today" / "report.json"
+    assert main([str(folder / "model.h5"), "-o", str(file), "--json", str(report)]) == 0
+    assert json.loads(report.read_text())["size"] == file.stat().st_size
+
+
 def test_an_engine_that_is_wrong_keeps_the_file_from_being_written(folder, tmp_path, monkeypatch, capsys):
     class Wrong(Engine):
         def run(self, inputs):
@@ -276,7 +282,8 @@ def test_verification_data_that_does_not_fit(refused, folder, tmp_path, data, me
 
 
 def test_an_output_that_cannot_be_written(refused, folder, tmp_path):
-    assert "does not exist" in refused(folder / "model.h5", "-o", tmp_path / "nowhere" / "out.tflite")
+    (tmp_path / "file").touch()
+    assert "file is no folder" in refused(folder / "model.h5", "-o", tmp_path / "file" / "out.tflite")
     assert "is a folder" in refused(folder / "model.h5", "-o", tmp_path)
     assert "is a folder" in refused(folder / "model.h5", "-o", tmp_path / "out.tflite", "--json", tmp_path)
 
