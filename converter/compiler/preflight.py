@@ -230,6 +230,19 @@ def _check_weights(model):
                 where=f"model '{model.name}'",
                 remedy="take a file from before the loss became NaN; in fit, callbacks.RaiseOnNaN() ends in time",
             )
+    for layer in sublayers(model):
+        if isinstance(layer, tf.keras.layers.BatchNormalization) and layer.built:
+            _check_variance(layer)
+
+
+def _check_variance(layer):
+    lowest = float(tf.reduce_min(layer.moving_variance))
+    if lowest + layer.epsilon < 0:
+        raise ConversionError(
+            f"its moving variance goes down to {lowest:.4g}, and of a negative number there is no root: it gives NaN",
+            where=f"layer '{layer.name}'",
+            remedy="measure it anew on images: bnext-convert --recalibrate, convert(recalibrate=...)",
+        )
 
 
 def _check_precision(model):

@@ -224,6 +224,23 @@ def test_a_network_with_nan_in_it_is_refused_by_the_weight(conv_model):
     assert str(caught.value).startswith(f"model '{model.name}': its weight 'conv/kernel:0' holds NaN; take a file from")
 
 
+def test_a_negative_variance_is_refused_by_the_layer():
+    model = model_of(Layers.BatchNormalization(name="norm"), Layers.ReLU())
+    variance = model.get_layer("norm").moving_variance
+    variance.assign(tf.where(tf.range(32) == 1, -0.5, 1.0))
+    with pytest.raises(ConversionError) as caught:
+        convert(model)
+    assert str(caught.value) == (
+        "layer 'norm': its moving variance goes down to -0.5, and of a negative number there is no root: it gives NaN; "
+        "measure it anew on images: bnext-convert --recalibrate, convert(recalibrate=...)"
+    )
+    # What rounding makes of zero is outweighed by epsilon.
+    variance.assign(tf.where(tf.range(32) == 1, -1e-6, 1.0))
+    convert(model)
+    variance.assign(tf.fill(variance.shape, -0.5))
+    convert(model, recalibrate=np.random.default_rng(0).normal(size=(8, *model.input_shape[1:])).astype(np.float32))
+
+
 def loop(x):
     return tf.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, 2 * y), (0, x))[1]
 
