@@ -19,6 +19,7 @@ that its answers are good, or that TensorFlow, HDF5 and zlib have no faults of t
 ``trusted=True``, ``--trust`` on command lines, loads whatever Keras can load, code included: for files of one's own.
 """
 
+import re
 from pathlib import Path
 
 from bnext_keras.errors import FileError
@@ -33,10 +34,13 @@ _UNKNOWN_CLASS = (
     "Unknown layer",
     "Could not locate class",
     "Cannot deserialize object of type",
-    # In a .keras file Keras 2 hands a class that it cannot find to Sequential by its name.
+    # Of a class in a .keras file that it cannot find, Keras 2 hands the name on: to Sequential, or to be called.
     "The added layer must be an instance of class Layer",
+    "'str' object is not callable",
     "Unknown quantization",
 )
+#: The class's name in those of these messages that have it.
+_NAME = re.compile(r"layer=(\S+) of type|['`]([^'`]+)['`](?! object)")
 
 __all__ = ["check_hdf5", "load_model", "open_hdf5"]
 
@@ -69,7 +73,7 @@ def load_model(path: str | Path, *, trusted: bool = False) -> tf.keras.Model:
         raise type(error)(error.what, where=str(path), remedy=error.remedy) from error
     # Keras meets what it cannot read with errors of every type, a bare Exception among them.
     except Exception as error:
-        raise FileError(_explain(error), where=str(path)) from error
+        raise _explained(error, path) from error
     if not isinstance(model, tf.keras.Model):
         raise FileError("a SavedModel, but not of a Keras model; save it with model.save()", where=str(path))
     return model
@@ -110,11 +114,14 @@ def _load_hdf5(path, trusted):
         return tf.keras.models.load_model(file, compile=False)
 
 
-def _explain(error):
-    line = first_line(error)
+def _explained(error, path):
     if any(words in str(error) for words in _UNKNOWN_CLASS):
-        return (
-            f"{line} The file uses a layer of your own: register it with tf.keras.utils.register_keras_serializable, "
-            "import its module, and load the file from Python"
+        # What Keras advises cannot be followed on a command line.
+        name = _NAME.search(str(error))
+        return FileError(
+            f"uses a layer of your own{f', {(name[1] or name[2])!r:.80}' if name else ''}, whose code is not here",
+            where=str(path),
+            remedy="register it with tf.keras.utils.register_keras_serializable, import its module, and load the file "
+            "from Python",
         )
-    return f"not readable as a Keras model ({line})"
+    return FileError(f"not readable as a Keras model ({first_line(error)})", where=str(path))

@@ -230,6 +230,17 @@ def test_an_unknown_class_is_told_in_known_words(tmp_path, suffix, module, words
         tf.keras.models.load_model(tmp_path / f"model{suffix}", compile=False)
 
 
+def test_a_layer_of_an_unknown_class_is_a_text_that_is_called(tmp_path):
+    class Unknown(tf.keras.layers.Layer):
+        pass
+
+    Unknown.__module__ = "layers_of_my_own"
+    image = tf.keras.Input((3,))
+    tf.keras.Model(image, Unknown()(image)).save(tmp_path / "model.keras")
+    with pytest.raises(TypeError, match="'str' object is not callable"):
+        tf.keras.models.load_model(tmp_path / "model.keras", compile=False)
+
+
 def test_batch_normalization_can_be_synchronized_later(monkeypatch):
     layer = tf.keras.layers.BatchNormalization()
     layer(tf.ones((2, 4, 4, 3)))

@@ -139,6 +139,27 @@ def test_what_this_process_has_registered_may_be_named(tmp_path, name):
         load_model(tmp_path / name)
 
 
+@pytest.mark.parametrize("module", ["__main__", "layers_of_my_own"])
+@pytest.mark.parametrize("name", [name for name in FORMATS if "." in name])
+def test_a_class_whose_code_is_not_here_is_named_also_in_a_trusted_file(tmp_path, name, module):
+    class Mine(Layers.Layer):
+        pass
+
+    Mine.__module__ = module
+    image = tf.keras.Input((4,))
+    for model in (tf.keras.Sequential([image, Mine()]), tf.keras.Model(image, Mine()(image))):
+        model.save(tmp_path / name)
+        with pytest.raises(FileError) as caught:
+            load_model(tmp_path / name, trusted=True)
+        # Of a network that is no Sequential, Keras names no class that lay in a module.
+        is_named = isinstance(model, tf.keras.Sequential) or name == "net.h5" or module == "__main__"
+        assert str(caught.value) == (
+            f"{tmp_path / name}: uses a layer of your own{', ' + repr('Mine') if is_named else ''}, whose code is not "
+            "here; register it with tf.keras.utils.register_keras_serializable, import its module, and load the file "
+            "from Python"
+        )
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_networks_of_strangers_load(tmp_path, name):
     image = x = tf.keras.Input((8, 8, 3))
