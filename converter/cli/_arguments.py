@@ -55,11 +55,11 @@ exit status:
 
 ADVISE_DESCRIPTION = """\
 Tell what keeps a model from running right or fast in Larq Compute Engine, layer by layer,
-with a remedy. Nothing is converted or written."""
+with a remedy. The model is compiled for that, and nothing is written."""
 
 ADVISE_EPILOG = """\
 exit status:
-  0  the model can be converted
+  0  the model can be converted, unless the file turns out to compute something else
   2  it cannot, or its file cannot be read; one line says why"""
 
 

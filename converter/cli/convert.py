@@ -150,8 +150,10 @@ def _advise(arguments):
     console = SafeConsole()
     with SafeConsole(stderr=True).status("starting TensorFlow"):
         with silenced():
+            from converter import passes
             from converter.advice import advise
-            from converter.compiler import preflight
+            from converter.compiler import lce, preflight
+            from converter.compiler.freeze import freeze
             from converter.compiler.trace import trace
             from converter.report.terminal import print_advice
             from converter.source.binary_layers import signs_moved_into_convolutions
@@ -170,7 +172,10 @@ def _advise(arguments):
         print_advice(found, console)
     with signs_moved_into_convolutions(model):
         preflight.check(model)
-        preflight.check_graph(trace(model), model)
+        graph = trace(model)
+        preflight.check_graph(graph, model)
+        passes.simplify(graph)
+        preflight.check_operators(lce.to_flatbuffer(freeze(graph)), graph, model)
     if not found:
         # Of a model that is refused this could not be said.
         print_advice(found, console)

@@ -383,6 +383,15 @@ def test_nothing_is_promised_of_a_model_that_is_refused(tmp_path, capsys):
     assert "Nothing known" not in output.out
 
 
+def test_advise_refuses_functions_that_conversions_refuse(tmp_path, capsys):
+    image = tf.keras.Input((4,))
+    tf.keras.Model(image, tf.atan(image)).save(tmp_path / "model.h5")
+    assert cli.main(["advise", str(tmp_path / "model.h5")]) == 2
+    output = capsys.readouterr()
+    assert "layer 'tf.math.atan': TensorFlow Lite has no operator for TensorFlow's Atan" in output.err
+    assert output.out == ""
+
+
 def test_figures_are_readable():
     assert [format_bytes(size) for size in (0, 8, 1024, 2304, 14_093_517)] == [
         "0",
