@@ -97,6 +97,43 @@ def test_bits_are_counted_where_that_is_faster(answer, phone, bnext, plan, cpu, 
     np.testing.assert_array_equal(found, np.tile(answer(plan, bnext.image, cpu), 6))
 
 
+#: Prints whether the CPU has dot products.
+DOT_PRODUCTS = """
+#include <stdio.h>
+#include "hosts/host.h"
+#include "kernels/kernels.h"
+int main() { puts(cpu_features() & runner::CPU_DOTPROD ? "yes" : "no"); }
+"""
+
+
+@pytest.mark.parametrize(
+    ("features", "expected"),
+    [
+        ("fp asimd evtstrm aes atomics asimdrdm lrcpc dcpop asimddp", "yes"),
+        ("fp asimd asimddp ssbs", "yes"),
+        ("fp asimd evtstrm aes pmull sha1 sha2 crc32 cpuid", "no"),
+        ("fp asimd asimddpx xasimddp", "no"),
+        (None, "no"),
+    ],
+)
+def test_dot_products_are_found_where_an_app_may_not_ask_the_kernel(runner, tmp_path, features, expected):
+    """QEMU makes up such files: here they are looked for elsewhere."""
+    source, cpuinfo = (build.NATIVE / "hosts" / "cpu.cpp").read_text(), tmp_path / "cpuinfo"
+    for place, other in {"/proc/self/auxv": tmp_path / "no auxv", "/proc/cpuinfo": cpuinfo}.items():
+        assert place in source
+        source = source.replace(place, str(other))
+    (tmp_path / "cpu.cpp").write_text(source)
+    (tmp_path / "main.cpp").write_text(DOT_PRODUCTS)
+    if features:
+        cpuinfo.write_text(f"processor\t: 0\nBogoMIPS\t: 49.15\nFeatures\t: {features}\nCPU implementer\t: 0x41\n")
+    program = tmp_path / "program"
+    command = [*build.compiler("aarch64", static=True), "-std=c++17", "-static"]
+    command += [f"-I{build.NATIVE}", f"-I{build.NATIVE / 'hosts'}", tmp_path / "cpu.cpp", tmp_path / "main.cpp"]
+    subprocess.run([*map(str, command), "-o", program], check=True)
+    found = subprocess.run(["qemu-aarch64-static", "-cpu", "max", program], capture_output=True, text=True)
+    assert found.stdout == f"{expected}\n"
+
+
 @pytest.mark.parametrize("network", ["bnext", "melius", "mixed"])
 def test_bits_that_are_counted_give_the_same_answers(request, answer, network):
     sample = request.getfixturevalue(network)

@@ -39,14 +39,24 @@ long read_file(const char* path, void* to, unsigned long bytes) {
   return count;
 }
 
-// What the kernel tells a process about its CPU.
-uint64_t hwcap() {
-  constexpr uint64_t AT_HWCAP = 16;
+// Whether the kernel lets processes use dot products. An app of Android may not read the first file, unless it is being
+// debugged; every process may read the second, where each feature is a word.
+bool has_dot_products() {
+  constexpr uint64_t AT_HWCAP = 16, ASIMDDP = 1u << 20;
   uint64_t entries[64][2];
   const long bytes = read_file("/proc/self/auxv", entries, sizeof entries);
   for (long n = 0; n < bytes / long(sizeof *entries); n++)
-    if (entries[n][0] == AT_HWCAP) return entries[n][1];
-  return 0;
+    if (entries[n][0] == AT_HWCAP) return entries[n][1] & ASIMDDP;
+  constexpr char WORD[] = " asimddp";
+  constexpr long LENGTH = sizeof WORD - 1;
+  char text[2048];
+  const long length = read_file("/proc/cpuinfo", text, sizeof text);
+  for (long at = 0; at + LENGTH < length; at++) {
+    long same = 0;
+    while (same < LENGTH && text[at + same] == WORD[same]) same++;
+    if (same == LENGTH && (text[at + same] == ' ' || text[at + same] == '\n')) return true;
+  }
+  return false;
 }
 
 // What a processor is, or 0 where the kernel does not say.
@@ -102,8 +112,7 @@ uint64_t cpu_features() {
 #elif defined(__aarch64__)
   features |= runner::CPU_NEON;  // Part of every ARMv8.0.
 #if defined(__linux__)
-  constexpr uint64_t ASIMDDP = 1u << 20;
-  if (hwcap() & ASIMDDP) features |= runner::CPU_DOTPROD;
+  if (has_dot_products()) features |= runner::CPU_DOTPROD;
   if (counts_faster()) features |= runner::CPU_COUNTS_FASTER;
 #endif
 #endif
