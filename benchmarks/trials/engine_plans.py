@@ -26,6 +26,7 @@ from hypothesis.errors import HypothesisWarning
 from android_demo.runner import compile_plan
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "support"))
+from engines import KERNELS_OF
 from mutated_plans import build_program, mutant, run_all
 from random_graphs import graphs
 
@@ -36,7 +37,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=0)
-    choices = ["reference", "avx2", "avx512", "amx-only", "neon", "dotprod-only"]
+    choices = ["reference", *KERNELS_OF["x86_64"], *KERNELS_OF["aarch64"]]
     parser.add_argument("--kernels", default="reference", choices=choices)
     parser.add_argument("--keep", type=Path, default=Path("hostile_plans"))
     arguments = parser.parse_args()

@@ -1,6 +1,5 @@
 """The engine with kernels that this machine's CPU may lack."""
 
-import platform
 import sys
 from contextlib import contextmanager, nullcontext
 from functools import cache
@@ -15,11 +14,12 @@ from android_demo.runner import EngineError, Interpreter, build, interpreter
 #: What is linked with the engine for a CPU with AMX, and the options of the file that it stands in for.
 AMX_EMULATOR = Path(__file__).with_name("amx_emulator.cpp")
 AMX_OPTIONS = {"hosts/cpu.cpp": ["-Dcpu_features=features_of_this_cpu"]}
-#: Kernels that are compiled for this machine, the reference first. AMX is for Linux alone, and emulated on other CPUs.
-KERNELS = {
-    "x86_64": ["reference", "avx2", "avx512", *(["amx-only"] if sys.platform == "linux" else [])],
-    "aarch64": ["reference", "neon", "dotprod-only"],
-}.get(platform.machine(), ["reference"])
+#: What kernels there are besides the reference, by the machine that they are compiled for.
+KERNELS_OF = {"x86_64": ["avx2", "avx512", "amx-only"], "aarch64": ["neon", "dotprod-only"]}
+#: Those of this machine, the reference first. AMX is for Linux alone, and emulated on other CPUs.
+KERNELS = ["reference", *KERNELS_OF.get(build.machine(), [])]
+if sys.platform != "linux" and "amx-only" in KERNELS:
+    KERNELS.remove("amx-only")
 
 
 def opened(*arguments, kernels, **options):

@@ -1,13 +1,14 @@
 """Plans with numbers changed, and a program with sanitizers that runs them (``programs/plans.cpp``)."""
 
 import os
+import re
 import shutil
 import struct
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from engines import AMX_EMULATOR, AMX_OPTIONS
+from engines import AMX_EMULATOR, AMX_OPTIONS, KERNELS_OF
 
 from android_demo.runner.build import CORE, KERNELS, NATIVE, REFERENCE, machine
 from android_demo.runner.plan import ALIGNMENT, HEADER_BYTES, checksum
@@ -18,9 +19,9 @@ _LARGE = [0, 1, 2, 2**15, 2**16, 2**20, 2**31 - 1, 2**31, 2**32 - 1]
 
 #: What runs a program of kernels that this machine's CPU does not have.
 _QEMU = ["qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu"]
-_EMULATORS = {"neon": _QEMU, "dotprod-only": _QEMU}
+_EMULATORS = {} if machine() == "aarch64" else dict.fromkeys(KERNELS_OF["aarch64"], _QEMU)
 #: All but the reference, as the core names them.
-_OTHERS = [f"{name}_kernels" for name in ("amx", "amx_only", "avx512", "avx2", "dotprod", "dotprod_only", "neon")]
+_OTHERS = set(re.findall(r"\w+_kernels", (NATIVE / "core" / "engine.cpp").read_text())) - {"reference_kernels"}
 
 
 def build_program(folder, kernels="reference"):
@@ -29,11 +30,10 @@ def build_program(folder, kernels="reference"):
     Loops in assembly, those of ARM64's binary convolutions, are beyond a sanitizer; the rest of their kernels is not.
     Kernels that are linked with them, but do not run, are compiled without sanitizers, which take most of the time.
     """
-    of_x86 = ("avx2", "avx512", "amx-only")
-    target = "x86_64" if kernels in of_x86 else "aarch64" if kernels in _EMULATORS else machine()
+    target = next((target for target, names in KERNELS_OF.items() if kernels in names), machine())
     native = (shutil.which("clang++") or shutil.which("g++")) if target == machine() else None
     compiler = native or shutil.which(f"{target}-linux-gnu-g++")
-    if compiler is None or (kernels in _EMULATORS and not native and not shutil.which(_EMULATORS[kernels][0])):
+    if compiler is None or (kernels in _EMULATORS and not shutil.which(_EMULATORS[kernels][0])):
         return None
     program = Path(folder, f"plans-{kernels}")
     options = ["-std=c++17", "-O1", "-fno-exceptions", "-fno-rtti", "-fno-strict-aliasing", f"-I{NATIVE}"]
@@ -106,7 +106,7 @@ def run_all(program, plans, folder, seconds=20, kernels="reference"):
         file.write_bytes(b"".join(struct.pack("<Q", len(plan)) + plan for plan in rest))
         command = [program, file, kernels, seconds]
         environment = None
-        if kernels in _EMULATORS and machine() != "aarch64":
+        if kernels in _EMULATORS:
             # To find leaks, it would have to trace itself.
             command, environment = [*_EMULATORS[kernels], *command], {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
         result = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=environment)

@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 import pytest
-from engines import engine_or_skip
+from engines import KERNELS_OF, engine_or_skip
 from mutated_plans import build_program, mutant, run_all, sealed
 
 from android_demo.runner import EngineError, Interpreter, compile_plan
@@ -52,10 +52,10 @@ def test_numbers_that_lead_astray_are_refused_or_harmless(plan):
 
 
 @pytest.mark.exhaustive  # compilers take half a minute for the sanitizers
-@pytest.mark.parametrize("kernels", ["reference", "avx2", "avx512", "amx-only", "neon", "dotprod-only"])
+@pytest.mark.parametrize("kernels", ["reference", *KERNELS_OF["x86_64"], *KERNELS_OF["aarch64"]])
 def test_plans_neither_read_nor_write_outside(bnext, melius, wide, mixed, tmp_path, kernels):
     """Good and hostile ones with address and undefined-behaviour sanitizers, in memory of just the size asked for."""
-    if kernels in ("avx2", "avx512", "amx-only"):
+    if kernels in KERNELS_OF["x86_64"]:
         engine_or_skip(mixed.content, kernels=kernels)
     program = build_program(tmp_path, kernels)
     if program is None:

@@ -1,7 +1,6 @@
 """The engine on every kind of device, from the command to the page: its program really runs."""
 
 import json
-import platform
 
 from bnext_keras.preprocessing import Normalization, load_image
 
@@ -13,6 +12,7 @@ from tflite_graphs import Graph
 from android_demo.cli import main
 from android_demo.results import State, load
 from android_demo.runner import Interpreter
+from android_demo.runner.build import machine
 from converter.tflite.interpreter import Interpreter as LceInterpreter
 
 pytest_plugins = ["device_fixtures"]
@@ -192,7 +192,7 @@ def test_emulated(benchmark, binary_model, need):
 def test_both_runners_on_this_machine_are_compared(benchmark, binary_model, tmp_path):
     status, (engine, lce), printed = benchmark(binary_model, "--device", "host", "--runner", "both")
     assert status == 0, printed
-    check(engine, {"avx2", "avx512", "amx"} if platform.machine() == "x86_64" else {"neon"})
+    check(engine, {"avx2", "avx512", "amx"} if machine() == "x86_64" else {"neon", "dotprod"})
     assert lce.tool.kind == "lce_interpreter"
     assert engine.model == lce.model
     assert engine.memory_growth_mb > 0

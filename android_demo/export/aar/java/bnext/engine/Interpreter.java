@@ -107,7 +107,7 @@ public final class Interpreter implements AutoCloseable {
     return outputs[index];
   }
 
-  /** What its binary convolutions run in: {@code neon}, {@code avx512}, {@code avx2} or {@code reference}. */
+  /** What its binary convolutions run in, such as {@code neon} or {@code avx512}. */
   public String getKernels() {
     return kernels;
   }
