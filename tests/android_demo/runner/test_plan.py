@@ -9,7 +9,7 @@ from engines import KERNELS_OF, engine_or_skip
 from mutated_plans import build_program, mutant, run_all, sealed
 
 from android_demo.runner import EngineError, Interpreter, compile_plan
-from android_demo.runner.plan import TENSOR, Kind, Op, Place, Plan, Step, Tensor, Type
+from android_demo.runner.plan import NOTHING, TENSOR, Kind, Op, Place, Plan, Step, Tensor, Type
 
 
 def refusal(content):
@@ -153,3 +153,23 @@ def test_a_plan_of_more_work_than_any_network_is_refused(mixed):
         0,
     )
     assert refusal(plan.pack()) == "invalid: a number leads out of its section"
+
+
+@pytest.mark.parametrize("kernels", ["avx512", "dotprod-only"])
+def test_a_copy_of_more_words_than_32_bits_count_is_refused(kernels):
+    """Of 4097 rows, which lie between two taps, and 1224705 columns of places that count as +1."""
+    tensors = [
+        Tensor(Type.SIGNS, Place.ARENA, 1, 1, 32, 1, 0),
+        Tensor(Type.INT16, Place.ARENA, 1, 300, 1, 1, 64),
+        Tensor(Type.SIGNS, Place.DATA, 1, 2, 32, 1, 0),
+    ]
+
+    def plan(dilation):
+        window = [2, 1, 1, 4096, dilation, 1, 0, 0]
+        return Plan(
+            tensors, [Step(Kind.BINARY_CONV, [0, 2, 1, *window, 1, *[NOTHING] * 3], "conv")], bytes(8), 704, 0, 0
+        )
+
+    assert engine_or_skip(plan(1).pack(), kernels=kernels).memory < 2**26
+    with pytest.raises(EngineError, match="asks for more memory"):
+        engine_or_skip(plan(4096).pack(), kernels=kernels)

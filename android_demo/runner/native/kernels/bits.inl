@@ -56,8 +56,9 @@ static u64 packed_bytes(const BinaryConv& c) { return geometry(c).blocks * block
 static u64 scratch_bytes(const BinaryConv& c) {
   const Geometry g = geometry(c);
   if (!g.copied) return 64;
-  const u64 pixels = u64(g.height) * g.width, bytes = u64(g.words) * sizeof(Word);
-  return pixels <= (u64(1) << 38) / bytes ? pixels * bytes : 0;
+  const u64 pixels = u64(g.height) * g.width;
+  // Groups say in 32 bits where their words are.
+  return pixels <= (u64(1) << 32) / g.words ? pixels * g.words * sizeof(Word) : 0;
 }
 
 static void pack(const BinaryConv& c) {
