@@ -53,9 +53,9 @@ INLINE void add_tap(int32x4_t (*sums)[VECTORS], const Word* x0, const Word* x1, 
       "3:\n" COUNT_ALL(16, 17, 18, 19, 20, 21, 22, 23, minus_two)
       "4: tbz %[tail], #1, 5f\n" TAKE_ONE COUNT_ALL(16, 17, 18, 19, 20, 21, 22, 23, minus_two)
       "5:\n"
-      : [s00] "+w"(sums[0][0]), [s01] "+w"(sums[0][1]), [s02] "+w"(sums[0][2]), [s03] "+w"(sums[0][3]),
-        [s10] "+w"(sums[1][0]), [s11] "+w"(sums[1][1]), [s12] "+w"(sums[1][2]), [s13] "+w"(sums[1][3]),
-        [x0] "+r"(x0), [x1] "+r"(x1), [w] "+r"(w), [pairs] "+r"(pairs)
+      : [s00] "+&w"(sums[0][0]), [s01] "+&w"(sums[0][1]), [s02] "+&w"(sums[0][2]), [s03] "+&w"(sums[0][3]),
+        [s10] "+&w"(sums[1][0]), [s11] "+&w"(sums[1][1]), [s12] "+&w"(sums[1][2]), [s13] "+&w"(sums[1][3]),
+        [x0] "+&r"(x0), [x1] "+&r"(x1), [w] "+&r"(w), [pairs] "+&r"(pairs)
       : [tail] "r"(tail), [minus_two] "w"(minus_two), [two] "w"(two), [minus_four] "w"(minus_four), [four] "w"(four)
       : "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30", "v31",
         "cc", "memory");
