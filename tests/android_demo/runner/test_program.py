@@ -1,6 +1,7 @@
 """The command line program, as users and bnext-benchmark start it."""
 
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -157,3 +158,29 @@ def test_help_tells_every_flag():
 def test_a_flag_that_it_does_not_know_is_told_and_passed_over(plan_file):
     status, output, _ = run(f"--graph={plan_file}", "--use_xnnpack=false", "--num_runs=1", "--min_secs=0")
     assert (status, output.unconsumed_flags) == (0, ("--use_xnnpack=false",))
+
+
+#: A thread that writes to the far end of 768 KB of its stack.
+DEEP = """
+#include "hosts/system.h"
+static THREAD_MAIN(deep, argument) {
+  volatile char list[768 << 10];
+  list[0] = 1;
+  (void)argument;
+  return THREAD_END;
+}
+int main() {
+  Thread thread;
+  if (!start_thread(&thread, deep, nullptr)) return 1;
+  join(thread);
+}
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a thread's stack is of the size that the linker wrote down")
+def test_threads_have_stacks_of_a_size_of_their_own(tmp_path):
+    """Not of that which the system has for those that say nothing: 128 KB, say, with Alpine's C library."""
+    (tmp_path / "deep.cpp").write_text(DEEP)
+    command = [*build.compiler(), "-std=c++17", f"-I{build.NATIVE}", str(tmp_path / "deep.cpp"), "-lpthread"]
+    subprocess.run([*command, "-o", str(tmp_path / "deep")], check=True)
+    subprocess.run(["sh", "-c", 'ulimit -S -s 256; exec "$0"', str(tmp_path / "deep")], check=True)
