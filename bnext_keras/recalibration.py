@@ -159,7 +159,8 @@ def read_batches(
             raise UserError(
                 "the model does not state how its images are normalized",
                 where=where,
-                remedy="state it (--mean, --std, --scale), or give an .npy file of images as the model takes them",
+                remedy="state it with bnext_keras.classes.annotate(model, mean=..., std=...), or to bnext-convert with "
+                "--mean and --std; or give an .npy file of images as the model takes them",
             )
         yield from _of_pictures(Path(data), tuple(input_shape), normalization)
         return

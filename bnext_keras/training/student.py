@@ -63,7 +63,8 @@ def build_model(
         raise RunError(
             str(error),
             where=f"model={recipe.model}",
-            remedy=f"its options are {', '.join(recipe.model_options) or 'none'}; widths= takes one away, say",
+            remedy=f"the options given are {', '.join(recipe.model_options) or 'none'}; widths=32,64, say, gives one, "
+            "widths= takes it away",
         ) from error
     if recipe.float_twin:
         with global_policy(recipe.compute.precision):

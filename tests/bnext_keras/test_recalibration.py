@@ -116,7 +116,7 @@ def test_images_that_do_not_fit_change_nothing(photos, tmp_path):
     (tmp_path / "text.npy").write_text("text")
     scale = Normalization((0.0,), (1.0,))
     for data, normalization, message in (
-        (photos, None, "photos: the model does not state how its images are normalized; state it"),
+        (photos, None, r"photos: the model does not state .* normalized; state it with bnext_keras.classes.annotate\("),
         (tmp_path / "broken", scale, r"broken: none of the images can be read; 1 broken image skipped: .*text.png"),
         (tmp_path / "other.npy", None, r"has float64 of shape \(5, 9, 9, 3\), but the model takes .*\(8, 8, 3\)"),
         (tmp_path / "text.npy", None, "neither a folder of images nor a readable .npy file"),

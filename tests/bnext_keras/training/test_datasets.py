@@ -200,6 +200,11 @@ def test_ablations_reach_the_network():
         build_model(recipe_with(model="MeliusNet22", widths="", elm_attention=False))
 
 
+def test_a_network_that_lacks_an_option_is_refused_with_how_one_is_given():
+    with pytest.raises(RunError, match=r"'widths'; the options given are none; widths=32,64, say, gives one, widths= "):
+        build_model(recipe_with(widths=""))
+
+
 def test_one_number_is_a_sequence_of_one_where_a_network_takes_a_sequence():
     def network(*settings):
         recipe = Recipe("MeliusNet", {"blocks": (1, 1)}, data=Data(image_size=32, num_classes=10))
