@@ -204,7 +204,8 @@ def _conversion_sentence(conversion):
 
 def _list_parser():
     usage = (
-        "bnext-models [-h] [--json | --markdown]\n       bnext-models show NAME\n       bnext-models compare FILE ..."
+        "bnext-models [-h] [--json | --markdown]\n       bnext-models show NAME\n       bnext-models compare FILE ...\n"
+        "       bnext-models energy [NAME ...]"
     )
     parser = tool_parser(TOOL, DESCRIPTION, EPILOG, usage=usage)
     formats = parser.add_mutually_exclusive_group()

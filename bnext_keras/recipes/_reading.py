@@ -53,7 +53,8 @@ def read(recipe: str | Path) -> tuple[str, Recipe]:
 def _run(path: Path) -> ModuleType:
     if not path.is_file():
         raise RecipeError("no such file", where=str(path))
-    spec = importlib.util.spec_from_file_location(f"recipe_{path.stem}", path)
+    file = path.absolute()  # as importlib names it in tracebacks
+    spec = importlib.util.spec_from_file_location(f"recipe_{path.stem}", file)
     # Never None for a name that ends in .py.
     assert spec is not None
     assert spec.loader is not None
@@ -62,7 +63,7 @@ def _run(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     # Whatever a user's code may raise.
     except Exception as error:
-        raise RecipeError(_what(error), where=f"{path}, line {_line(error, path)}") from error
+        raise RecipeError(_what(error), where=f"{path}, line {_line(error, file)}") from error
     return module
 
 

@@ -290,6 +290,23 @@ def test_a_file_that_fails_is_told_in_one_line(tmp_path, content, message):
     assert str(caught.value) == f"{path}{message}"
 
 
+@pytest.mark.parametrize("name", ["my_recipe.py", "./my_recipe.py", "../runs/my_recipe.py"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("\nRECIPE = (\n", "line 2: SyntaxError: '(' was never closed"),
+        ("\n\n1 / 0\n", "line 3: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_the_line_is_told_of_a_relative_path_too(tmp_path, monkeypatch, name, content, message):
+    (tmp_path / "runs").mkdir()
+    monkeypatch.chdir(tmp_path / "runs")
+    (tmp_path / "runs" / "my_recipe.py").write_text(content)
+    with pytest.raises(RecipeError) as caught:
+        recipes.read(name)
+    assert str(caught.value) == f"{name.removeprefix('./')}, {message}"
+
+
 def test_a_file_must_be_there(tmp_path):
     with pytest.raises(RecipeError, match=r"nowhere\.py: no such file$"):
         recipes.read(tmp_path / "nowhere.py")
