@@ -24,9 +24,13 @@ from converter.tflite.metadata import InputOrientation, Metadata, write_metadata
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
-PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 PACKAGES = ("bnext_keras", "converter", "android_demo")
 FOLDERS = (*PACKAGES, "tests", "examples", "benchmarks", "docs")
+PAGES = [
+    README,
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted(page for folder in FOLDERS for page in (ROOT / folder).rglob("README.md")),
+]
 MOST_LINES = 120
 
 _FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
