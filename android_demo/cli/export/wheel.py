@@ -18,9 +18,10 @@ EPILOG = """\
 examples:
   bnext-export wheel --arch aarch64 -o dist/       64-bit Raspberry Pi OS, ARM servers
   bnext-export wheel --arch x86_64 -o dist/        Linux on Intel and AMD
-  scp dist/*aarch64.whl pi@raspberrypi: && ssh pi@raspberrypi pip install *aarch64.whl
+  scp dist/*aarch64.whl pi@raspberrypi:
+  ssh pi@raspberrypi 'python3 -m venv env && env/bin/pip install *aarch64.whl'
 
-There:
+There, in env/bin/python:
   from bnext_runtime import Interpreter
   Interpreter("model.tflite", num_threads=4).predict(images)
 
