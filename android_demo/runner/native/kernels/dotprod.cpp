@@ -5,9 +5,10 @@
 // a pixel's words x1, x2, ... parities are kept: p1 = x1, p2 = x1 ^ x2, p3 = x1 ^ x2 ^ x3, ... A full adder of what is
 // counted so far, whose parity is p1, and of x2 and x3 has the carry
 //   p2 ? x3 : p1,   where p2 is set x3 = ~p3,   so that it is   p2 ? ~p3 : p1
-// and what remains to be counted is p3: two words cost two `eor`, one `bsl`, one `cnt` and one `sdot` instead of three of
-// each. The xor of two words' parities is the parity of their xor. Weights are kept as ~p3, ~p7, ~p11, ... in these places;
-// carries at p5, p9, ... are complements then, whose counts are taken off what there would be were they all set.
+// and what remains to be counted is p3: two words cost two `eor`, one `bsl`, one `cnt` and one `sdot`, five instructions,
+// where it takes six to count each by itself. The xor of two words' parities is the parity of their xor. Weights are kept as
+// ~p3, ~p7, ~p11, ... in these places; carries at p5, p9, ... are complements then, whose counts are taken off what there
+// would be were they all set.
 // (Harley and Seal's counter, as in avx512.cpp, whose carries are not added up further: `sdot` multiplies for nothing.)
 #include <arm_neon.h>
 
