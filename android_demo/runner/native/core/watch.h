@@ -1,5 +1,5 @@
-// Which of two kernels runs the next inference, where the usual ones are slower at times: AMX, whose unit is shared with
-// other virtual machines (inferences took 5 ms for a while and then 13, where AVX-512 took 7 throughout), and a phone's
+// Which of two kernels runs the next inference, where the usual ones are slower at times: AMX, while the core's other
+// hardware thread is busy (inferences take 6 ms for a while and then 16, where AVX-512 takes 7 to 9), and a phone's
 // processors, which differ in what they are fast at.
 #pragma once
 #include "plan.h"

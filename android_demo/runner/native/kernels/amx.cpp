@@ -8,8 +8,9 @@
 // are as many places outside as a window needs: sums there are computed and left out. Weights stay bits until they are
 // used: 16 filters become bytes once for up to 80 pixels.
 //
-// AMX's unit is shared with other virtual machines on some hosts, where it is at times slower than AVX-512 (core/watch.h).
-// So there are two entries: one for AMX alone, and one with a way back.
+// While the core's other hardware thread is busy, with another virtual machine say, loads into registers and products do
+// not overlap any more: a product takes 45 to 80 cycles instead of 16 (Emerald Rapids), and AVX-512 is faster. So there are
+// two entries: one for AMX alone, and one with a way back (core/watch.h).
 #include "kernels.h"
 
 #ifdef HAS_AMX
@@ -31,6 +32,7 @@ constexpr bool ADDS_DISTANCES = false;
 #define AMX_FUNCTION __attribute__((target("amx-tile,amx-int8"), noinline))
 
 constexpr u32 CHUNK = 64, ROWS = 16, FILTERS = 16;  // Channels, pixels and filters of a register.
+constexpr u32 PAIR = 2 * FILTERS;                   // Filters whose results are written together.
 constexpr u32 MOST_TILES = 5;                       // Registers of sums; two are for signs, one for weights.
 constexpr u32 TILE = ROWS * FILTERS;
 constexpr u32 MOST_TAPS = 64;
@@ -40,7 +42,7 @@ constexpr u32 MOST_TAPS = 64;
 static bool suits(const BinaryConv& c) {
   const Window& w = c.window;
   const u32 taps = w.height * w.width, channels = c.input.channels;
-  if (channels % CHUNK || c.output.channels % 32 || taps > MOST_TAPS) return false;
+  if (channels % CHUNK || c.output.channels % PAIR || taps > MOST_TAPS) return false;
   if (w.stride_y > 4 || w.stride_x > 4 || w.dilation_y > 4 || w.dilation_x > 4) return false;
   return channels >= (taps > 1 ? 128 : 512);
 }
@@ -48,25 +50,42 @@ static bool suits(const BinaryConv& c) {
 // Pixels as bytes: (chunks, planes, `plane` places of CHUNK). A row is `pitch` places long.
 struct Grid {
   u32 chunks, planes, rows, pitch, shared;
-  u64 places, plane;  // Places for which sums are computed, and those that they read.
-  u32 tiles, groups;
+  // Registers of sums are `height` places each. In a row of them are `across`, and a row is `down` rows of pixels; or all
+  // are one row, and a register begins where the one before it ends.
+  u32 height, across, down, tiles, groups;
+  u64 plane;
+  u64 first_place(u32 tile) const { return u64(tile / across) * down * pitch + u64(tile % across) * height; }
 };
 
 static Grid grid(const BinaryConv& c) {
   const Window& w = c.window;
+  const u32 width = c.output.width;
   Grid g;
   const u32 below = (w.height - 1) * w.dilation_y / w.stride_y, behind = (w.width - 1) * w.dilation_x / w.stride_x;
   // Places behind a row that are outside may be those before the next one, too.
   g.shared = 0;
-  if (w.stride_x == 1 && c.output.width + behind > w.left + c.input.width) {
-    const u32 right = c.output.width + behind - w.left - c.input.width, less = right < w.left ? right : w.left;
+  if (w.stride_x == 1 && width + behind > w.left + c.input.width) {
+    const u32 right = width + behind - w.left - c.input.width, less = right < w.left ? right : w.left;
     g.shared = less < behind ? less : behind;
   }
   g.chunks = c.input.channels / CHUNK, g.planes = w.stride_y * w.stride_x;
-  g.rows = c.output.height + below, g.pitch = c.output.width + behind - g.shared;
-  g.places = u64(c.output.height - 1) * g.pitch + c.output.width;
-  g.tiles = u32((g.places + ROWS - 1) / ROWS), g.groups = (g.tiles + MOST_TILES - 1) / MOST_TILES;
-  g.plane = u64(g.tiles) * ROWS + u64(below) * g.pitch + behind;
+  g.rows = c.output.height + below, g.pitch = width + behind - g.shared;
+  const u64 places = u64(c.output.height - 1) * g.pitch + width;
+  g.height = ROWS, g.down = c.output.height, g.tiles = g.across = u32((places + ROWS - 1) / ROWS);
+  // A product takes as many cycles as registers have rows. So rows of pixels are taken apart, if that takes no more
+  // registers.
+  u32 height, across = 1, down = 1;
+  if (width > ROWS) across = (width + ROWS - 1) / ROWS, height = (width + across - 1) / across;
+  else {
+    down += (ROWS - width) / g.pitch;
+    if (down > c.output.height) down = c.output.height;
+    height = (down - 1) * g.pitch + width;
+  }
+  const u32 tiles = (c.output.height + down - 1) / down * across;
+  if (tiles <= g.tiles) g.height = height, g.across = across, g.down = down, g.tiles = tiles;
+  g.groups = (g.tiles + MOST_TILES - 1) / MOST_TILES;
+  const u64 end = g.first_place(g.tiles - 1) + g.height;
+  g.plane = (end < places ? places : end) + u64(below) * g.pitch + behind;
   return g;
 }
 
@@ -75,7 +94,8 @@ static u64 packed_bytes(const BinaryConv& c) {
   return u64(c.output.channels) * c.window.height * c.window.width * c.input.channels / 8;
 }
 
-// (blocks of filters, chunks, taps, 16), a word being a row of a register: four channels of each filter.
+// (blocks of filters, chunks, taps, 16), a word being a row of a register: four channels of each filter. Of a pair of blocks
+// one has the even filters, the other one the odd ones: results of both, 16 bits each, then lie side by side.
 static void pack(const BinaryConv& c) {
   if (!suits(c)) return avx512_kernels.pack(c);
   const u32 taps = c.window.height * c.window.width, chunks = c.input.channels / CHUNK, words = c.words();
@@ -86,7 +106,8 @@ static void pack(const BinaryConv& c) {
         for (u32 channel = 0; channel < CHUNK; channel += 4) {
           u64 row = 0;
           for (u32 n = 0; n < FILTERS; n++) {
-            const u32 word = c.kernel[(u64(first + n) * taps + tap) * words + chunk * 2 + channel / 32];
+            const u32 filter = first / PAIR * PAIR + 2 * n + first / FILTERS % 2;
+            const u32 word = c.kernel[(u64(filter) * taps + tap) * words + chunk * 2 + channel / 32];
             row |= u64(word >> channel % 32 & 15) << 4 * n;
           }
           *to++ = row;
@@ -154,28 +175,44 @@ INLINE void unpack_weights(__m512i* to, const u64* rows) {
   unrolled<ROWS>([&](auto r) INLINED { to[r.value] = _mm512_mask_blend_epi8(rows[r.value], plus, minus); });
 }
 
-// The sums of TILES registers of pixels from `input` on, 16 filters each.
+// A group of registers of pixels, which all blocks of filters go through.
+struct Job {
+  const __m512i* input;  // The first place of the first register, and where the others begin.
+  u64 begin[MOST_TILES];
+  Taps taps;
+  u32 chunks;
+  u64 next_chunk;  // In places.
+  const u64 *weights, *end;
+  __m512i unpacked[2][ROWS];  // The next weights are made while those before them are in use.
+  u32 now;                    // Which these are.
+};
+
+// The sums of TILES registers of pixels, of the next 16 filters.
 template <int TILES>
-static AMX_FUNCTION void run_tiles(const __m512i* input, const Taps& taps, const Grid& g, const u64* weights, i32* sums) {
-  __m512i unpacked[2][ROWS];  // Those of the next tap are made while one is in use.
+static AMX_FUNCTION void run_tiles(Job& job, i32* sums) {
+  const u64 count = u64(job.taps.count) * job.chunks;
+  const u64* weights = job.weights;
+  const __m512i* input = job.input;
+  u32 now = job.now, tap = 0;
   zero_tile<0>();
   if constexpr (TILES > 1) zero_tile<1>();
   if constexpr (TILES > 2) zero_tile<2>();
   if constexpr (TILES > 3) zero_tile<3>();
   if constexpr (TILES > 4) zero_tile<4>();
-  unpack_weights(unpacked[0], weights);
-  const u32 count = taps.count * g.chunks;
-  for (u32 n = 0, tap = 0; n < count; n++) {
-    if (n + 1 < count) unpack_weights(unpacked[(n + 1) % 2], weights + (n + 1) * ROWS);
-    const __m512i* const from = input + taps.offset[tap];
-    load_tile<7>(unpacked[n % 2]);
+  for (u64 left = count; left; left--) {
+    weights += ROWS;
+    if (weights < job.end) unpack_weights(job.unpacked[now ^ 1], weights);
+    const __m512i* const from = input + job.taps.offset[tap];
+    load_tile<7>(job.unpacked[now]);
     load_tile<5>(from), multiply_tiles<0, 5, 7>();
-    if constexpr (TILES > 1) load_tile<6>(from + ROWS), multiply_tiles<1, 6, 7>();
-    if constexpr (TILES > 2) load_tile<5>(from + 2 * ROWS), multiply_tiles<2, 5, 7>();
-    if constexpr (TILES > 3) load_tile<6>(from + 3 * ROWS), multiply_tiles<3, 6, 7>();
-    if constexpr (TILES > 4) load_tile<5>(from + 4 * ROWS), multiply_tiles<4, 5, 7>();
-    if (++tap == taps.count) tap = 0, input += g.planes * g.plane;
+    if constexpr (TILES > 1) load_tile<6>(from + job.begin[1]), multiply_tiles<1, 6, 7>();
+    if constexpr (TILES > 2) load_tile<5>(from + job.begin[2]), multiply_tiles<2, 5, 7>();
+    if constexpr (TILES > 3) load_tile<6>(from + job.begin[3]), multiply_tiles<3, 6, 7>();
+    if constexpr (TILES > 4) load_tile<5>(from + job.begin[4]), multiply_tiles<4, 5, 7>();
+    now ^= 1;
+    if (++tap == job.taps.count) tap = 0, input += job.next_chunk;
   }
+  job.weights = weights, job.now = now;
   store_tile<0>(sums);
   if constexpr (TILES > 1) store_tile<1>(sums + TILE);
   if constexpr (TILES > 2) store_tile<2>(sums + 2 * TILE);
@@ -183,79 +220,96 @@ static AMX_FUNCTION void run_tiles(const __m512i* input, const Taps& taps, const
   if constexpr (TILES > 4) store_tile<4>(sums + 4 * TILE);
 }
 
-// All registers are whole. In use, they are part of what a thread's state is; so they are given back after each part.
+// In use, the registers are part of what a thread's state is; so they are given back after each part.
 struct TileConfig {
   u8 palette = 1, start = 0, reserved[14] = {};
   u16 bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  u8 rows[16] = {ROWS, ROWS, ROWS, ROWS, ROWS, ROWS, ROWS, ROWS};
+  u8 rows[16] = {};
+  explicit TileConfig(u32 height) {
+    for (u32 tile = 0; tile < 7; tile++) rows[tile] = u8(height);
+    rows[7] = ROWS;
+  }
 };
 static_assert(sizeof(TileConfig) == 64, "as LDTILECFG reads it");
-static AMX_FUNCTION void use_tiles() {
-  const TileConfig config;
+static AMX_FUNCTION void use_tiles(u32 height) {
+  const TileConfig config(height);
   __asm__ volatile("ldtilecfg %0" ::"m"(config));
 }
 static AMX_FUNCTION void give_tiles_back() { __asm__ volatile("tilerelease"); }
 
-// Parts: a group of registers of pixels times some blocks of filters.
-constexpr u32 PART_BLOCKS = 8;
-static u32 block_parts(const BinaryConv& c) { return (c.output.channels / FILTERS + PART_BLOCKS - 1) / PART_BLOCKS; }
+static void set_taps(const Window& w, const Grid& g, Taps* taps) {
+  taps->count = w.height * w.width;
+  for (u32 tap = 0; tap < taps->count; tap++) {
+    const u32 y = tap / w.width * w.dilation_y, x = tap % w.width * w.dilation_x;
+    const u32 plane = y % w.stride_y * w.stride_x + x % w.stride_x;
+    taps->offset[tap] = plane * g.plane + u64(y / w.stride_y) * g.pitch + x / w.stride_x;
+  }
+}
+
+// Parts: a group of registers of pixels times some pairs of blocks of filters.
+constexpr u32 PART_FILTERS = 4 * PAIR;
+static u32 filter_parts(const BinaryConv& c) { return (c.output.channels + PART_FILTERS - 1) / PART_FILTERS; }
 static u32 convolve_parts(const BinaryConv& c) {
-  return suits(c) ? grid(c).groups * block_parts(c) : avx512_kernels.convolve_parts(c);
+  return suits(c) ? grid(c).groups * filter_parts(c) : avx512_kernels.convolve_parts(c);
 }
 static void convolve(const BinaryConv& c, u32 part) {
   if (!suits(c)) return avx512_kernels.convolve(c, part);
   const Grid g = grid(c);
   const Window& w = c.window;
-  const u32 width = c.output.width, blocks = c.output.channels / FILTERS;
-  const u32 group = part / block_parts(c), first_block = part % block_parts(c) * PART_BLOCKS;
-  const u32 last_block = first_block + PART_BLOCKS < blocks ? first_block + PART_BLOCKS : blocks;
+  const u32 width = c.output.width;
+  const u32 group = part / filter_parts(c), first_filter = part % filter_parts(c) * PART_FILTERS;
+  const u32 filters_left = c.output.channels - first_filter;
+  const u32 last_filter = first_filter + (filters_left < PART_FILTERS ? filters_left : PART_FILTERS);
   const u32 first_tile = u32(u64(g.tiles) * group / g.groups);
   const u32 tiles = u32(u64(g.tiles) * (group + 1) / g.groups) - first_tile;
-  Taps taps = {w.height * w.width, {}};
-  for (u32 tap = 0; tap < taps.count; tap++) {
-    const u32 y = tap / w.width * w.dilation_y, x = tap % w.width * w.dilation_x;
-    const u32 plane = y % w.stride_y * w.stride_x + x % w.stride_x;
-    taps.offset[tap] = plane * g.plane + u64(y / w.stride_y) * g.pitch + x / w.stride_x;
-  }
-  // Which rows of the sums are pixels, and the first of these.
-  struct {
-    u32 row;
-    u64 to;
-  } pixels[MOST_TILES * ROWS];
+  // Which rows of the sums are pixels, which follow each other, and the first of these.
+  u16 rows[MOST_TILES * ROWS];
   u32 count = 0;
-  u64 first = 0, place = u64(first_tile) * ROWS, x = place % g.pitch, y = place / g.pitch;
-  for (u32 row = 0; row < tiles * ROWS && place < g.places; row++, place++) {
-    const u64 pixel = y * width + x;
-    if (x < width) {
-      if (!count) first = pixel;
-      pixels[count++] = {row, pixel * c.output.stride};
+  u64 first_pixel = 0;
+  Job job;
+  for (u32 n = 0; n < tiles; n++) {
+    const u64 begin = g.first_place(first_tile + n);
+    job.begin[n] = begin - g.first_place(first_tile);
+    u64 x = begin % g.pitch, y = begin / g.pitch;
+    const u64 last_row = y + g.down < c.output.height ? y + g.down : c.output.height;
+    for (u32 row = 0; row < g.height && y < last_row; row++) {
+      if (x < width) {
+        if (!count) first_pixel = y * width + x;
+        rows[count++] = u16(n * ROWS + row);
+      }
+      if (++x == g.pitch) x = 0, y++;
     }
-    if (++x == g.pitch) x = 0, y++;
   }
-  // Sums of a block are read while the next one's are computed.
-  alignas(64) i32 sums[2][MOST_TILES * TILE];
-  const auto write = [&](u32 block) {
-    i16* const to = c.output.data + c.output.channel(block * FILTERS);
-    const i32* const from = sums[block % 2];
-    for (u32 n = 0; n < count; n++) {
-      const __m512i row = _mm512_load_si512(from + pixels[n].row * FILTERS);
-      _mm256_storeu_si256((__m256i*)(to + pixels[n].to), _mm512_cvtepi32_epi16(row));
+  set_taps(w, g, &job.taps);
+  job.input = (const __m512i*)c.scratch + g.first_place(first_tile);
+  job.chunks = g.chunks, job.next_chunk = g.planes * g.plane;
+  const u64 block_words = u64(g.chunks) * job.taps.count * ROWS;
+  job.weights = (const u64*)c.packed + first_filter / FILTERS * block_words;
+  job.end = (const u64*)c.packed + last_filter / FILTERS * block_words;
+  job.now = 0;
+  unpack_weights(job.unpacked[0], job.weights);
+  // Sums of a pair are read while those of the next one are computed.
+  alignas(64) i32 sums[2][2][MOST_TILES * TILE];
+  const auto write = [&](u32 filter) INLINED {
+    i16* to = c.output.data + first_pixel * c.output.stride + c.output.channel(filter);
+    const i32 *const even = sums[filter / PAIR % 2][0], *const odd = sums[filter / PAIR % 2][1];
+    for (u32 n = 0; n < count; n++, to += c.output.stride) {
+      const __m512i a = _mm512_load_si512(even + rows[n] * FILTERS), b = _mm512_load_si512(odd + rows[n] * FILTERS);
+      _mm512_storeu_si512(to, _mm512_mask_blend_epi16(0xaaaaaaaa, a, _mm512_slli_epi32(b, 16)));
     }
   };
-  typedef void RunTiles(const __m512i*, const Taps&, const Grid&, const u64*, i32*);
+  typedef void RunTiles(Job&, i32*);
   static_assert(MOST_TILES == 5, "one each");
   static RunTiles* const RUN[] = {run_tiles<1>, run_tiles<2>, run_tiles<3>, run_tiles<4>, run_tiles<5>};
-  const __m512i* const input = (const __m512i*)c.scratch + u64(first_tile) * ROWS;
-  use_tiles();
-  for (u32 block = first_block; block < last_block; block++) {
-    const u64* const weights = (const u64*)c.packed + u64(block) * g.chunks * taps.count * ROWS;
-    RUN[tiles - 1](input, taps, g, weights, sums[block % 2]);
-    if (block > first_block) write(block - 1);
+  use_tiles(g.height);
+  for (u32 filter = first_filter; filter < last_filter; filter += PAIR) {
+    for (i32* each : sums[filter / PAIR % 2]) RUN[tiles - 1](job, each);
+    if (filter > first_filter) write(filter - PAIR);
   }
   give_tiles_back();
-  write(last_block - 1);
+  write(last_filter - PAIR);
   if (c.means.corners)
-    add_pixels(c, c.means.sums_of(c, part), first_block * FILTERS, last_block * FILTERS, first, first + count);
+    add_pixels(c, c.means.sums_of(c, part), first_filter, last_filter, first_pixel, first_pixel + count);
 }
 
 constexpr Kernels kernels(const char* name, const Kernels* way_back) {

@@ -150,7 +150,18 @@ static RunTile* tile_of(u32 pixels) {
   return RUN[pixels - 1];
 }
 
+#include "avx512_pointwise.inl"
+
+static u64 all_packed_bytes(const BinaryConv& c) {
+  return pointwise::suits(c) ? pointwise::packed_bytes(c) : packed_bytes(c);
+}
+static void pack_all(const BinaryConv& c) { return pointwise::suits(c) ? pointwise::pack(c) : pack(c); }
+static u64 all_scratch_bytes(const BinaryConv& c) { return pointwise::suits(c) ? 64 : scratch_bytes(c); }
+static u32 rows_to_copy(const BinaryConv& c) { return pointwise::suits(c) ? 0 : copied_rows(c); }
+static u32 all_parts(const BinaryConv& c) { return pointwise::suits(c) ? pointwise::parts(c) : parts(c); }
+
 static void convolve(const BinaryConv& c, u32 part) {
+  if (pointwise::suits(c)) return pointwise::convolve(c, part);
   const Area a = convolve_area(c, part);
   if (!c.means.corners) return;
   const u32 whole = a.from + (a.to - a.from) / SHORTS * SHORTS;
@@ -174,12 +185,12 @@ extern const Kernels avx512_kernels;
 const Kernels avx512_kernels = {
     "avx512",
     CPU_AVX512,
-    avx512::packed_bytes,
-    avx512::pack,
-    avx512::scratch_bytes,
-    avx512::copied_rows,
+    avx512::all_packed_bytes,
+    avx512::pack_all,
+    avx512::all_scratch_bytes,
+    avx512::rows_to_copy,
     avx512::copy_row,
-    avx512::parts,
+    avx512::all_parts,
     avx512::convolve,
     &avx512_floats,
 };
