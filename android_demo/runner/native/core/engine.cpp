@@ -103,7 +103,22 @@ BinaryConv binary_conv(const runner_engine& e, const Step& step, u8* packed) {
   Means means = {};
   if (w.mean != NOTHING) means = {place<const i16>(e, w.corners), place<const float>(e, w.factors), place<float>(e, w.mean), nullptr};
   return {map_of<const u32>(e, w.input), place<const u32>(e, w.kernel), map_of<i16>(e, w.output), w.window,
-          w.ones != 0, means, packed, e.scratch};
+          w.ones != 0, means, packed, e.scratch, {}};
+}
+
+// The weights of dense layers between a binary convolution and the next one, which lie one behind the other.
+Ahead weights_ahead(const runner_engine& e, const Step* step) {
+  constexpr u64 MOST = 1 << 20;  // What second caches have room for besides.
+  const u8 *first = nullptr, *last = nullptr;
+  const Step* const end = e.plan.steps + e.plan.header->steps.count;
+  while (++step < end && step->kind != BINARY_CONV) {
+    if (step->kind != DENSE) continue;
+    const Tensor& kernel = at(e, words<DenseWords>(e, *step).kernel);
+    const u8* const from = place(e, kernel);
+    if (!first) first = last = from;
+    if (from >= last && from + extent(kernel) <= first + MOST) last = from + extent(kernel);
+  }
+  return {first, u64(last - first) / Ahead::LINE};
 }
 
 // A binary convolution's own scratch memory; the sums of its parts lie behind it.
@@ -296,6 +311,7 @@ void run_step(const runner_engine& e, const Step& step, u8*& packed, const runne
       work.binary_conv = binary_conv(e, step, packed);
       packed += align(k.packed_bytes(work.binary_conv));
       BinaryConv& conv = work.binary_conv;
+      conv.ahead = weights_ahead(e, &step);
       const u32 parts = k.convolve_parts(conv);
       conv.means.sums = (i32*)(e.scratch + sums_at(e, conv));
       i32* const sums = conv.means.sums;

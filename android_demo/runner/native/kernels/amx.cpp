@@ -185,6 +185,7 @@ struct Job {
   const u64 *weights, *end;
   __m512i unpacked[2][ROWS];  // The next weights are made while those before them are in use.
   u32 now;                    // Which these are.
+  Ahead ahead;
 };
 
 // The sums of TILES registers of pixels, of the next 16 filters.
@@ -193,6 +194,7 @@ static AMX_FUNCTION void run_tiles(Job& job, i32* sums) {
   const u64 count = u64(job.taps.count) * job.chunks;
   const u64* weights = job.weights;
   const __m512i* input = job.input;
+  Ahead ahead = job.ahead;
   u32 now = job.now, tap = 0;
   zero_tile<0>();
   if constexpr (TILES > 1) zero_tile<1>();
@@ -209,10 +211,11 @@ static AMX_FUNCTION void run_tiles(Job& job, i32* sums) {
     if constexpr (TILES > 2) load_tile<5>(from + job.begin[2]), multiply_tiles<2, 5, 7>();
     if constexpr (TILES > 3) load_tile<6>(from + job.begin[3]), multiply_tiles<3, 6, 7>();
     if constexpr (TILES > 4) load_tile<5>(from + job.begin[4]), multiply_tiles<4, 5, 7>();
+    ahead.fetch(1);
     now ^= 1;
     if (++tap == job.taps.count) tap = 0, input += job.next_chunk;
   }
-  job.weights = weights, job.now = now;
+  job.weights = weights, job.now = now, job.ahead = ahead;
   store_tile<0>(sums);
   if constexpr (TILES > 1) store_tile<1>(sums + TILE);
   if constexpr (TILES > 2) store_tile<2>(sums + 2 * TILE);
@@ -286,7 +289,7 @@ static void convolve(const BinaryConv& c, u32 part) {
   const u64 block_words = u64(g.chunks) * job.taps.count * ROWS;
   job.weights = (const u64*)c.packed + first_filter / FILTERS * block_words;
   job.end = (const u64*)c.packed + last_filter / FILTERS * block_words;
-  job.now = 0;
+  job.now = 0, job.ahead = c.ahead.share(part, convolve_parts(c));
   unpack_weights(job.unpacked[0], job.weights);
   // Sums of a pair are read while those of the next one are computed.
   alignas(64) i32 sums[2][2][MOST_TILES * TILE];

@@ -189,6 +189,11 @@ static Area convolve_area(const BinaryConv& c, u32 part) {
   const u64 next_weights = block_bytes(c) / sizeof(Bits);
   // So many blocks that their weights stay in the first cache from a tile to the next.
   const u32 together = u32((1 << 14) / block_bytes(c)) + 1;
+  // What later steps read is fetched, too: some lines for each tile, as many as do not wait for each other.
+  constexpr u64 MOST_LINES = 8;
+  Ahead ahead = c.ahead.share(part, parts(c));
+  const u64 tiles = (u64(last_row - first_row) * c.output.width + MOST - 1) / MOST * (last_block - first_block) / together + 1;
+  const u64 ahead_each = ahead.lines / tiles < MOST_LINES ? ahead.lines / tiles + 1 : MOST_LINES;
   List list;
   list.tiles = list.groups = 0;
   Job job = {g.copied ? (const Word*)c.scratch : (const Word*)c.input.data, nullptr, next_weights, c.output, g.words, 0, 0, 0};
@@ -198,11 +203,12 @@ static Area convolve_area(const BinaryConv& c, u32 part) {
       job.filters = c.output.channels - block * BLOCK;
       job.blocks = together < last_block - block ? together : last_block - block;
       // Weights of the blocks to come are fetched meanwhile, some for each tile.
-      const char* ahead = (const char*)(job.weights + job.blocks * next_weights);
+      const char* next = (const char*)(job.weights + job.blocks * next_weights);
       const u64 lines = block + job.blocks < g.blocks ? job.blocks * next_weights : 0, each = lines / (list.tiles + 1) + 1;
       u64 line = 0;
       for (u32 n = 0; n < list.tiles; n++) {
-        for (u64 end = line + each; line < end && line < lines; line++) __builtin_prefetch(ahead + line * sizeof(Bits), 0, 2);
+        for (u64 end = line + each; line < end && line < lines; line++) __builtin_prefetch(next + line * sizeof(Bits), 0, 2);
+        ahead.fetch(ahead_each);
         tile_of(list.tile[n].pixels)(job, list.tile[n]);
       }
     }

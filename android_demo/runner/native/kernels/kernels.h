@@ -24,6 +24,23 @@ struct Span {
   u32 from, to;
 };
 
+// Memory that a later step reads. A binary convolution computes much of little: meanwhile it can be fetched.
+struct Ahead {
+  const u8* next;
+  u64 lines;
+
+  Ahead share(u32 part, u32 parts) const {
+    const u64 from = lines * part / parts;
+    return {next + from * LINE, lines * (part + 1) / parts - from};
+  }
+  void fetch(u64 each) {
+    const u64 now = each < lines ? each : lines;
+    for (u64 line = 0; line < now; line++) __builtin_prefetch(next + line * LINE, 0, 2);
+    next += now * LINE, lines -= now;
+  }
+  static constexpr u64 LINE = 64;
+};
+
 struct BinaryConv;
 
 // The mean over all pixels of a function of a binary convolution's result x that is linear on both sides of a point, as
@@ -47,6 +64,7 @@ struct BinaryConv {
   Means means;
   u8* packed;   // What `pack` wrote.
   u8* scratch;  // `scratch_bytes`, aligned to 64.
+  Ahead ahead;
   u32 words() const { return (input.channels + 31) / 32; }
 };
 
