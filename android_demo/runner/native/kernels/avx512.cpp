@@ -150,18 +150,18 @@ static RunTile* tile_of(u32 pixels) {
   return RUN[pixels - 1];
 }
 
-#include "avx512_pointwise.inl"
+#include "avx512_narrow.inl"
 
 static u64 all_packed_bytes(const BinaryConv& c) {
-  return pointwise::suits(c) ? pointwise::packed_bytes(c) : packed_bytes(c);
+  return narrow::suits(c) ? narrow::packed_bytes(c) : packed_bytes(c);
 }
-static void pack_all(const BinaryConv& c) { return pointwise::suits(c) ? pointwise::pack(c) : pack(c); }
-static u64 all_scratch_bytes(const BinaryConv& c) { return pointwise::suits(c) ? 64 : scratch_bytes(c); }
-static u32 rows_to_copy(const BinaryConv& c) { return pointwise::suits(c) ? 0 : copied_rows(c); }
-static u32 all_parts(const BinaryConv& c) { return pointwise::suits(c) ? pointwise::parts(c) : parts(c); }
+static void pack_all(const BinaryConv& c) { return narrow::suits(c) ? narrow::pack(c) : pack(c); }
+static u64 all_scratch_bytes(const BinaryConv& c) { return narrow::suits(c) ? 64 : scratch_bytes(c); }
+static u32 rows_to_copy(const BinaryConv& c) { return narrow::suits(c) ? 0 : copied_rows(c); }
+static u32 all_parts(const BinaryConv& c) { return narrow::suits(c) ? narrow::parts(c) : parts(c); }
 
 static void convolve(const BinaryConv& c, u32 part) {
-  if (pointwise::suits(c)) return pointwise::convolve(c, part);
+  if (narrow::suits(c)) return narrow::convolve(c, part);
   const Area a = convolve_area(c, part);
   if (!c.means.corners) return;
   const u32 whole = a.from + (a.to - a.from) / SHORTS * SHORTS;
