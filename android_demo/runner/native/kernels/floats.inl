@@ -66,6 +66,12 @@ INLINE void conv_tile(const Conv& c, u32 y, u32 x, u32 o, const Taps& taps) {
     unrolled<TILE>([&](auto p) INLINED { acc[p.value][n.value] = bias; });
   });
   const u64 filters = WIDTH ? WIDTH : block.width, channels = c.input.channels;
+  // Where a vector's weights are: those behind a block's end are the next one's.
+  const auto at = [&](auto n) INLINED {
+    constexpr u32 AT = n.value * LANES;
+    if constexpr (AT < CONV_BLOCK) return u64(AT);
+    else return AT / CONV_BLOCK * u64(c.window.height) * c.window.width * channels * CONV_BLOCK + AT % CONV_BLOCK;
+  };
   const u64 pitch = u64(c.window.stride_x) * c.input.stride, tap = u64(c.window.dilation_x) * c.input.stride;
   // Taps that lie without gaps are one tap of more channels.
   const bool dense = tap == channels;
@@ -89,7 +95,7 @@ INLINE void conv_tile(const Conv& c, u32 y, u32 x, u32 o, const Taps& taps) {
           });
           unrolled<LANES>([&](auto lane) INLINED {
             unrolled<COUNT>([&](auto n) INLINED {
-              V weights = load(w + lane.value * filters + n.value * LANES);
+              V weights = load(w + lane.value * filters + at(n));
               if (n.value == 0) stay_vector(weights);
               unrolled<TILE>([&](auto p) INLINED { acc[p.value][n.value] += weights * inputs[p.value][lane.value]; });
             });
@@ -97,7 +103,7 @@ INLINE void conv_tile(const Conv& c, u32 y, u32 x, u32 o, const Taps& taps) {
         }
       for (; left; left--, a++, w += filters) {
         V weights[COUNT];
-        unrolled<COUNT>([&](auto n) INLINED { weights[n.value] = load(w + n.value * LANES); });
+        unrolled<COUNT>([&](auto n) INLINED { weights[n.value] = load(w + at(n)); });
         unrolled<TILE>([&](auto p) INLINED {
           const V v = all(a[p.value * pitch]);
           unrolled<COUNT>([&](auto n) INLINED { acc[p.value][n.value] += v * weights[n.value]; });
@@ -174,10 +180,19 @@ INLINE Span whole_columns(const Conv& c) {
   return {first.from, last.to};
 }
 
+// Two blocks of a vector each: inputs are then loaded half as often, and fewer additions wait for each other. A function of
+// its own, since compilers share what they compute between those that they put into one, until they lack registers.
+template <int COUNT>
+static __attribute__((noinline)) void conv_two_blocks(const Conv& c, u32 y, u32 o, Taps taps, Span inner) {
+  conv_columns<7, COUNT, CONV_BLOCK>(c, y, o, taps, inner);
+}
+
 // The blocks that have CONV_BLOCK channels. Returns how many channels these are.
 INLINE u32 conv_blocks(const Conv& c, u32 y, Taps taps, Span inner) {
   constexpr int WHOLE = CONV_BLOCK / LANES;
   u32 o = 0;
+  if constexpr (WHOLE == 1)
+    for (; o + 2 * CONV_BLOCK <= c.output.channels; o += 2 * CONV_BLOCK) conv_two_blocks<2>(c, y, o, taps, inner);
   for (; o + CONV_BLOCK <= c.output.channels; o += CONV_BLOCK)
     conv_columns<WHOLE == 1 ? 8 : 4, WHOLE, CONV_BLOCK>(c, y, o, taps, inner);
   return o;
