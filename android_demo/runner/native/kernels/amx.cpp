@@ -164,6 +164,8 @@ INLINE void multiply_tiles() {
   __asm__ volatile("tdpbssd %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(SUMS), "i"(SIGNS), "i"(WEIGHTS));
 }
 
+constexpr u64 FETCHED = 2;  // Lines ahead (kernels.h) with each register of weights.
+
 struct Taps {
   u32 count;
   u64 offset[MOST_TAPS];  // In places.
@@ -183,8 +185,9 @@ struct Job {
   u32 chunks;
   u64 next_chunk;  // In places.
   const u64 *weights, *end;
-  __m512i unpacked[2][ROWS];  // The next weights are made while those before them are in use.
-  u32 now;                    // Which these are.
+  // Weights are made two ahead of their use: a register is loaded from memory, not from stores on their way there.
+  __m512i unpacked[4][ROWS];
+  u32 now;  // Which are in use.
   Ahead ahead;
 };
 
@@ -202,8 +205,8 @@ static AMX_FUNCTION void run_tiles(Job& job, i32* sums) {
   if constexpr (TILES > 3) zero_tile<3>();
   if constexpr (TILES > 4) zero_tile<4>();
   for (u64 left = count; left; left--) {
+    if (weights + 2 * ROWS < job.end) unpack_weights(job.unpacked[(now + 2) % 4], weights + 2 * ROWS);
     weights += ROWS;
-    if (weights < job.end) unpack_weights(job.unpacked[now ^ 1], weights);
     const __m512i* const from = input + job.taps.offset[tap];
     load_tile<7>(job.unpacked[now]);
     load_tile<5>(from), multiply_tiles<0, 5, 7>();
@@ -211,8 +214,8 @@ static AMX_FUNCTION void run_tiles(Job& job, i32* sums) {
     if constexpr (TILES > 2) load_tile<5>(from + job.begin[2]), multiply_tiles<2, 5, 7>();
     if constexpr (TILES > 3) load_tile<6>(from + job.begin[3]), multiply_tiles<3, 6, 7>();
     if constexpr (TILES > 4) load_tile<5>(from + job.begin[4]), multiply_tiles<4, 5, 7>();
-    ahead.fetch(1);
-    now ^= 1;
+    ahead.fetch(FETCHED);
+    now = (now + 1) % 4;
     if (++tap == job.taps.count) tap = 0, input += job.next_chunk;
   }
   job.weights = weights, job.now = now, job.ahead = ahead;
@@ -290,7 +293,8 @@ static void convolve(const BinaryConv& c, u32 part) {
   job.weights = (const u64*)c.packed + first_filter / FILTERS * block_words;
   job.end = (const u64*)c.packed + last_filter / FILTERS * block_words;
   job.now = 0, job.ahead = c.ahead.share(part, convolve_parts(c));
-  unpack_weights(job.unpacked[0], job.weights);
+  for (u32 n = 0; n < 2; n++)
+    if (job.weights + n * ROWS < job.end) unpack_weights(job.unpacked[n], job.weights + n * ROWS);
   // Sums of a pair are read while those of the next one are computed.
   alignas(64) i32 sums[2][2][MOST_TILES * TILE];
   const auto write = [&](u32 filter) INLINED {
