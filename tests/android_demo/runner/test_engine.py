@@ -3,6 +3,7 @@
 import copy
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import bnext_keras
 from bnext_keras.errors import PredictionError
@@ -89,6 +90,45 @@ def test_binary_convolutions_are_exact(shape, options, kernels):
 @pytest.mark.parametrize(
     ("shape", "options"),
     [
+        ((13, 70, 32), {"kernel_size": 3}),
+        ((19, 18, 64), {"kernel_size": 3, "strides": 2}),
+        ((6, 7, 40), {"kernel_size": 3, "pad_values": 1.0}),
+        ((9, 5, 64), {"kernel_size": 3, "strides": (2, 1), "pad_values": 1.0}),
+        ((9, 9, 64), {"kernel_size": 3, "dilation_rate": 2}),
+        ((1, 2, 64), {"kernel_size": 3, "dilation_rate": 3}),
+        ((6, 7, 33), {"kernel_size": (3, 1), "padding": "valid"}),
+        ((5, 6, 96), {"kernel_size": 2}),
+        ((31, 17, 200), {"kernel_size": 1}),
+        ((6, 6, 256), {"kernel_size": 1, "strides": 2}),
+        ((3, 3, 576), {"kernel_size": 1}),
+    ],
+)
+def test_binary_convolutions_of_few_channels_are_exact(shape, options, kernels):
+    """Those that AVX-512 has a way of its own for, with a mean, in parts and with borders."""
+    content, image, expected = with_a_mean(shape, tuple(options.items()))
+    for threads in (1, 3):
+        answers = engine_or_skip(content, kernels=kernels, num_threads=threads).run([image])
+        for answer, one in zip(answers, expected, strict=True):
+            np.testing.assert_allclose(answer.reshape(-1), one, rtol=1e-5, atol=1e-4)
+
+
+@cache
+def with_a_mean(shape, options):
+    """A file, an image, and the model's own answers: the map and its mean."""
+    inputs = tf.keras.Input(shape)
+    x = BinaryConv2D(64, **dict(options))(inputs)
+    x = tf.keras.layers.BatchNormalization()(x)
+    x = tf.keras.layers.PReLU(shared_axes=(1, 2))(x)
+    model = tf.keras.Model(inputs, [x, tf.keras.layers.GlobalAveragePooling2D()(x)])
+    randomize(model)
+    image = np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32)
+    return convert(model).content, image, [np.ravel(answer) for answer in model(image)]
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize(
+    ("shape", "options"),
+    [
         ((7, 7, 128), {"kernel_size": 3}),
         ((14, 13, 256), {"kernel_size": 3, "strides": 2}),
         ((14, 15, 128), {"kernel_size": 3, "pad_values": 1.0}),
@@ -97,6 +137,8 @@ def test_binary_convolutions_are_exact(shape, options, kernels):
         ((9, 9, 192), {"kernel_size": 3, "dilation_rate": 2}),
         ((9, 40, 512), {"kernel_size": 1}),
         ((2, 1, 1024), {"kernel_size": 3}),
+        ((5, 14, 128), {"kernel_size": 3}),
+        ((6, 33, 128), {"kernel_size": 3, "strides": 2, "pad_values": 1.0}),
     ],
 )
 def test_binary_convolutions_of_many_channels_are_exact(shape, options, kernels):

@@ -14,7 +14,8 @@ static u32 words_of(const BinaryConv& c) { return c.window.height * c.window.wid
 // 3x3 of up to 64 channels, 1x1 of up to 256: of more channels, words are better counted together.
 static bool suits(const BinaryConv& c) {
   const u32 words = words_of(c);
-  return c.output.channels % FILTERS == 0 && (words <= 9 || words == 18) && (c.words() <= 2 || words == c.words());
+  const bool is_narrow = c.words() <= 2 ? words <= 9 || words == 18 : words == c.words() && words <= 8;
+  return is_narrow && c.output.channels % FILTERS == 0;
 }
 
 // (groups of filters, taps, words, even and odd ones, 16)
@@ -65,7 +66,7 @@ INLINE void finish_pixel(Group& g, const Different& d, __m512i signs, i16* to) {
 // Pixels beside each other that have all taps: where the first one's words are, and from a pixel to the next.
 struct Pixels {
   const u32* from;
-  const u32* offsets;
+  const u64* offsets;
   u64 step, next;
   i16* to;
   u32 signs;
@@ -117,10 +118,10 @@ static void convolve(const BinaryConv& c, u32 part) {
   const Window& w = c.window;
   const u32 words = words_of(c), first_row = part * part_rows(c), width = c.output.width;
   const u32 last_row = first_row + part_rows(c) < c.output.height ? first_row + part_rows(c) : c.output.height;
-  u32 offsets[18];
+  u64 offsets[18];
   for (u32 n = 0; n < words; n++) {
     const u32 tap = n / c.words(), y = tap / w.width * w.dilation_y, x = tap % w.width * w.dilation_x;
-    offsets[n] = (y * c.input.width + x) * c.input.stride + n % c.words();
+    offsets[n] = (u64(y) * c.input.width + x) * c.input.stride + n % c.words();
   }
   const auto whole = [](u32 at, u32 stride, u32 dilation, u32 before, u32 taps, u32 size) {
     return at * stride >= before && at * stride - before + (taps - 1) * dilation < size;
@@ -132,8 +133,8 @@ static void convolve(const BinaryConv& c, u32 part) {
   const bool one_row = w.height * w.width * w.stride_y * w.stride_x == 1 && inner.to - inner.from == width &&
                        c.input.width == width && !w.top && c.input.height >= c.output.height;
   typedef void Run(Group&, const Pixels&, u64);
-  static Run* const RUN[] = {run<1>, run<2>, run<3>, run<4>, run<5>, run<6>, run<7>, run<8>, run<9>, run<18>};
-  Run* const run_pixels = words == 18 ? RUN[9] : RUN[words - 1];
+  static Run* const RUN[] = {run<1>, run<2>, run<3>, run<4>, run<5>, run<6>, run<7>, run<8>, run<9>};
+  Run* const run_pixels = words == 18 ? run<18> : RUN[words - 1];
   const u64 next = c.output.stride;
   for (u32 filter = 0; filter < c.output.channels; filter += FILTERS) {
     Group g = {};
