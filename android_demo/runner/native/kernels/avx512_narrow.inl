@@ -123,12 +123,15 @@ static void convolve(const BinaryConv& c, u32 part) {
     const u32 tap = n / c.words(), y = tap / w.width * w.dilation_y, x = tap % w.width * w.dilation_x;
     offsets[n] = (u64(y) * c.input.width + x) * c.input.stride + n % c.words();
   }
-  const auto whole = [](u32 at, u32 stride, u32 dilation, u32 before, u32 taps, u32 size) {
-    return at * stride >= before && at * stride - before + (taps - 1) * dilation < size;
+  const auto rows_inside = [&](u32 y) {
+    return same(taps_inside(y, w.stride_y, w.dilation_y, w.top, w.height, c.input.height), Span{0, w.height});
+  };
+  const auto columns_inside = [&](u32 x) {
+    return same(taps_inside(x, w.stride_x, w.dilation_x, w.left, w.width, c.input.width), Span{0, w.width});
   };
   Span inner = {0, width};  // Columns that have all taps of a row.
-  while (inner.from < width && !whole(inner.from, w.stride_x, w.dilation_x, w.left, w.width, c.input.width)) inner.from++;
-  while (inner.to > inner.from && !whole(inner.to - 1, w.stride_x, w.dilation_x, w.left, w.width, c.input.width)) inner.to--;
+  while (inner.from < width && !columns_inside(inner.from)) inner.from++;
+  while (inner.to > inner.from && !columns_inside(inner.to - 1)) inner.to--;
   // Pixels of one tap each are one row.
   const bool one_row = w.height * w.width * w.stride_y * w.stride_x == 1 && inner.to - inner.from == width &&
                        c.input.width == width && !w.top && c.input.height >= c.output.height;
@@ -146,8 +149,7 @@ static void convolve(const BinaryConv& c, u32 part) {
     g.filters = c.output.channels, g.most = 32767 / (w.height * w.width * c.input.channels + 2);
     for (u32 y = first_row; y < last_row; y++) {
       i16* const to = c.output.data + c.output.channel(filter) + u64(y) * width * next;
-      const bool rows_inside = whole(y, w.stride_y, w.dilation_y, w.top, w.height, c.input.height);
-      const Span fast = rows_inside ? inner : Span{0, 0};
+      const Span fast = rows_inside(y) ? inner : Span{0, 0};
       for (u32 x = 0; x < fast.from; x++) run_at_border(g, c, y, x, to + x * next);
       if (fast.from < fast.to) {
         const u32* const from = c.input.at(y * w.stride_y - w.top, fast.from * w.stride_x - w.left);

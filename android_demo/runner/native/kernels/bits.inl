@@ -203,12 +203,12 @@ static Area convolve_area(const BinaryConv& c, u32 part) {
       job.filters = c.output.channels - block * BLOCK;
       job.blocks = together < last_block - block ? together : last_block - block;
       // Weights of the blocks to come are fetched meanwhile, some for each tile.
-      const char* next = (const char*)(job.weights + job.blocks * next_weights);
-      const u64 lines = block + job.blocks < g.blocks ? job.blocks * next_weights : 0, each = lines / (list.tiles + 1) + 1;
-      u64 line = 0;
+      static_assert(sizeof(Bits) == Ahead::LINE, "so lines are counted as weights are");
+      Ahead weights = {(const u8*)(job.weights + job.blocks * next_weights), 0};
+      if (block + job.blocks < g.blocks) weights.lines = job.blocks * next_weights;
+      const u64 weights_each = weights.lines / (list.tiles + 1) + 1;
       for (u32 n = 0; n < list.tiles; n++) {
-        for (u64 end = line + each; line < end && line < lines; line++) __builtin_prefetch(next + line * sizeof(Bits), 0, 2);
-        ahead.fetch(ahead_each);
+        weights.fetch(weights_each), ahead.fetch(ahead_each);
         tile_of(list.tile[n].pixels)(job, list.tile[n]);
       }
     }
